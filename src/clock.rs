@@ -1,0 +1,197 @@
+//! Time: the one home of clocks.
+//!
+//! [`Timestamp`] is what events carry; [`Clock`] is the seam through which a host or a test decides what time it
+//! is. Only this file may ask the operating system for the time (a lint keeps it so).
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, Datelike, Timelike};
+
+/// A moment in UTC, in whole microseconds since 1970-01-01T00:00:00Z.
+///
+/// Written as RFC 3339 with six digits of fraction, always 27 characters: `2026-11-21T01:15:13.123456Z`. The
+/// range is that of four-digit years, 0000 to 9999; what lies beyond is clamped, so that a broken clock can
+/// never make a journal that cannot be read.
+///
+/// ```
+/// use tallybook::Timestamp;
+/// let at = Timestamp::parse("2026-11-21T01:15:13Z").unwrap();
+/// assert_eq!(at.to_string(), "2026-11-21T01:15:13.000000Z");
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+/// What [`Timestamp::parse`] could not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected a time as RFC 3339 (like 2026-11-21T01:15:13.123456Z), found {found:?}")]
+pub struct TimestampError {
+    found: String,
+}
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const UNIX_EPOCH: Timestamp = Timestamp(0);
+    /// 0000-01-01T00:00:00Z, the earliest moment that can be written.
+    pub const MIN: Timestamp = Timestamp(-62_167_219_200_000_000);
+    /// 9999-12-31T23:59:59.999999Z, the latest moment that can be written.
+    pub const MAX: Timestamp = Timestamp(253_402_300_799_999_999);
+
+    /// The moment that many microseconds after the Unix epoch, clamped to [`MIN`](Self::MIN)..=[`MAX`](Self::MAX).
+    pub const fn from_micros(micros: i64) -> Timestamp {
+        if micros < Self::MIN.0 {
+            Self::MIN
+        } else if micros > Self::MAX.0 {
+            Self::MAX
+        } else {
+            Timestamp(micros)
+        }
+    }
+
+    /// Microseconds since the Unix epoch; negative before it.
+    pub const fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since the Unix epoch, rounded down.
+    pub const fn as_millis(self) -> i64 {
+        self.0.div_euclid(1_000)
+    }
+
+    /// The moment `duration` later, clamped to [`MAX`](Self::MAX).
+    pub fn saturating_add(self, duration: Duration) -> Timestamp {
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.0.saturating_add(micros))
+    }
+
+    /// How long after `earlier` this moment is; zero when it is not after it.
+    pub fn saturating_since(self, earlier: Timestamp) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// Reads an RFC 3339 time with any offset and any number of digits of fraction (those past the sixth are cut).
+    ///
+    /// # Errors
+    /// When the text is not RFC 3339, or the year is outside 0000–9999.
+    pub fn parse(text: &str) -> Result<Timestamp, TimestampError> {
+        let error = || TimestampError { found: text.chars().take(64).collect() };
+        let parsed = DateTime::parse_from_rfc3339(text).map_err(|_| error())?;
+        let micros = parsed.timestamp_micros();
+        if (Self::MIN.0..=Self::MAX.0).contains(&micros) { Ok(Timestamp(micros)) } else { Err(error()) }
+    }
+
+    /// The 27 characters of the canonical form.
+    pub fn to_ascii(self) -> [u8; 27] {
+        let moment = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
+        let mut out = *b"0000-00-00T00:00:00.000000Z";
+        put_digits(&mut out[0..4], u32::try_from(moment.year()).unwrap_or(0));
+        put_digits(&mut out[5..7], moment.month());
+        put_digits(&mut out[8..10], moment.day());
+        put_digits(&mut out[11..13], moment.hour());
+        put_digits(&mut out[14..16], moment.minute());
+        put_digits(&mut out[17..19], moment.second());
+        put_digits(&mut out[20..26], moment.nanosecond() / 1_000);
+        out
+    }
+}
+
+fn put_digits(out: &mut [u8], mut value: u32) {
+    for digit in out.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_ascii().iter().try_for_each(|&byte| fmt::Write::write_char(f, char::from(byte)))
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Where an engine gets the time from. It may jump or run backwards: the engine never stamps an event earlier
+/// than the one before it.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The time now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of the wall clock")]
+    fn now(&self) -> Timestamp {
+        let micros = match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
+        };
+        Timestamp::from_micros(micros)
+    }
+}
+
+/// A clock that stands still until it is told to move. Clones share the same time.
+#[derive(Debug, Clone, Default)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// A clock that stands at `start`.
+    pub fn new(start: Timestamp) -> ManualClock {
+        ManualClock(Arc::new(AtomicI64::new(start.0)))
+    }
+
+    /// Moves the clock to `to`, which may be earlier than now.
+    pub fn set(&self, to: Timestamp) {
+        self.0.store(to.0, Ordering::SeqCst);
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.set(self.now().saturating_add(by));
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A reading of the monotonic clock, for measuring how long something took; never part of an event.
+#[expect(clippy::disallowed_methods, reason = "this is the one home of the monotonic clock")]
+pub(crate) fn monotonic() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_prints_as_it_parses() {
+        for text in ["0000-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"] {
+            assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
+        }
+        assert_eq!(Timestamp::parse("2024-02-29T12:00:00+02:00").unwrap().to_string(), "2024-02-29T10:00:00.000000Z");
+    }
+
+    #[test]
+    fn what_lies_beyond_four_digit_years_is_clamped() {
+        assert_eq!(Timestamp::from_micros(i64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_micros(i64::MIN), Timestamp::MIN);
+        assert_eq!(Timestamp::MAX.saturating_add(Duration::MAX), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_time_that_is_none_is_named_in_the_error() {
+        assert!(Timestamp::parse("yesterday").unwrap_err().to_string().contains("\"yesterday\""));
+    }
+}

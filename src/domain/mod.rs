@@ -1,0 +1,1 @@
+//! Pure decide and evolve.

@@ -1,0 +1,289 @@
+//! The catalogue of kinds: what each event says. Every field is a fact that was decided; folding needs nothing else
+//! (law FOLD).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::ids::{BudgetId, GoalId};
+
+/// What happened. The kind's name in the journal is the variant's name in `snake_case`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Payload {
+    /// A goal was created, and is active.
+    GoalCreated(GoalCreated),
+    /// A goal changed its status.
+    GoalTransitioned(GoalTransitioned),
+    /// The token budget of a goal was set, raised, lowered or removed.
+    GoalBudgetSet(GoalBudgetSet),
+    /// One or more turns were booked on a goal.
+    TurnRecorded(TurnRecorded),
+    /// What was spent reached a budget's limit.
+    BudgetExhausted(BudgetExhausted),
+    /// A command was refused by limit, status, authority or risk.
+    CommandRefused(CommandRefused),
+    /// How many further refusals of a refusal loop were answered without an event of their own.
+    RefusalsSuppressed(RefusalsSuppressed),
+    /// The window in which idempotency keys are remembered was changed.
+    KeyWindowSet(KeyWindowSet),
+}
+
+/// A goal was created, and is active.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoalCreated {
+    /// The goal.
+    pub goal_id: GoalId,
+    /// Where it lives: at most one goal of a scope is active.
+    pub scope: Arc<str>,
+    /// What is to be reached.
+    pub text: Arc<str>,
+    /// The limit of its own token budget; `None`: unlimited.
+    pub token_budget: Option<u128>,
+    /// The goal that it works for, under whose budget its own hangs.
+    pub parent_goal: Option<GoalId>,
+    /// Further budgets that it names.
+    pub budgets: Vec<BudgetId>,
+}
+
+/// The status of a goal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GoalStatus {
+    /// Being worked on.
+    Active,
+    /// Not being worked on, for now.
+    Paused,
+    /// Reached. Terminal.
+    Completed,
+    /// Given up. Terminal.
+    Cleared,
+}
+
+impl GoalStatus {
+    /// The name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            GoalStatus::Active => "active",
+            GoalStatus::Paused => "paused",
+            GoalStatus::Completed => "completed",
+            GoalStatus::Cleared => "cleared",
+        }
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<GoalStatus> {
+        [GoalStatus::Active, GoalStatus::Paused, GoalStatus::Completed, GoalStatus::Cleared]
+            .into_iter()
+            .find(|status| status.name() == name)
+    }
+
+    /// Whether a goal stays in this status for ever.
+    pub const fn is_terminal(self) -> bool {
+        matches!(self, GoalStatus::Completed | GoalStatus::Cleared)
+    }
+}
+
+/// Why a goal changed its status; of a paused goal, why it is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TransitionReason {
+    /// A command asked for it.
+    Requested,
+    /// Another goal of its scope became active.
+    Superseded,
+    /// A budget on its path, or one it names, is exhausted.
+    BudgetExhausted,
+    /// A command asked for it, because the work is blocked.
+    Blocked,
+    /// Its parent goal was paused, resumed or ended.
+    Parent,
+}
+
+impl TransitionReason {
+    /// The name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            TransitionReason::Requested => "requested",
+            TransitionReason::Superseded => "superseded",
+            TransitionReason::BudgetExhausted => "budget_exhausted",
+            TransitionReason::Blocked => "blocked",
+            TransitionReason::Parent => "parent",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<TransitionReason> {
+        use TransitionReason::{Blocked, BudgetExhausted, Parent, Requested, Superseded};
+        [Requested, Superseded, BudgetExhausted, Blocked, Parent].into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+/// A goal changed its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoalTransitioned {
+    /// The goal.
+    pub goal_id: GoalId,
+    /// Its status before.
+    pub from: GoalStatus,
+    /// Its status now.
+    pub to: GoalStatus,
+    /// Why.
+    pub reason: TransitionReason,
+    /// The goal's revision now.
+    pub revision: u64,
+    /// The goal whose change brought this one about: the one that superseded it, or its parent.
+    pub by_goal: Option<GoalId>,
+    /// The exhausted budget that brought it about.
+    pub budget_id: Option<BudgetId>,
+    /// What the caller noted.
+    pub note: Option<Arc<str>>,
+}
+
+/// The token budget of a goal was set, raised, lowered or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoalBudgetSet {
+    /// The goal.
+    pub goal_id: GoalId,
+    /// The limit before; `None`: unlimited.
+    pub previous: Option<u128>,
+    /// The limit now; `None`: unlimited.
+    pub token_budget: Option<u128>,
+}
+
+/// An amount on a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charge {
+    /// The budget.
+    pub budget_id: BudgetId,
+    /// How much, in the budget's unit.
+    pub amount: u128,
+}
+
+/// One or more turns were booked on a goal: cost that was incurred, whatever the limit (law EXACT).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnRecorded {
+    /// The goal.
+    pub goal_id: GoalId,
+    /// Tokens used by these turns, booked at the goal's budget and at every one above it.
+    pub tokens: u128,
+    /// How many turns this event stands for: 1, or more where turns were added up while the inbox was full.
+    pub turns: u64,
+    /// Wall time used by these turns.
+    pub seconds: u64,
+    /// Whether the goal was no longer active.
+    pub late: bool,
+    /// What of these tokens passed the limit of each budget on the path, from the goal's own upwards; budgets within
+    /// their limit are not named.
+    pub overage: Vec<Charge>,
+}
+
+/// What was spent reached a budget's limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BudgetExhausted {
+    /// The budget.
+    pub budget_id: BudgetId,
+    /// Its limit.
+    pub limit: u128,
+    /// What is spent.
+    pub spent: u128,
+    /// What passed the limit.
+    pub overage: u128,
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RefusalKind {
+    /// A hard limit would be passed, or is reached.
+    BudgetExceeded,
+}
+
+impl RefusalKind {
+    /// The name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RefusalKind::BudgetExceeded => "budget_exceeded",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<RefusalKind> {
+        (name == RefusalKind::BudgetExceeded.name()).then_some(RefusalKind::BudgetExceeded)
+    }
+}
+
+impl fmt::Display for RefusalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A command was refused by limit, status, authority or risk (law HONEST).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRefused {
+    /// The command's `op`.
+    pub op: Arc<str>,
+    /// Why.
+    pub refusal: RefusalKind,
+    /// The budget that blocked.
+    pub budget_id: BudgetId,
+    /// The goal that the command was about; for a creation, the parent.
+    pub goal_id: Option<GoalId>,
+    /// The budget's limit.
+    pub limit: u128,
+    /// What is spent of it.
+    pub spent: u128,
+    /// What is reserved of it.
+    pub reserved: u128,
+    /// What the command asked for.
+    pub amount: u128,
+}
+
+/// How many further refusals of a refusal loop were answered without an event of their own (law HONEST).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalsSuppressed {
+    /// The budget that blocked.
+    pub budget_id: BudgetId,
+    /// Why.
+    pub refusal: RefusalKind,
+    /// How many.
+    pub count: u64,
+    /// The start of the minute in which they were answered.
+    pub minute: Timestamp,
+}
+
+/// The window in which idempotency keys are remembered was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyWindowSet {
+    /// Keys older than this are forgotten, in milliseconds.
+    pub max_age_ms: u64,
+    /// The oldest keys beyond this number are forgotten.
+    pub max_count: u64,
+}
+
+impl Payload {
+    /// Every kind's name in the journal, in the order of the catalogue.
+    pub const KINDS: [&'static str; 8] = [
+        "goal_created",
+        "goal_transitioned",
+        "goal_budget_set",
+        "turn_recorded",
+        "budget_exhausted",
+        "command_refused",
+        "refusals_suppressed",
+        "key_window_set",
+    ];
+
+    /// The kind's name in the journal.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Payload::GoalCreated(_) => "goal_created",
+            Payload::GoalTransitioned(_) => "goal_transitioned",
+            Payload::GoalBudgetSet(_) => "goal_budget_set",
+            Payload::TurnRecorded(_) => "turn_recorded",
+            Payload::BudgetExhausted(_) => "budget_exhausted",
+            Payload::CommandRefused(_) => "command_refused",
+            Payload::RefusalsSuppressed(_) => "refusals_suppressed",
+            Payload::KeyWindowSet(_) => "key_window_set",
+        }
+    }
+}

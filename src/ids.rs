@@ -1,0 +1,280 @@
+//! Identities, and the one home of randomness.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+
+/// The id of a goal: a UUID. Ids that the engine makes are version 7, so they sort by the time of their making.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GoalId(pub Uuid);
+
+/// The id of a journal: a random UUID, given once when the journal is made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JournalId(pub Uuid);
+
+/// What was not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found:?}")]
+pub struct IdError {
+    expected: &'static str,
+    found: String,
+}
+
+impl IdError {
+    fn new(expected: &'static str, found: &str) -> IdError {
+        IdError { expected, found: found.chars().take(80).collect() }
+    }
+}
+
+macro_rules! uuid_id {
+    ($name:ident) => {
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0.hyphenated(), f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            /// Reads the hyphenated form, 36 characters, in either case.
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let error = || IdError::new("a UUID of 36 characters", text);
+                if text.len() != 36 {
+                    return Err(error());
+                }
+                Uuid::try_parse(text).map($name).map_err(|_| error())
+            }
+        }
+    };
+}
+
+uuid_id!(GoalId);
+uuid_id!(JournalId);
+
+/// The id of a budget. The budget of a goal's tokens is `goal:<goal_id>`, a prefix that is reserved for it; every
+/// other budget has a name that its host gave it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum BudgetId {
+    /// The token budget of a goal, `goal:<goal_id>`.
+    Goal(GoalId),
+    /// A budget with a name given by the host.
+    Named(Arc<str>),
+}
+
+impl BudgetId {
+    /// The reserved prefix of the budgets of goals.
+    pub const GOAL_PREFIX: &'static str = "goal:";
+    /// The longest name of a budget, in bytes.
+    pub const MAX_LEN: usize = 200;
+}
+
+impl fmt::Display for BudgetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            BudgetId::Goal(goal) => write!(f, "{}{goal}", Self::GOAL_PREFIX),
+            BudgetId::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+impl fmt::Debug for BudgetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for BudgetId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<BudgetId, IdError> {
+        if let Some(goal) = text.strip_prefix(Self::GOAL_PREFIX) {
+            return goal
+                .parse()
+                .map(BudgetId::Goal)
+                .map_err(|_| IdError::new("a goal's UUID after the reserved prefix `goal:`", text));
+        }
+        if text.is_empty() || text.len() > Self::MAX_LEN || text.chars().any(char::is_control) {
+            return Err(IdError::new("a budget id of 1 to 200 bytes without control characters", text));
+        }
+        Ok(BudgetId::Named(text.into()))
+    }
+}
+
+/// One run of a writer on a journal: a number that grows by one with every opening, and a random tag that tells
+/// apart two histories that went different ways from the same number (a copied or restored directory).
+///
+/// Written as `counter-tag`, the tag as eight hexadecimal digits: `3-9f86d081`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Epoch {
+    /// How many times the journal has been opened for writing; 0 only in [`Epoch::NONE`].
+    pub counter: u32,
+    /// The random tag.
+    pub tag: u32,
+}
+
+impl Epoch {
+    /// The epoch of no event: what stands before the first one.
+    pub const NONE: Epoch = Epoch { counter: 0, tag: 0 };
+
+    /// Both parts in one number, the counter in the upper half.
+    pub const fn to_bits(self) -> u64 {
+        ((self.counter as u64) << 32) | self.tag as u64
+    }
+
+    /// The inverse of [`to_bits`](Self::to_bits).
+    #[expect(clippy::cast_possible_truncation, reason = "the halves are cut out on purpose")]
+    pub const fn from_bits(bits: u64) -> Epoch {
+        Epoch { counter: (bits >> 32) as u32, tag: bits as u32 }
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{:08x}", self.counter, self.tag)
+    }
+}
+
+impl fmt::Debug for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Epoch {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Epoch, IdError> {
+        let error = || IdError::new("an epoch like `3-9f86d081`", text);
+        let (counter, tag) = text.split_once('-').ok_or_else(error)?;
+        if tag.len() != 8 || counter.starts_with('+') || tag.starts_with('+') {
+            return Err(error());
+        }
+        Ok(Epoch {
+            counter: counter.parse().map_err(|_| error())?,
+            tag: u32::from_str_radix(tag, 16).map_err(|_| error())?,
+        })
+    }
+}
+
+/// Where an engine gets its randomness from: ids and epoch tags. Never used for anything that replay has to
+/// repeat (law FOLD).
+pub trait Entropy: fmt::Debug + Send + Sync + 'static {
+    /// Sixteen random bytes.
+    fn bytes(&self) -> [u8; 16];
+}
+
+/// The randomness of the operating system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    /// 122 of the bits are random: the rest mark a version 4 UUID, which is good enough for ids and tags.
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
+    fn bytes(&self) -> [u8; 16] {
+        Uuid::new_v4().into_bytes()
+    }
+}
+
+/// Randomness that repeats from a seed, for tests (the SplitMix64 generator of Steele, Lea and Flood, 2014).
+#[derive(Debug)]
+pub struct SeededEntropy(std::sync::atomic::AtomicU64);
+
+impl SeededEntropy {
+    /// A source that gives the same bytes for the same seed.
+    pub fn new(seed: u64) -> SeededEntropy {
+        SeededEntropy(std::sync::atomic::AtomicU64::new(seed))
+    }
+
+    /// Sixty-four pseudo-random bits.
+    pub fn next_u64(&self) -> u64 {
+        const GAMMA: u64 = 0x9e37_79b9_7f4a_7c15;
+        let state = self.0.fetch_add(GAMMA, std::sync::atomic::Ordering::Relaxed).wrapping_add(GAMMA);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A pseudo-random number below `bound` (0 when `bound` is 0).
+    pub fn below(&self, bound: u64) -> u64 {
+        u64::try_from((u128::from(self.next_u64()) * u128::from(bound)) >> 64).unwrap_or(0)
+    }
+}
+
+impl Entropy for SeededEntropy {
+    fn bytes(&self) -> [u8; 16] {
+        let mut out = [0; 16];
+        out[..8].copy_from_slice(&self.next_u64().to_le_bytes());
+        out[8..].copy_from_slice(&self.next_u64().to_le_bytes());
+        out
+    }
+}
+
+/// A new goal id: a UUID of version 7 (RFC 9562) that carries `now`.
+pub(crate) fn new_goal_id(entropy: &dyn Entropy, now: Timestamp) -> GoalId {
+    let random = entropy.bytes();
+    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
+    let mut tail = [0; 10];
+    tail.copy_from_slice(&random[..10]);
+    // Bytes 6 and 8 of a version 4 UUID hold fixed bits; take unfixed ones for the places that stay random.
+    tail[6] = random[10];
+    tail[8] = random[11];
+    GoalId(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+}
+
+/// A new journal id.
+pub(crate) fn new_journal_id(entropy: &dyn Entropy) -> JournalId {
+    JournalId(uuid::Builder::from_random_bytes(entropy.bytes()).into_uuid())
+}
+
+/// A new random epoch tag.
+pub(crate) fn new_epoch_tag(entropy: &dyn Entropy) -> u32 {
+    let random = entropy.bytes();
+    u32::from_le_bytes([random[0], random[1], random[2], random[3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_prints_as_it_parses_and_packs() {
+        let epoch = Epoch { counter: 3, tag: 0x0f86_d081 };
+        assert_eq!(epoch.to_string(), "3-0f86d081");
+        assert_eq!("3-0f86d081".parse::<Epoch>().unwrap(), epoch);
+        assert_eq!(Epoch::from_bits(epoch.to_bits()), epoch);
+        for bad in ["", "3", "3-", "3-9f86d0811", "-1-9f86d081", "+3-9f86d081", "3-+f86d081"] {
+            assert!(bad.parse::<Epoch>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_prefix_of_goal_budgets_is_reserved() {
+        let goal = new_goal_id(&SeededEntropy::new(1), Timestamp::UNIX_EPOCH);
+        let id = BudgetId::Goal(goal);
+        assert_eq!(id.to_string().parse::<BudgetId>().unwrap(), id);
+        assert!("goal:mine".parse::<BudgetId>().is_err());
+        assert!("".parse::<BudgetId>().is_err());
+        assert_eq!("money".parse::<BudgetId>().unwrap(), BudgetId::Named("money".into()));
+    }
+
+    #[test]
+    fn goal_ids_sort_by_time_and_are_version_7() {
+        let entropy = SeededEntropy::new(7);
+        let early = new_goal_id(&entropy, Timestamp::from_micros(1_000_000));
+        let late = new_goal_id(&entropy, Timestamp::from_micros(2_000_000));
+        assert!(early < late);
+        assert_eq!(early.0.get_version_num(), 7);
+        assert_eq!(early.to_string().parse::<GoalId>().unwrap(), early);
+    }
+}

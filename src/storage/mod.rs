@@ -1,0 +1,93 @@
+//! The storage seam: all that the journal asks of a file system, and nothing that it knows about journals.
+//!
+//! Two implementations: [`Files`], and (for tests, with the feature `test-util`) [`SimulatedDisk`], which can drop,
+//! reorder, zero and tear whatever was not synced.
+//!
+//! # What is assumed of the media
+//! - A `sync` that succeeds means that all bytes written to that file before are durable; after one that fails,
+//!   nothing is known about any byte since the last that succeeded.
+//! - A name (create, rename, remove) is durable after `sync_dir`.
+//! - Overwriting part of a sector tears nothing of the sector's other bytes that was durable ("powersafe overwrite"):
+//!   after a power cut a sector holds one of the contents that were written to it, or the one that was durable.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+mod file;
+mod map;
+#[cfg(any(test, feature = "test-util"))]
+mod sim;
+
+pub use file::Files;
+pub use map::{Mapping, SharedPage};
+#[cfg(any(test, feature = "test-util"))]
+pub use sim::{Fault, SimulatedDisk};
+
+/// One directory of files. Names are plain file names, without any path.
+pub trait Storage: fmt::Debug + Send + Sync + 'static {
+    /// The names of the files in the directory, in no particular order.
+    fn list(&self) -> io::Result<Vec<String>>;
+
+    /// Makes a new, empty file for reading and writing; an old one of that name is an error (`AlreadyExists`).
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Opens a file for reading.
+    fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Opens a file for reading and writing.
+    fn open_writable(&self, name: &str) -> io::Result<Arc<dyn StorageFile>>;
+
+    /// Gives a file another name, in place of any file of that name. Durable after [`sync_dir`](Self::sync_dir).
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Removes a file. Durable after [`sync_dir`](Self::sync_dir).
+    fn remove(&self, name: &str) -> io::Result<()>;
+
+    /// Makes all changes of names durable.
+    fn sync_dir(&self) -> io::Result<()>;
+
+    /// Takes the exclusive lock on the file `name`, which is made if need be, and gives its shared page; `None` when
+    /// another holds it. The lock is held until the page is dropped, or the process ends in any way.
+    fn try_lock(&self, name: &str) -> io::Result<Option<Arc<SharedPage>>>;
+
+    /// Looks at the lock file `name` without taking the lock and without changing anything; `None` when there is no
+    /// such file.
+    fn peek_lock(&self, name: &str) -> io::Result<Option<LockPeek>>;
+}
+
+/// What [`Storage::peek_lock`] sees.
+#[derive(Debug)]
+pub struct LockPeek {
+    /// Whether a writer holds the lock.
+    pub held: bool,
+    /// The page as it is shared with the writer; it goes on changing. Read `held` again before believing it.
+    pub page: Arc<SharedPage>,
+}
+
+/// One open file. All methods may be called from any thread.
+pub trait StorageFile: fmt::Debug + Send + Sync + 'static {
+    /// The length in bytes.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether the file has no bytes.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Fills `buffer` from `offset` on; reading past the end is an error (`UnexpectedEof`).
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()>;
+
+    /// Writes all of `bytes` at `offset`, growing the file where needed.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Cuts the file, or extends it with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+
+    /// Makes all bytes written so far, and the length, durable (`fdatasync`).
+    fn sync(&self) -> io::Result<()>;
+
+    /// The first `len` bytes, mapped into memory. The caller maps only what will never be written again: sealed
+    /// segments, and what is durable of the open one.
+    fn map(&self, len: u64) -> io::Result<Mapping>;
+}
