@@ -1,6 +1,6 @@
 //! The storage seam: all that the journal asks of a file system, and nothing that it knows about journals.
 //!
-//! Two implementations: [`Files`], and (for tests, with the feature `test-util`) [`SimulatedDisk`], which can drop,
+//! Two implementations: [`Files`], and (for tests, with the feature `test-util`) `SimulatedDisk`, which can drop,
 //! reorder, zero and tear whatever was not synced.
 //!
 //! # What is assumed of the media
