@@ -1,0 +1,161 @@
+//! What [`decide`](crate::domain::decide) answers.
+
+use crate::domain::Goal;
+use crate::event::{Payload, RefusalKind, TransitionReason};
+use crate::ids::{BudgetId, GoalId};
+
+/// What a command leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decision {
+    /// These events, as one frame (law ATOMIC); never empty. What the command was about: [`outcome`]; the answer is
+    /// read from the state after they are folded in.
+    Events(Vec<Payload>),
+    /// Nothing: the state is already as the command asks, or a turn finds no active goal. No key is remembered.
+    Unchanged(Outcome),
+    /// A retry: the key is remembered, and for the same command.
+    Retried(Remembered),
+    /// A refusal, and the event that says so (law HONEST). The refusal's `seq` is that event's, once it has one.
+    Refused(Payload, Refusal),
+    /// A refusal in a refusal loop: no event, no `seq`, and no key is remembered.
+    Suppressed(Refusal),
+    /// The command cannot be done as it stands. Nothing is written, no key is remembered.
+    Rejected(Rejection),
+}
+
+/// What a successful command is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// A goal.
+    Goal(GoalId),
+    /// Nothing in particular.
+    Nothing,
+}
+
+/// A refusal by limit, status, authority or risk: a value that the host matches on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub kind: RefusalKind,
+    /// Where it stands in the journal; `None` if it was suppressed.
+    pub seq: Option<u64>,
+    /// Whether it has no event of its own, being one of too many alike.
+    pub suppressed: bool,
+    /// The budget that blocked.
+    pub budget_id: BudgetId,
+    /// The budget's limit.
+    pub limit: u128,
+    /// What is spent of it.
+    pub spent: u128,
+    /// What is reserved of it.
+    pub reserved: u128,
+    /// What the command asked for.
+    pub amount: u128,
+}
+
+/// Why a command cannot be done as it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// The kind of it.
+    pub kind: RejectionKind,
+    /// What was expected, and what was found.
+    pub message: String,
+    /// The limit that was passed, where it is one of length.
+    pub max: Option<u64>,
+    /// The goal as it is now, where the command's expectation was stale.
+    pub goal: Option<Box<Goal>>,
+}
+
+impl Rejection {
+    pub(super) fn new(kind: RejectionKind, message: impl Into<String>) -> Rejection {
+        Rejection { kind, message: message.into(), max: None, goal: None }
+    }
+
+    pub(super) fn invalid(message: impl Into<String>) -> Rejection {
+        Rejection::new(RejectionKind::Invalid, message)
+    }
+
+    pub(super) fn too_long(max: usize, message: impl Into<String>) -> Rejection {
+        Rejection { max: u64::try_from(max).ok(), ..Rejection::invalid(message) }
+    }
+}
+
+/// The kind of a rejection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum RejectionKind {
+    /// A value is out of bounds, or two do not go together.
+    Invalid,
+    /// There is no such goal or budget.
+    NotFound,
+    /// There is such a goal already.
+    Exists,
+    /// The key was used for another command.
+    Conflict,
+    /// The goal has another revision than expected.
+    Stale,
+    /// The goal's status, or that of one above it, does not allow it.
+    InvalidTransition,
+    /// The key is older than the window in which keys are remembered: whether it was used cannot be told.
+    KeyExpired,
+    /// The goal was forgotten.
+    Forgotten,
+}
+
+impl RejectionKind {
+    /// The name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RejectionKind::Invalid => "invalid",
+            RejectionKind::NotFound => "not_found",
+            RejectionKind::Exists => "exists",
+            RejectionKind::Conflict => "conflict",
+            RejectionKind::Stale => "stale",
+            RejectionKind::InvalidTransition => "invalid_transition",
+            RejectionKind::KeyExpired => "key_expired",
+            RejectionKind::Forgotten => "forgotten",
+        }
+    }
+}
+
+/// What is remembered of a command that carried a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The `seq` of its first event.
+    pub first_seq: u64,
+    /// The `seq` of its last event.
+    pub last_seq: u64,
+    /// How it ended.
+    pub outcome: RememberedOutcome,
+}
+
+/// How a command that carried a key ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RememberedOutcome {
+    /// It was done. The answer to a retry shows the current figures of what it was about.
+    Done(Outcome),
+    /// It was refused, and its retry is refused in the same words.
+    Refused(Box<Refusal>),
+}
+
+/// What the command of these events is about.
+pub fn outcome(events: &[Payload]) -> Outcome {
+    events.iter().find_map(subject).map_or(Outcome::Nothing, Outcome::Goal)
+}
+
+/// The goal that the command of this event is about, if this event can tell: it is the command's own, not one that
+/// followed from it on other goals.
+pub(super) fn subject(event: &Payload) -> Option<GoalId> {
+    match event {
+        Payload::GoalCreated(created) => Some(created.goal_id),
+        Payload::GoalTransitioned(change) => {
+            matches!(change.reason, TransitionReason::Requested | TransitionReason::Blocked)
+                .then_some(change.goal_id)
+        }
+        Payload::GoalBudgetSet(set) => Some(set.goal_id),
+        Payload::TurnRecorded(turn) => Some(turn.goal_id),
+        Payload::BudgetExhausted(_)
+        | Payload::CommandRefused(_)
+        | Payload::RefusalsSuppressed(_)
+        | Payload::KeyWindowSet(_) => None,
+    }
+}

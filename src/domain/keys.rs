@@ -1,0 +1,145 @@
+//! Idempotency keys: which are remembered, for what, and for how long (law EXACT).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use imbl::OrdMap;
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::domain::leaf::Leaf;
+use crate::domain::{Remembered, RememberedOutcome};
+
+/// The window in which idempotency keys are remembered. Outside it a key is forgotten, by the time and number of the
+/// events, not by the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyWindow {
+    /// Keys older than this are forgotten, in milliseconds; at least 1.
+    pub max_age_ms: u64,
+    /// The oldest keys beyond this number are forgotten; at least 1.
+    pub max_count: u64,
+}
+
+impl KeyWindow {
+    /// 24 hours and 65,536 keys: where a journal begins. Part of the fold version, since no event says it.
+    pub const DEFAULT: KeyWindow = KeyWindow { max_age_ms: 24 * 60 * 60 * 1_000, max_count: 65_536 };
+
+    fn max_age(self) -> Duration {
+        Duration::from_millis(self.max_age_ms)
+    }
+}
+
+impl Default for KeyWindow {
+    fn default() -> KeyWindow {
+        KeyWindow::DEFAULT
+    }
+}
+
+/// One remembered key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RememberedKey {
+    pub(super) fingerprint: u64,
+    pub(super) at: Timestamp,
+    pub(super) remembered: Remembered,
+}
+
+/// The remembered keys.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Keys {
+    window: KeyWindow,
+    by_key: OrdMap<Arc<str>, Arc<Leaf<RememberedKey>>>,
+    /// By the first `seq` of their commands, which is also by age.
+    by_seq: OrdMap<u64, (Timestamp, Arc<str>)>,
+    /// The time of the youngest key that was ever forgotten: up to here, one that is not known may have been used.
+    forgotten_through: Option<Timestamp>,
+}
+
+impl Keys {
+    pub(super) fn window(&self) -> KeyWindow {
+        self.window
+    }
+
+    pub(super) fn forgotten_through(&self) -> Option<Timestamp> {
+        self.forgotten_through
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&RememberedKey> {
+        self.by_key.get(key).map(|leaf| &***leaf)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// The keys in their own order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Leaf<RememberedKey>>)> {
+        self.by_key.iter()
+    }
+
+    /// Whether a key that is not remembered says itself that it may have been: it is a UUID of version 7, from before
+    /// what is remembered.
+    pub(super) fn is_expired(&self, key: &str, now: Timestamp) -> bool {
+        let Some(made_at_ms) = made_at_ms(key) else { return false };
+        let made_at = Timestamp::from_micros(made_at_ms.saturating_mul(1_000));
+        now.saturating_since(made_at) > self.window.max_age()
+            || self.forgotten_through.is_some_and(|forgotten| made_at_ms <= forgotten.as_millis())
+    }
+
+    /// Remembers a key at the first event of its command.
+    pub(super) fn remember(&mut self, key: &Arc<str>, entry: RememberedKey) {
+        self.by_seq.insert(entry.remembered.first_seq, (entry.at, key.clone()));
+        self.by_key.insert(key.clone(), Leaf::new(entry));
+        self.forget_beyond_count();
+    }
+
+    /// Takes note of a further event of a key's command. A key that its own command outlived is left forgotten.
+    pub(super) fn extend(&mut self, key: &str, last_seq: u64, outcome: Option<RememberedOutcome>) {
+        if let Some(leaf) = self.by_key.get_mut(key) {
+            let entry = Leaf::change(leaf);
+            entry.remembered.last_seq = last_seq;
+            if let Some(outcome) = outcome {
+                entry.remembered.outcome = outcome;
+            }
+        }
+    }
+
+    /// Changes the window. What falls out of it is forgotten.
+    pub(super) fn set_window(&mut self, window: KeyWindow, now: Timestamp) {
+        self.window = window;
+        self.forget_older(now);
+        self.forget_beyond_count();
+    }
+
+    /// Forgets what is too old at the time of an event.
+    pub(super) fn forget_older(&mut self, now: Timestamp) {
+        while let Some((_, (at, _))) = self.by_seq.get_min()
+            && now.saturating_since(*at) > self.window.max_age()
+        {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_beyond_count(&mut self) {
+        let max_count = usize::try_from(self.window.max_count).unwrap_or(usize::MAX);
+        while self.by_seq.len() > max_count {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let Some((seq, (at, key))) = self.by_seq.get_min().cloned() else { return };
+        self.by_seq.remove(&seq);
+        self.by_key.remove(&key);
+        self.forgotten_through = self.forgotten_through.max(Some(at));
+    }
+}
+
+/// When a UUID of version 7 says that it was made, in milliseconds since 1970; `None` for every other text.
+fn made_at_ms(key: &str) -> Option<i64> {
+    // Only the hyphenated form: the others that the crate reads are no usual spelling of a key.
+    let uuid = (key.len() == 36).then(|| Uuid::try_parse(key).ok()).flatten()?;
+    if uuid.get_version_num() != 7 {
+        return None;
+    }
+    i64::try_from(uuid.as_u128() >> 80).ok()
+}

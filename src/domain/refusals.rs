@@ -1,0 +1,51 @@
+//! How many refusals of a kind a minute has already seen: beyond a bound they have no events of their own (law
+//! HONEST, bounded under a refusal loop).
+
+use imbl::OrdMap;
+
+use crate::clock::Timestamp;
+use crate::event::RefusalKind;
+use crate::ids::BudgetId;
+
+/// So many refusals per budget, kind and minute are events of their own.
+pub const REFUSALS_PER_MINUTE: u64 = 16;
+
+const MINUTE_MICROS: i64 = 60_000_000;
+
+/// The start of the minute that a moment lies in.
+pub fn minute_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.as_micros() - at.as_micros().rem_euclid(MINUTE_MICROS))
+}
+
+/// The refusals of the last minute that had any; the ones of earlier minutes are forgotten.
+#[derive(Debug, Clone, Default)]
+pub(super) struct RefusalCounts {
+    minute: Timestamp,
+    counts: OrdMap<(BudgetId, RefusalKind), u64>,
+}
+
+impl RefusalCounts {
+    pub(super) fn minute(&self) -> Timestamp {
+        self.minute
+    }
+
+    /// Whether a further refusal at that time is one too many.
+    pub(super) fn is_loop(&self, budget_id: &BudgetId, kind: RefusalKind, at: Timestamp) -> bool {
+        self.minute == minute_of(at)
+            && self.counts.get(&(budget_id.clone(), kind)).is_some_and(|&count| count >= REFUSALS_PER_MINUTE)
+    }
+
+    /// Counts a refusal that is an event.
+    pub(super) fn count(&mut self, budget_id: &BudgetId, kind: RefusalKind, at: Timestamp) {
+        let minute = minute_of(at);
+        if self.minute != minute {
+            *self = RefusalCounts { minute, counts: OrdMap::new() };
+        }
+        *self.counts.entry((budget_id.clone(), kind)).or_default() += 1;
+    }
+
+    /// The counts in the order of budget and kind.
+    pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&(BudgetId, RefusalKind), &u64)> {
+        self.counts.iter()
+    }
+}

@@ -1,0 +1,226 @@
+//! A book without a journal: decides, numbers, folds, and keeps the events, so that every test can replay them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::domain::{
+    Budget, Context, Decision, Goal, NewGoal, Outcome, RecordTurn, Refusal, Rejection, Remembered, Request,
+    Rules, SetGoalBudget, TransitionGoal, Turn, decide, fingerprint, outcome,
+};
+use crate::event::{ChangeEvent, EventKey, GoalStatus, Payload, TransitionReason};
+use crate::ids::{BudgetId, GoalId};
+use crate::projection::Projection;
+
+/// What a request came to, as a caller would see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Done(Outcome),
+    Unchanged(Outcome),
+    Retried(Remembered),
+    Refused(Refusal),
+    Rejected(Rejection),
+}
+
+/// A journal in memory with one writer.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) now: Timestamp,
+    pub(super) rules: Rules,
+    pub(super) projection: Projection,
+    pub(super) events: Vec<ChangeEvent>,
+    /// How many events each command wrote, in order.
+    pub(super) frames: Vec<usize>,
+    made: u128,
+}
+
+/// The n-th goal id of a test; the engine's own start at 1,000.
+pub(super) fn id(number: u128) -> GoalId {
+    GoalId(Uuid::from_u128(number))
+}
+
+pub(super) fn goal_budget(number: u128) -> BudgetId {
+    BudgetId::Goal(id(number))
+}
+
+impl Book {
+    pub(super) fn new() -> Book {
+        Book {
+            now: Timestamp::parse("2026-11-21T01:15:13Z").unwrap(),
+            rules: Rules::default(),
+            projection: Projection::default(),
+            events: Vec::new(),
+            frames: Vec::new(),
+            made: 1_000,
+        }
+    }
+
+    pub(super) fn decide(&mut self, request: &Request) -> Decision {
+        self.made += 1;
+        let context = Context { now: self.now, rules: &self.rules, new_goal_id: id(self.made) };
+        decide(&self.projection.state, request, &context)
+    }
+
+    /// Decides, and folds in what was decided.
+    pub(super) fn apply(&mut self, request: impl Into<Request>) -> Answer {
+        let request = request.into();
+        match self.decide(&request) {
+            Decision::Events(events) => {
+                let outcome = outcome(&events);
+                self.write(&request, events);
+                Answer::Done(outcome)
+            }
+            Decision::Refused(event, mut refusal) => {
+                self.write(&request, vec![event]);
+                refusal.seq = Some(self.projection.seq);
+                Answer::Refused(refusal)
+            }
+            Decision::Unchanged(outcome) => Answer::Unchanged(outcome),
+            Decision::Retried(remembered) => Answer::Retried(remembered),
+            Decision::Suppressed(refusal) => Answer::Refused(refusal),
+            Decision::Rejected(rejection) => Answer::Rejected(rejection),
+        }
+    }
+
+    fn write(&mut self, request: &Request, events: Vec<Payload>) {
+        assert!(!events.is_empty(), "a frame is never empty");
+        self.frames.push(events.len());
+        for (position, payload) in events.into_iter().enumerate() {
+            let key = request.key.as_ref().map(|key| EventKey {
+                key: key.clone(),
+                fingerprint: (position == 0).then(|| fingerprint(request)),
+            });
+            let event = ChangeEvent {
+                seq: self.projection.seq + 1,
+                ts: self.now,
+                session_id: request.session_id.clone(),
+                actor: request.actor.clone(),
+                key,
+                meta: request.meta.clone(),
+                payload,
+            };
+            self.projection.apply(&event).unwrap();
+            self.events.push(event);
+        }
+    }
+
+    pub(super) fn wait(&mut self, duration: Duration) {
+        self.now = self.now.saturating_add(duration);
+    }
+
+    /// What the last command wrote, in short.
+    pub(super) fn last_frame(&self) -> Vec<String> {
+        let len = self.frames.last().copied().unwrap_or(0);
+        self.events[self.events.len() - len..].iter().map(|event| brief(&event.payload)).collect()
+    }
+
+    // Commands that are expected to be done.
+
+    pub(super) fn done(&mut self, request: impl Into<Request>) -> GoalId {
+        match self.apply(request) {
+            Answer::Done(Outcome::Goal(id)) => id,
+            answer => panic!("expected a goal, found {answer:?}"),
+        }
+    }
+
+    pub(super) fn create(&mut self, new: NewGoal) -> GoalId {
+        self.done(new)
+    }
+
+    pub(super) fn turn(&mut self, number: u128, tokens: u128) {
+        self.done(RecordTurn::goal(id(number), Turn::tokens(tokens)));
+    }
+
+    pub(super) fn transition(&mut self, number: u128, to: GoalStatus) {
+        self.done(TransitionGoal::new(id(number), to));
+    }
+
+    pub(super) fn set_budget(&mut self, number: u128, limit: impl Into<Option<u128>>) {
+        self.done(SetGoalBudget::new(id(number), limit.into()));
+    }
+
+    // Commands that are expected to fail.
+
+    pub(super) fn refused(&mut self, request: impl Into<Request>) -> Refusal {
+        match self.apply(request) {
+            Answer::Refused(refusal) => refusal,
+            answer => panic!("expected a refusal, found {answer:?}"),
+        }
+    }
+
+    pub(super) fn rejected(&mut self, request: impl Into<Request>) -> Rejection {
+        let events = self.events.len();
+        match self.apply(request) {
+            Answer::Rejected(rejection) => {
+                assert_eq!(self.events.len(), events, "a rejected command writes nothing");
+                rejection
+            }
+            answer => panic!("expected a rejection, found {answer:?}"),
+        }
+    }
+
+    // What can be seen.
+
+    pub(super) fn goal(&self, number: u128) -> Goal {
+        self.projection.state.goal(id(number)).unwrap()
+    }
+
+    pub(super) fn status(&self, number: u128) -> (GoalStatus, Option<TransitionReason>) {
+        let goal = self.goal(number);
+        (goal.status, goal.pause_reason)
+    }
+
+    pub(super) fn budget(&self, number: u128) -> Budget {
+        self.projection.state.budget(&goal_budget(number)).unwrap().clone()
+    }
+}
+
+/// A goal with that number as its id, in a scope of its own.
+pub(super) fn goal(number: u128) -> NewGoal {
+    NewGoal::new(format!("goal {number}")).id(id(number)).scope(format!("scope {number}"))
+}
+
+/// The same under another.
+pub(super) fn child(number: u128, parent: u128) -> NewGoal {
+    goal(number).parent(id(parent))
+}
+
+/// An event in short: `2 paused parent by 1`.
+pub(super) fn brief(event: &Payload) -> String {
+    let number = |id: GoalId| id.0.as_u128();
+    let budget = |id: &BudgetId| match id {
+        BudgetId::Goal(id) => format!("budget {}", number(*id)),
+        BudgetId::Named(name) => format!("budget {name}"),
+    };
+    match event {
+        Payload::GoalCreated(created) => format!("{} created", number(created.goal_id)),
+        Payload::GoalTransitioned(change) => {
+            let mut text =
+                format!("{} {} {}", number(change.goal_id), change.to.name(), change.reason.name());
+            if let Some(by) = change.by_goal {
+                text += &format!(" by {}", number(by));
+            }
+            if let Some(by) = &change.budget_id {
+                text += &format!(" by {}", budget(by));
+            }
+            text
+        }
+        Payload::GoalBudgetSet(set) => format!("{} budget set", number(set.goal_id)),
+        Payload::TurnRecorded(turn) => {
+            format!("{} turn {}{}", number(turn.goal_id), turn.tokens, if turn.late { " late" } else { "" })
+        }
+        Payload::BudgetExhausted(exhausted) => format!("{} exhausted", budget(&exhausted.budget_id)),
+        Payload::CommandRefused(refused) => {
+            format!("{} refused by {}", refused.op, budget(&refused.budget_id))
+        }
+        Payload::RefusalsSuppressed(report) => format!("{} refusals suppressed", report.count),
+        Payload::KeyWindowSet(_) => "key window set".to_owned(),
+    }
+}
+
+/// A text of so many characters.
+pub(super) fn text_of(chars: usize) -> Arc<str> {
+    "é".repeat(chars).into()
+}

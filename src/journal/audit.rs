@@ -1,0 +1,281 @@
+//! Checking everything: every segment, every frame, every join; going on past damage.
+
+use std::collections::BTreeSet;
+
+use super::bytes::{end_of_nonzero, index_of, offset_of};
+use super::chain::{Segment, read_range, segment_names, wrong_succession};
+use super::frame::{FrameKind, FramePlace};
+use super::layout::SegmentName;
+use super::lock::{Published, peek};
+use super::recovery::check_join;
+use super::scan::{Scan, Step};
+use super::tail::read_tail;
+use crate::error::{Error, ErrorKind};
+use crate::ids::{Epoch, JournalId};
+use crate::storage::Storage;
+
+/// What is wrong somewhere in a journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub kind: FindingKind,
+    /// The segment file, by its name in the journal's directory.
+    pub file: String,
+    /// Where the range begins, in bytes from the start of the file.
+    pub start: u64,
+    /// Where the range ends.
+    pub end: u64,
+    /// The `seq` of the first event that is affected, where it can be told.
+    pub seq: Option<u64>,
+    /// What was found.
+    pub message: String,
+}
+
+/// How bad a [`Finding`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FindingKind {
+    /// The last write was cut short; nothing that was acknowledged is affected, and the next opening recovers.
+    TornTail,
+    /// Something that was synced is damaged, missing or foreign.
+    Damage,
+}
+
+/// What a segment holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SegmentSummary {
+    pub(crate) file: String,
+    pub(crate) number: u64,
+    pub(crate) first_seq: u64,
+    /// The last `seq` in it; below `first_seq` when it holds no event.
+    pub(crate) last_seq: u64,
+    pub(crate) events: u64,
+    /// The length of the file.
+    pub(crate) file_len: u64,
+    /// Where its frames end.
+    pub(crate) end: u64,
+    /// Whether it has a successor.
+    pub(crate) is_closed: bool,
+}
+
+/// What an audit found.
+#[derive(Debug)]
+pub(crate) struct AuditReport {
+    pub(crate) journal_id: JournalId,
+    pub(crate) segments: Vec<SegmentSummary>,
+    pub(crate) epochs: BTreeSet<Epoch>,
+    /// The last `seq` up to which nothing is wrong.
+    pub(crate) last_good_seq: u64,
+    /// Whether the journal was closed cleanly; `false` beside a live writer.
+    pub(crate) is_clean: bool,
+    pub(crate) is_live: bool,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Gets each frame of events that is valid; what it says is wrong with the payload is reported as damage.
+pub(crate) type Inspect<'v> = dyn FnMut(&FramePlace<'_>) -> Result<(), String> + 'v;
+
+/// Checks a whole journal. Only an I/O error, or a format that is not known, ends it early.
+pub(crate) fn audit(storage: &dyn Storage, inspect: &mut Inspect<'_>) -> Result<AuditReport, Error> {
+    let live = peek(storage)?;
+    let names = segment_names(storage)?;
+    let mut audit = Audit {
+        report: AuditReport {
+            journal_id: JournalId(uuid::Uuid::nil()),
+            segments: Vec::new(),
+            epochs: BTreeSet::new(),
+            last_good_seq: 0,
+            is_clean: false,
+            is_live: live.is_some(),
+            findings: Vec::new(),
+        },
+        inspect,
+    };
+    audit.names(&names)?;
+    let segments = audit.open_all(storage, &names)?;
+    for (index, segment) in segments.iter().enumerate() {
+        let Some(segment) = segment else { continue };
+        match segments.get(index + 1) {
+            Some(Some(successor)) => audit.closed(segment, successor)?,
+            Some(None) => audit.without_end(segment)?,
+            None => audit.newest(segment, live.as_ref())?,
+        }
+    }
+    Ok(audit.report)
+}
+
+struct Audit<'a, 'v> {
+    report: AuditReport,
+    inspect: &'a mut Inspect<'v>,
+}
+
+impl Audit<'_, '_> {
+    fn damage(&mut self, file: &str, start: u64, end: u64, seq: Option<u64>, message: impl Into<String>) {
+        let message = message.into();
+        self.report.findings.push(Finding { kind: FindingKind::Damage, file: file.to_owned(), start, end, seq, message });
+    }
+
+    /// Damage becomes a finding; any other error ends the audit.
+    fn note<T>(&mut self, result: Result<T, Error>) -> Result<Option<T>, Error> {
+        let error = match result {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) => error,
+        };
+        let Some(damage) = error.damage() else { return Err(error) };
+        self.damage(&damage.file, damage.offset, damage.offset, damage.seq, error.to_string());
+        Ok(None)
+    }
+
+    fn names(&mut self, names: &[SegmentName]) -> Result<(), Error> {
+        let Some(first) = names.first() else {
+            return Err(Error::new(ErrorKind::Io, "there is no journal in this directory"));
+        };
+        if first.number != 1 || first.first_seq != 1 {
+            self.damage(&first.to_string(), 0, 0, Some(1), "segment 1, which comes before it, is missing");
+        }
+        for pair in names.windows(2) {
+            if let Some(wrong) = wrong_succession(pair[0], pair[1]) {
+                self.damage(&pair[1].to_string(), 0, 0, Some(pair[1].first_seq), wrong);
+            }
+        }
+        Ok(())
+    }
+
+    fn open_all(&mut self, storage: &dyn Storage, names: &[SegmentName]) -> Result<Vec<Option<Segment>>, Error> {
+        let mut segments = Vec::with_capacity(names.len());
+        let mut journal_id = None;
+        for name in names {
+            let opened = Segment::open(storage, *name);
+            let Some(segment) = self.note(opened)? else {
+                segments.push(None);
+                continue;
+            };
+            let expected = *journal_id.get_or_insert(segment.header.journal_id);
+            let belongs = self.note(segment.check_journal(expected))?.is_some();
+            segments.push(belongs.then_some(segment));
+        }
+        self.report.journal_id = journal_id.unwrap_or(JournalId(uuid::Uuid::nil()));
+        Ok(segments)
+    }
+
+    /// A segment whose successor states where it ends.
+    fn closed(&mut self, segment: &Segment, successor: &Segment) -> Result<(), Error> {
+        let end = successor.header.predecessor.end;
+        let len = segment.file_len()?;
+        if len < end {
+            self.damage(&segment.file_name, len, end, None, format!("the file is cut off: it should have {end} bytes, and has {len}"));
+        }
+        let bytes = segment.map_to(len.min(end))?;
+        let (scan, is_whole) = self.frames(segment, &bytes)?;
+        if is_whole && successor.name.number == segment.name.number + 1 {
+            self.note(check_join(segment, &scan, &successor.header))?;
+        }
+        self.summarize(segment, &scan, len, true);
+        Ok(())
+    }
+
+    /// A segment whose successor cannot be read: it ends where its frames do.
+    fn without_end(&mut self, segment: &Segment) -> Result<(), Error> {
+        let len = segment.file_len()?;
+        let bytes = read_range(&*segment.file, &segment.file_name, 0, len)?;
+        let end = end_of_nonzero(&bytes, 0).next_multiple_of(8).min(bytes.len());
+        let (scan, _) = self.frames(segment, &bytes[..end])?;
+        self.summarize(segment, &scan, len, true);
+        Ok(())
+    }
+
+    /// The newest segment: beside a live writer as far as it published, else with the rules of recovery.
+    fn newest(&mut self, segment: &Segment, live: Option<&Published>) -> Result<(), Error> {
+        let len = segment.file_len()?;
+        if let Some(published) = live.filter(|published| published.segment == segment.name.number) {
+            let bytes = segment.map_to(published.published)?;
+            let (scan, _) = self.frames(segment, &bytes)?;
+            self.summarize(segment, &scan, len, false);
+            return Ok(());
+        }
+        let bytes = read_range(&*segment.file, &segment.file_name, 0, len)?;
+        let tail = match read_tail(segment, &bytes, &mut |_, _| Ok(())) {
+            Ok(tail) => tail,
+            Err(error) if error.damage().is_some() => return self.refused(segment, &bytes, error),
+            Err(error) => return Err(error),
+        };
+        let (scan, _) = self.frames(segment, &bytes[..index_of(tail.frames_end)])?;
+        self.report.is_clean = tail.is_clean;
+        if tail.torn_len > 0 {
+            self.report.findings.push(Finding {
+                kind: FindingKind::TornTail,
+                file: segment.file_name.to_string(),
+                start: tail.frames_end,
+                end: tail.frames_end + tail.torn_len,
+                seq: Some(tail.next_seq),
+                message: "the last write was cut short; the next opening recovers".to_owned(),
+            });
+        }
+        self.summarize(segment, &scan, len, false);
+        Ok(())
+    }
+
+    /// A newest segment that cannot be opened: every range that is damaged, and what is still good.
+    fn refused(&mut self, segment: &Segment, bytes: &[u8], error: Error) -> Result<(), Error> {
+        let known = self.report.findings.len();
+        let end = end_of_nonzero(bytes, 0).next_multiple_of(8).min(bytes.len());
+        let (scan, _) = self.frames(segment, &bytes[..end])?;
+        if self.report.findings.len() == known {
+            self.note::<()>(Err(error))?;
+        }
+        self.summarize(segment, &scan, offset_of(bytes.len()), false);
+        Ok(())
+    }
+
+    /// Goes through all frames, past damage too. Whether everything up to the end was valid.
+    fn frames<'s>(&mut self, segment: &'s Segment, bytes: &'s [u8]) -> Result<(Scan<'s>, bool), Error> {
+        let mut scan = Scan::new(segment, bytes);
+        let mut is_whole = true;
+        while scan.offset < offset_of(bytes.len()) {
+            let (offset, seq) = (scan.offset, scan.next_seq);
+            let stopped = match scan.step() {
+                Ok(Step::Frame(frame)) => {
+                    self.report.epochs.insert(frame.header.epoch);
+                    if frame.header.kind == FrameKind::Events {
+                        self.events(&FramePlace { file: &segment.file_name, frame, written_by: scan.written_by });
+                    }
+                    continue;
+                }
+                Ok(Step::Stop(wrong)) => wrong.to_owned(),
+                Err(error) if error.damage().is_some() => error.to_string(),
+                Err(error) => return Err(error),
+            };
+            is_whole = false;
+            let Some((at, header)) = segment.codec.find_header(bytes, offset + 8, |_| true) else {
+                self.damage(&segment.file_name, offset, offset_of(bytes.len()), Some(seq), stopped);
+                break;
+            };
+            self.damage(&segment.file_name, offset, at, Some(seq), stopped);
+            scan.resume_at(at, &header);
+        }
+        Ok((scan, is_whole))
+    }
+
+    fn events(&mut self, place: &FramePlace<'_>) {
+        let header = &place.frame.header;
+        match (self.inspect)(place) {
+            Err(wrong) => self.damage(place.file, place.frame.offset, place.frame.end(), Some(header.first_seq), wrong),
+            Ok(()) if !self.report.findings.iter().any(|finding| finding.kind == FindingKind::Damage) => {
+                self.report.last_good_seq = header.next_seq() - 1;
+            }
+            Ok(()) => {}
+        }
+    }
+
+    fn summarize(&mut self, segment: &Segment, scan: &Scan<'_>, file_len: u64, is_closed: bool) {
+        self.report.segments.push(SegmentSummary {
+            file: segment.file_name.to_string(),
+            number: segment.name.number,
+            first_seq: segment.name.first_seq,
+            last_seq: scan.next_seq - 1,
+            events: scan.events,
+            file_len,
+            end: scan.offset,
+            is_closed,
+        });
+    }
+}

@@ -1,0 +1,125 @@
+//! The segments of a directory, and how they join: every one that follows states how the one before it ended.
+
+use std::sync::Arc;
+
+use super::bytes::{index_of, offset_of};
+use super::frame::FrameCodec;
+use super::header::{HeaderError, SegmentHeader};
+use super::layout::{FORMAT_VERSION, HEADER_LEN, SegmentName};
+use crate::error::{Error, ErrorKind};
+use crate::ids::JournalId;
+use crate::storage::{Storage, StorageFile};
+
+/// A segment file with its header, read and checked.
+#[derive(Debug, Clone)]
+pub(super) struct Segment {
+    pub(super) name: SegmentName,
+    pub(super) file_name: Arc<str>,
+    pub(super) header: SegmentHeader,
+    pub(super) codec: FrameCodec,
+    pub(super) file: Arc<dyn StorageFile>,
+}
+
+/// The names of all segments, in order.
+pub(super) fn segment_names(storage: &dyn Storage) -> Result<Vec<SegmentName>, Error> {
+    let names = storage.list().map_err(|error| Error::io("listing the journal's directory", error))?;
+    let mut segments: Vec<SegmentName> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+/// Refuses a list of segments with one missing or doubled.
+pub(super) fn check_names(names: &[SegmentName]) -> Result<(), Error> {
+    if let Some(first) = names.first().filter(|first| first.number != 1 || first.first_seq != 1) {
+        return Err(Error::damaged(&first.to_string(), 0, Some(1), "segment 1, which comes before it, is missing"));
+    }
+    for pair in names.windows(2) {
+        if let Some(wrong) = wrong_succession(pair[0], pair[1]) {
+            return Err(Error::damaged(&pair[1].to_string(), 0, Some(pair[1].first_seq), wrong));
+        }
+    }
+    Ok(())
+}
+
+/// What is wrong about one name following another, if anything.
+pub(super) fn wrong_succession(before: SegmentName, name: SegmentName) -> Option<String> {
+    if name.number == before.number {
+        return Some(format!("{before} has the same segment number"));
+    }
+    if name.number != before.number + 1 {
+        return Some(format!("segment {}, which comes before it, is missing", name.number - 1));
+    }
+    (name.first_seq < before.first_seq).then(|| format!("its first seq is below that of {before}"))
+}
+
+impl Segment {
+    /// Opens a segment for reading, and checks that it is what its name says.
+    pub(super) fn open(storage: &dyn Storage, name: SegmentName) -> Result<Segment, Error> {
+        let file_name = name.to_string();
+        let file = storage.open(&file_name).map_err(|error| Error::io(format!("opening segment {file_name}"), error))?;
+        Segment::with_file(name, file)
+    }
+
+    /// The same, on a file that is open already.
+    pub(super) fn with_file(name: SegmentName, file: Arc<dyn StorageFile>) -> Result<Segment, Error> {
+        let file_name = name.to_string();
+        let len = file_len(&*file, &file_name)?;
+        let block = read_range(&*file, &file_name, 0, len.min(offset_of(HEADER_LEN)))?;
+        let header = SegmentHeader::from_bytes(&block).map_err(|error| match error {
+            HeaderError::Unsupported { found } => Error::new(
+                ErrorKind::Unsupported,
+                format!("segment {file_name} is of format version {found}; this is Tallybook {}, which knows versions up to {FORMAT_VERSION}: upgrade", env!("CARGO_PKG_VERSION")),
+            ),
+            HeaderError::Bad(wrong) => Error::damaged(&file_name, 0, Some(name.first_seq), wrong),
+        })?;
+        if header.number != name.number || header.first_seq != name.first_seq {
+            let said = SegmentName { number: header.number, first_seq: header.first_seq };
+            return Err(Error::damaged(&file_name, 0, Some(name.first_seq), format!("its header says that it is {said}: it was renamed or swapped")));
+        }
+        if header.predecessor.last_seq.checked_add(1) != Some(header.first_seq) {
+            return Err(Error::damaged(&file_name, 0, Some(name.first_seq), "its header contradicts itself about its first seq"));
+        }
+        let codec = FrameCodec::new(header.journal_id, header.number);
+        Ok(Segment { name, file_name: file_name.into(), header, codec, file })
+    }
+
+    /// Refuses a segment of another journal.
+    pub(super) fn check_journal(&self, journal_id: JournalId) -> Result<(), Error> {
+        if self.header.journal_id == journal_id {
+            return Ok(());
+        }
+        let found = format!("it belongs to journal {}, not to {journal_id}", self.header.journal_id);
+        Err(Error::damaged(&self.file_name, 0, Some(self.name.first_seq), found))
+    }
+
+    /// The length of the file.
+    pub(super) fn file_len(&self) -> Result<u64, Error> {
+        file_len(&*self.file, &self.file_name)
+    }
+
+    /// The bytes of the file from its start to `end`, which is stated elsewhere to be there.
+    pub(super) fn map_to(&self, end: u64) -> Result<crate::storage::Mapping, Error> {
+        let len = self.file_len()?;
+        if len < end {
+            return Err(Error::damaged(&self.file_name, len, None, format!("the file is cut off: it should have {end} bytes, and has {len}")));
+        }
+        self.file.map(end).map_err(|error| Error::io(format!("mapping segment {}", self.file_name), error))
+    }
+
+    /// Damage in this segment.
+    pub(super) fn damaged(&self, offset: u64, seq: u64, found: impl std::fmt::Display) -> Error {
+        Error::damaged(&self.file_name, offset, Some(seq), found)
+    }
+}
+
+fn file_len(file: &dyn StorageFile, name: &str) -> Result<u64, Error> {
+    file.len().map_err(|error| Error::io(format!("asking for the length of segment {name}"), error))
+}
+
+/// `len` bytes of a file from `offset` on. A failed read is an I/O error, never the end of the journal.
+pub(super) fn read_range(file: &dyn StorageFile, name: &str, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
+    let mut bytes = vec![0; index_of(len)];
+    file.read_exact_at(&mut bytes, offset)
+        .map_err(|error| Error::io(format!("reading {len} bytes of segment {name} at offset {offset}"), error))?;
+    Ok(bytes)
+}

@@ -1,0 +1,108 @@
+//! Names and sizes: what `journal-format.md` fixes.
+
+use std::fmt;
+
+use super::bytes::offset_of;
+
+/// The version of the format that this crate writes, and the newest that it reads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The length of a segment's header. A whole 4 KiB block, so that no frame shares a sector with it.
+pub const HEADER_LEN: usize = 4096;
+
+/// The length of a frame's header.
+pub const FRAME_HEADER_LEN: usize = 48;
+
+/// Frames start at multiples of this.
+pub const FRAME_ALIGN: usize = 8;
+
+/// The longest payload of a frame: 64 MiB.
+pub const MAX_PAYLOAD_LEN: u32 = 64 << 20;
+
+/// The length of the payload of a record (open, close, seal).
+pub const RECORD_PAYLOAD_LEN: usize = 32;
+
+/// The length of a record's whole frame. All records are equally long, so that an open record takes exactly the
+/// place of the close mark that it overwrites.
+pub const RECORD_LEN: usize = FRAME_HEADER_LEN + RECORD_PAYLOAD_LEN;
+
+/// The lock file.
+pub const LOCK_NAME: &str = "lock";
+
+/// The next segment, while it is being built.
+pub const SPARE_NAME: &str = "spare.tmp";
+
+/// The ending of files that are being built; without a meaning once their maker is gone.
+pub const TEMPORARY_SUFFIX: &str = ".tmp";
+
+const SEGMENT_SUFFIX: &str = ".seg";
+const NUMBER_DIGITS: usize = 10;
+const SEQ_DIGITS: usize = 20;
+
+/// The length of a frame with a payload of `payload_len` bytes, padding included.
+pub const fn frame_len(payload_len: usize) -> usize {
+    FRAME_HEADER_LEN + payload_len.next_multiple_of(FRAME_ALIGN)
+}
+
+/// The name of a segment: `0000000001-00000000000000000001.seg`, the segment's number and its first `seq`. Names
+/// sort as the segments do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SegmentName {
+    /// The segment's number: 1, 2, 3 …
+    pub number: u64,
+    /// The `seq` of the first event that the segment holds or will hold.
+    pub first_seq: u64,
+}
+
+impl SegmentName {
+    /// The greatest number that a name can hold.
+    pub const MAX_NUMBER: u64 = 9_999_999_999;
+
+    /// The name, if `text` is exactly one.
+    pub fn parse(text: &str) -> Option<SegmentName> {
+        let stem = text.strip_suffix(SEGMENT_SUFFIX)?;
+        let (number, first_seq) = stem.split_once('-')?;
+        let digits = |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(number, NUMBER_DIGITS) || !digits(first_seq, SEQ_DIGITS) {
+            return None;
+        }
+        Some(SegmentName { number: number.parse().ok()?, first_seq: first_seq.parse().ok()? })
+    }
+}
+
+impl fmt::Display for SegmentName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:010}-{:020}{SEGMENT_SUFFIX}", self.number, self.first_seq)
+    }
+}
+
+/// [`HEADER_LEN`] as an offset.
+pub(crate) fn header_end() -> u64 {
+    offset_of(HEADER_LEN)
+}
+
+/// [`RECORD_LEN`] as a length in a file.
+pub(crate) fn record_len() -> u64 {
+    offset_of(RECORD_LEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_name_prints_as_it_parses_and_sorts_by_number() {
+        let name = SegmentName { number: 12, first_seq: 345 };
+        assert_eq!(name.to_string(), "0000000012-00000000000000000345.seg");
+        assert_eq!(SegmentName::parse(&name.to_string()), Some(name));
+        let next = SegmentName { number: 13, first_seq: 345 };
+        assert!(name.to_string() < next.to_string());
+    }
+
+    #[test]
+    fn what_is_no_segment_name_is_none() {
+        for text in ["lock", "spare.tmp", "12-345.seg", "0000000012-00000000000000000345.seg.tmp", "000000001a-00000000000000000345.seg", "+000000012-00000000000000000345.seg"] {
+            assert_eq!(SegmentName::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! Walking the frames from a `seq` on: without a lock, beside a live writer too, across its rotations, crashes and
+//! restarts. A walk never runs ahead of what the writer published (law DURABLE), and always finds its place again by
+//! `seq`: that lives in the highest-numbered segment whose first `seq` is not above it.
+
+use std::sync::Arc;
+
+use super::bytes::{index_of, offset_of, u32_at};
+use super::chain::{Segment, check_names, read_range, segment_names};
+use super::frame::{Frame, FrameKind, FramePlace, FrameRead};
+use super::header::WriterVersion;
+use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
+use super::lock::{LockView, Published, peek};
+use super::record::OpenRecord;
+use crate::error::{Error, ErrorKind};
+use crate::ids::JournalId;
+use crate::storage::{Mapping, Storage};
+
+/// How much of the open segment is read at once.
+const CHUNK: u64 = 256 << 10;
+
+/// Where the walk learns how far it may read.
+#[derive(Debug)]
+pub(crate) enum WalkStart {
+    /// From the lock file, looked at from outside.
+    Outside,
+    /// From the writer in this process.
+    Inside(LockView),
+}
+
+/// A walk over the frames of events.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    storage: Arc<dyn Storage>,
+    source: WalkStart,
+    journal_id: JournalId,
+    /// The next event's `seq`.
+    next_seq: u64,
+    at: Option<At>,
+}
+
+/// A place in a segment.
+#[derive(Debug)]
+struct At {
+    segment: Segment,
+    offset: u64,
+    written_by: WriterVersion,
+    limit: Limit,
+    /// All its bytes, once a successor states where it ends.
+    closed: Option<Mapping>,
+    /// Bytes of an open segment, and where they start.
+    chunk: Vec<u8>,
+    chunk_at: u64,
+}
+
+/// How far a segment may be read.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    end: u64,
+    /// Closed, or published by a live writer: everything up to `end` has to be valid. Otherwise nobody holds the
+    /// lock, and valid frames count as far as they go.
+    is_sure: bool,
+}
+
+impl Walk {
+    /// A walk from the event `next_seq` on.
+    pub(crate) fn open(storage: Arc<dyn Storage>, source: WalkStart, next_seq: u64) -> Result<Walk, Error> {
+        let names = segment_names(&*storage)?;
+        check_names(&names)?;
+        let first = names.first().ok_or_else(|| Error::new(ErrorKind::Io, "there is no journal in this directory"))?;
+        let journal_id = Segment::open(&*storage, *first)?.header.journal_id;
+        Ok(Walk { storage, source, journal_id, next_seq: next_seq.max(1), at: None })
+    }
+
+    pub(crate) fn journal_id(&self) -> JournalId {
+        self.journal_id
+    }
+
+    /// The `seq` of the event that comes next.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// The frame that holds the next event (and maybe events before it); `None` when there is none yet. It can be
+    /// asked again later.
+    pub(crate) fn next(&mut self) -> Result<Option<FramePlace<'_>>, Error> {
+        let Some((length, next_seq)) = self.find()? else { return Ok(None) };
+        self.next_seq = next_seq;
+        let Some(at) = &mut self.at else { return Ok(None) };
+        let offset = at.offset;
+        at.offset += length;
+        let written_by = at.written_by;
+        match at.frame(offset) {
+            FrameRead::Frame(frame) => Ok(Some(FramePlace { file: &at.segment.file_name, frame, written_by })),
+            FrameRead::Blank | FrameRead::Bad(_) => Ok(None),
+        }
+    }
+
+    /// Goes on to the next frame of events and leaves it loaded at `self.at`. Its length, and the `seq` after it.
+    fn find(&mut self) -> Result<Option<(u64, u64)>, Error> {
+        loop {
+            let mut at = match self.at.take() {
+                Some(at) => at,
+                None => self.locate()?,
+            };
+            if at.offset >= at.limit.end {
+                at.limit = self.limit_of(&mut at)?;
+                if at.offset >= at.limit.end {
+                    let is_closed = at.closed.is_some();
+                    self.at = Some(if is_closed { self.successor_to(&at)? } else { at });
+                    if is_closed {
+                        continue;
+                    }
+                    return Ok(None);
+                }
+            }
+            if at.load()? && !at.limit.is_sure && self.published()?.is_some() {
+                // A writer has come since we looked: what we just read may be ahead of what it published.
+                at.forget_limit();
+                self.at = Some(at);
+                continue;
+            }
+            let found = at.look(self.next_seq);
+            self.at = Some(at);
+            match found? {
+                Look::Found { length, next_seq } => return Ok(Some((length, next_seq))),
+                Look::Skipped => {}
+                Look::NoMore => return Ok(None),
+            }
+        }
+    }
+
+    /// The segment that holds the next event, or will.
+    fn locate(&self) -> Result<At, Error> {
+        let names = segment_names(&*self.storage)?;
+        let name = names.iter().rev().find(|name| name.first_seq <= self.next_seq).ok_or_else(|| {
+            let oldest = names.first().map_or_else(String::new, |name| format!("; the oldest here is {}", name.first_seq));
+            Error::new(ErrorKind::InvalidArgument, format!("seq {} is not in the journal any more{oldest}", self.next_seq))
+        })?;
+        self.enter(*name)
+    }
+
+    fn enter(&self, name: SegmentName) -> Result<At, Error> {
+        let segment = Segment::open(&*self.storage, name)?;
+        segment.check_journal(self.journal_id)?;
+        let written_by = segment.header.written_by;
+        let limit = Limit { end: 0, is_sure: true };
+        Ok(At { segment, offset: header_end(), written_by, limit, closed: None, chunk: Vec::new(), chunk_at: 0 })
+    }
+
+    fn published(&self) -> Result<Option<Published>, Error> {
+        match &self.source {
+            WalkStart::Outside => peek(&*self.storage),
+            WalkStart::Inside(view) => Ok(view.read()),
+        }
+    }
+
+    /// How far a segment may be read now.
+    fn limit_of(&self, at: &mut At) -> Result<Limit, Error> {
+        if at.closed.is_some() {
+            return Ok(at.limit);
+        }
+        let number = at.segment.name.number;
+        match self.published()? {
+            Some(published) if published.segment == number => {
+                return Ok(Limit { end: published.published, is_sure: true });
+            }
+            // It has its name already, and the writer is about to publish it.
+            Some(published) if published.segment < number => return Ok(Limit { end: 0, is_sure: true }),
+            _ => {}
+        }
+        let Some(successor) = successor_of(&*self.storage, at.segment.name)? else {
+            // Nobody writes. What is valid is what a recovery would hand over.
+            return Ok(Limit { end: at.segment.file_len()?, is_sure: false });
+        };
+        let end = Segment::open(&*self.storage, successor)?.header.predecessor.end;
+        at.closed = Some(at.segment.map_to(end)?);
+        at.chunk = Vec::new();
+        Ok(Limit { end, is_sure: true })
+    }
+
+    /// The place at the beginning of the segment after the one at hand, which is closed.
+    fn successor_to(&self, at: &At) -> Result<At, Error> {
+        let name = at.segment.name;
+        let Some(successor) = successor_of(&*self.storage, name)? else {
+            let found = "the segment after it has gone missing";
+            return Err(Error::damaged(&name.to_string(), 0, Some(self.next_seq), found));
+        };
+        if successor.first_seq > self.next_seq {
+            let found = format!("the sequence has a gap: expected seq {}, found {}", self.next_seq, successor.first_seq);
+            return Err(Error::damaged(&successor.to_string(), 0, Some(self.next_seq), found));
+        }
+        self.enter(successor)
+    }
+}
+
+fn successor_of(storage: &dyn Storage, name: SegmentName) -> Result<Option<SegmentName>, Error> {
+    Ok(segment_names(storage)?.into_iter().find(|other| other.number == name.number + 1))
+}
+
+fn check_place(segment: &Segment, frame: &Frame<'_>, expected: u64) -> Result<(), Error> {
+    if frame.header.first_seq <= expected {
+        return Ok(());
+    }
+    let found = format!("the sequence has a gap: expected seq {expected}, found {}", frame.header.first_seq);
+    Err(segment.damaged(frame.offset, expected, found))
+}
+
+/// What stands at a place.
+enum Look {
+    /// The frame that was looked for.
+    Found { length: u64, next_seq: u64 },
+    /// Something else; the place is the one after it.
+    Skipped,
+    /// Nothing yet.
+    NoMore,
+}
+
+impl At {
+    fn forget_limit(&mut self) {
+        self.limit = Limit { end: 0, is_sure: true };
+        self.chunk.clear();
+    }
+
+    /// Looks at the frame at `self.offset`, which is loaded, for the event `wanted`.
+    fn look(&mut self, wanted: u64) -> Result<Look, Error> {
+        let wrong = match self.frame(self.offset) {
+            FrameRead::Frame(frame) => {
+                let (length, next_seq, kind) = (frame.length, frame.header.next_seq(), frame.header.kind);
+                if kind == FrameKind::Events && next_seq > wanted {
+                    check_place(&self.segment, &frame, wanted)?;
+                    return Ok(Look::Found { length, next_seq });
+                }
+                if let Some(record) = OpenRecord::from_payload(frame.payload).filter(|_| kind == FrameKind::Open) {
+                    self.written_by = record.written_by;
+                }
+                self.offset += length;
+                return Ok(Look::Skipped);
+            }
+            FrameRead::Bad(wrong) => wrong,
+            FrameRead::Blank => "there is no frame here, though more were written",
+        };
+        if self.limit.is_sure {
+            return Err(self.segment.damaged(self.offset, wanted, wrong));
+        }
+        self.forget_limit();
+        Ok(Look::NoMore)
+    }
+
+    /// The frame at `offset`, from what is loaded.
+    fn frame(&self, offset: u64) -> FrameRead<'_> {
+        if let Some(bytes) = &self.closed {
+            return self.segment.codec.read(bytes, offset);
+        }
+        let skipped = offset.checked_sub(self.chunk_at).map_or(usize::MAX, index_of);
+        self.segment.codec.read_at(self.chunk.get(skipped..).unwrap_or_default(), offset)
+    }
+
+    /// Loads a chunk of an open segment that holds the frame at `self.offset` whole, as far as the limit allows.
+    /// Whether anything was read.
+    fn load(&mut self) -> Result<bool, Error> {
+        if self.closed.is_some() {
+            return Ok(false);
+        }
+        let loaded_to = self.chunk_at + offset_of(self.chunk.len());
+        if self.offset >= self.chunk_at && self.offset + offset_of(FRAME_HEADER_LEN) <= loaded_to {
+            let head = &self.chunk[index_of(self.offset - self.chunk_at)..];
+            if self.offset + stated_len(head) <= loaded_to {
+                return Ok(false);
+            }
+        }
+        let left = self.limit.end - self.offset;
+        self.load_chunk(CHUNK.min(left))?;
+        let needed = stated_len(&self.chunk).min(left);
+        if needed > offset_of(self.chunk.len()) {
+            self.load_chunk(needed)?;
+        }
+        Ok(true)
+    }
+
+    fn load_chunk(&mut self, len: u64) -> Result<(), Error> {
+        self.chunk = read_range(&*self.segment.file, &self.segment.file_name, self.offset, len)?;
+        self.chunk_at = self.offset;
+        Ok(())
+    }
+}
+
+/// How long the frame that `bytes` begin with says it is; a header's length when they begin with none.
+fn stated_len(bytes: &[u8]) -> u64 {
+    if bytes.len() < FRAME_HEADER_LEN {
+        return offset_of(FRAME_HEADER_LEN);
+    }
+    let payload_len = u32_at(bytes, 8).min(MAX_PAYLOAD_LEN);
+    offset_of(frame_len(index_of(u64::from(payload_len))))
+}
