@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{CommandAnswer, CommandError, CommandResult, Receipt};
 use super::frames::push_line;
-use super::inbox::{Drained, Work};
+use super::inbox::{Drained, ViewReply, Work};
 use super::options::{Durability, Options};
 use super::published::View;
 use super::writer::Shared;
@@ -43,7 +43,7 @@ pub(super) struct Core {
 #[derive(Debug, Default)]
 struct Answers {
     commands: Vec<(oneshot::Sender<CommandAnswer>, CommandAnswer)>,
-    views: Vec<(oneshot::Sender<Result<View, Error>>, Result<View, Error>)>,
+    views: Vec<(ViewReply, Result<View, Error>)>,
 }
 
 /// Why a command has no receipt: it was not carried out, or the engine has to halt.

@@ -1,7 +1,10 @@
 //! The handle that hosts hold: the asynchronous face of the engine.
 
 use std::path::Path;
+use std::pin::Pin;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -11,7 +14,7 @@ use super::answer::{CommandError, CommandResult, Pending, Receipt, writer_is_gon
 use super::blocking::Blocking;
 use super::feed::{Start, Subscription};
 use super::health::{EngineStatus, Health};
-use super::inbox::Work;
+use super::inbox::{ViewReply, Work};
 use super::options::Options;
 use super::published::View;
 use super::writer::{Shared, Writer};
@@ -51,9 +54,6 @@ pub(super) struct Inner {
     thread: Mutex<Option<JoinHandle<()>>>,
     is_inline: bool,
 }
-
-/// Where a view goes that was asked for.
-type ViewReply = oneshot::Sender<Result<View, Error>>;
 
 impl Engine {
     /// Opens the journal in the directory `dir` with the default [`Options`], or makes one there.
@@ -305,26 +305,25 @@ impl Engine {
     /// `DeadlinePassed` when it was not done in time (it goes on in the background), `Halted` with the reason when
     /// the engine halted instead.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
-        let (done, wait) = oneshot::channel();
-        let (late, mut status) = (done, self.shared().watch_status());
+        let mut status = self.shared().watch_status();
         self.start_closing();
-        if *status.borrow_and_update() == EngineStatus::Running {
+        let is_ended = {
             // There is no timer without a runtime; this one costs a thread, once in an engine's life.
+            let (late, mut is_late) = oneshot::channel::<()>();
+            let (_done, until_done) = std::sync::mpsc::channel::<()>();
             std::thread::spawn(move || {
-                std::thread::sleep(deadline);
-                // Nobody waits any more when it was done in time.
-                let _ = late.send(());
+                if until_done.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout) {
+                    // Nobody waits any more when it was done just now.
+                    let _ = late.send(());
+                }
             });
-        }
-        let mut wait = std::pin::pin!(wait);
-        let ended = std::future::poll_fn(|context| {
-            let mut changed = std::pin::pin!(status.wait_for(|status| *status != EngineStatus::Running));
-            if let std::task::Poll::Ready(result) = changed.as_mut().poll(context) {
-                return std::task::Poll::Ready(result.is_ok());
-            }
-            wait.as_mut().poll(context).map(|_| false)
-        });
-        let is_ended = ended.await || self.shared().status() != EngineStatus::Running;
+            let mut ended = std::pin::pin!(status.wait_for(|status| *status != EngineStatus::Running));
+            std::future::poll_fn(|context| match ended.as_mut().poll(context) {
+                Poll::Ready(_) => Poll::Ready(true),
+                Poll::Pending => Pin::new(&mut is_late).poll(context).map(|_| false),
+            })
+            .await
+        };
         match (is_ended, self.shared().last_error()) {
             (false, _) => Err(Error::new(
                 ErrorKind::DeadlinePassed,

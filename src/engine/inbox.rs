@@ -12,15 +12,18 @@ use crate::domain::{Request, Turn};
 use crate::error::{Error, ErrorKind};
 use crate::ids::GoalId;
 
+/// Where a view goes that was asked for.
+pub(super) type ViewReply = oneshot::Sender<Result<View, Error>>;
+
 /// Something for the writer to do.
 #[derive(Debug)]
 pub(super) enum Work {
     /// A command, and where its answer goes.
     Command(Box<Request>, oneshot::Sender<CommandAnswer>),
     /// The state after everything handed over before, once that is durable.
-    View(oneshot::Sender<Result<View, Error>>),
+    View(ViewReply),
     /// The same, after the turns that were added up, too; `NoSpace` when those have to wait.
-    Flush(oneshot::Sender<Result<View, Error>>),
+    Flush(ViewReply),
 }
 
 /// Everything that waited.

@@ -78,7 +78,7 @@ impl View {
     /// The position of the last event that is in it, to resume a feed from; `None` before the first.
     pub fn cursor(&self) -> Option<Cursor> {
         let Snapshot { journal_id, last_epoch, projection, .. } = &*self.0;
-        (projection.seq > 0).then(|| Cursor {
+        (projection.seq > 0).then_some(Cursor {
             journal_id: *journal_id,
             epoch: *last_epoch,
             seq: projection.seq,
