@@ -343,6 +343,19 @@ mod tests {
     }
 
     #[test]
+    fn a_view_outlives_the_lock_without_holding_it() {
+        let (_home, files) = directory();
+        let page = files.try_lock("lock").unwrap().unwrap();
+        let view = page.view();
+        drop(page);
+        let next = files.try_lock("lock").unwrap().expect("only a view is left");
+        next.store(0, 9);
+        assert_eq!(view.load(0), 9);
+        drop(view);
+        assert!(files.peek_lock("lock").unwrap().unwrap().held);
+    }
+
+    #[test]
     fn a_page_is_seen_while_it_is_stored_to_and_stays_in_the_file() {
         let (_home, files) = directory();
         let page = files.try_lock("lock").unwrap().unwrap();

@@ -70,19 +70,19 @@ impl fmt::Debug for Mapping {
 }
 
 /// The page of a lock file: 512 words of 64 bits, little-endian in the file, shared by the writer and any reader on
-/// the machine. A writer's page holds the lock until it is dropped.
+/// the machine. A writer's page holds the lock until it is dropped; a [`view`](Self::view) of it does not.
 ///
 /// Words are loaded and stored one at a time. Every reader sees the stores of the writer in the order in which they
 /// were made, so words that belong together can be guarded by a counter that is stored before and after them.
 pub struct SharedPage {
-    // Declared, and so dropped, before the lock: nothing is mapped any more when another may take it.
     words: Words,
     writable: bool,
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
+#[derive(Clone)]
 enum Words {
-    Mapped(MmapRaw),
+    Mapped(Arc<MmapRaw>),
     Heap(Arc<HeapPage>),
 }
 
@@ -96,18 +96,23 @@ impl SharedPage {
     /// the bytes of the page.
     pub(super) fn of_locked(file: File) -> io::Result<SharedPage> {
         let mapped = MmapOptions::new().len(Self::LEN).map_raw(&file)?;
-        Ok(SharedPage { words: Words::Mapped(mapped), writable: true, _lock: Some(file) })
+        Ok(SharedPage { words: Words::Mapped(Arc::new(mapped)), writable: true, lock: Some(file) })
     }
 
     /// The page of a lock file that another may hold, for loading only. The file must have all the bytes of the page.
     pub(super) fn of_peeked(file: &File) -> io::Result<SharedPage> {
         let mapped = MmapOptions::new().len(Self::LEN).map_raw_read_only(file)?;
-        Ok(SharedPage { words: Words::Mapped(mapped), writable: false, _lock: None })
+        Ok(SharedPage { words: Words::Mapped(Arc::new(mapped)), writable: false, lock: None })
     }
 
     /// A page in memory, shared with whoever has the same `page`.
     pub(super) fn of_heap(page: Arc<HeapPage>, writable: bool) -> SharedPage {
-        SharedPage { words: Words::Heap(page), writable, _lock: None }
+        SharedPage { words: Words::Heap(page), writable, lock: None }
+    }
+
+    /// The same page for loading only. It does not hold the lock, so a reader may keep it longer than the writer.
+    pub fn view(&self) -> SharedPage {
+        SharedPage { words: self.words.clone(), writable: false, lock: None }
     }
 
     /// Reads one word; it and whatever is loaded later is at least as new as the store that it shows.
@@ -124,11 +129,11 @@ impl SharedPage {
     /// Writes one word; whoever loads it sees all that was stored before it, too.
     ///
     /// # Panics
-    /// When there is no such word, or the page was only looked at: a reader has nothing to say in it.
+    /// When there is no such word, or the page is for loading only: a reader has nothing to say in it.
     pub fn store(&self, index: usize, value: u64) {
         assert!(
             self.writable,
-            "stored into a lock page that was only peeked at; only the holder of the lock may"
+            "expected the page of the holder of the lock to store into, found one for loading only"
         );
         self.word(index).store(value.to_le(), Ordering::Release);
     }
@@ -152,13 +157,23 @@ impl SharedPage {
     }
 }
 
+impl Drop for SharedPage {
+    fn drop(&mut self) {
+        // To close the file is not enough: the lock lives as long as anything refers to the opened file, and a
+        // mapping (of a view) does, and so does a child process that is being started at this moment.
+        if let Some(Err(error)) = self.lock.as_ref().map(File::unlock) {
+            tracing::warn!(%error, "the lock file could not be unlocked; the lock is free once the process ends");
+        }
+    }
+}
+
 impl fmt::Debug for SharedPage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let place = match self.words {
             Words::Mapped(_) => "mapped",
             Words::Heap(_) => "in memory",
         };
-        write!(f, "SharedPage({place}, {})", if self.writable { "locked" } else { "peeked" })
+        write!(f, "SharedPage({place}, {})", if self.writable { "locked" } else { "for loading only" })
     }
 }
 
@@ -197,12 +212,13 @@ mod tests {
         let words = Arc::new(HeapPage::new(&[]));
         let writer = SharedPage::of_heap(Arc::clone(&words), true);
         let reader = SharedPage::of_heap(words, false);
+        let view = writer.view();
         writer.store(7, u64::MAX);
-        assert_eq!(reader.load(7), u64::MAX);
+        assert_eq!((reader.load(7), view.load(7)), (u64::MAX, u64::MAX));
     }
 
     #[test]
-    #[should_panic(expected = "only the holder of the lock")]
+    #[should_panic(expected = "found one for loading only")]
     fn a_peeked_page_is_not_stored_to() {
         SharedPage::of_heap(Arc::new(HeapPage::new(&[])), false).store(0, 1);
     }

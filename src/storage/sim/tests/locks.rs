@@ -13,8 +13,9 @@ fn one_process_holds_the_lock_until_its_page_is_dropped() {
     assert!(other.try_lock("lock").unwrap().is_none());
     let peek = other.peek_lock("lock").unwrap().unwrap();
     assert!(peek.held);
+    let view = page.view();
     page.store(3, 7);
-    assert_eq!(peek.page.load(3), 7);
+    assert_eq!((peek.page.load(3), view.load(3)), (7, 7));
     drop(page);
     assert!(!other.peek_lock("lock").unwrap().unwrap().held);
     let page = other.try_lock("lock").unwrap().expect("it was dropped");
