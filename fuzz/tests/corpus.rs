@@ -28,7 +28,7 @@ fn replay(target: &str, check: fn(&[u8]), rounds: u64) {
     let rounds = std::env::var("ROUNDS").map_or(rounds, |rounds| rounds.parse().unwrap());
     for seed in 0..rounds {
         let entropy = SeededEntropy::new(seed);
-        let mut input = pick(&inputs, &entropy).clone();
+        let mut input = pick(&inputs, &entropy).to_vec();
         for _ in 0..=entropy.below(4) {
             change(&mut input, pick(&inputs, &entropy), &entropy);
         }
@@ -39,7 +39,7 @@ fn replay(target: &str, check: fn(&[u8]), rounds: u64) {
     }
 }
 
-fn pick<'a, T>(from: &'a [T], entropy: &SeededEntropy) -> &'a T {
+fn pick<'a>(from: &'a [Vec<u8>], entropy: &SeededEntropy) -> &'a [u8] {
     &from[usize::try_from(entropy.below(from.len() as u64)).unwrap()]
 }
 
