@@ -177,10 +177,15 @@ mod tests {
 
     #[test]
     fn a_timestamp_prints_as_it_parses() {
-        for text in ["0000-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"] {
+        for text in
+            ["0000-01-01T00:00:00.000000Z", "1969-12-31T23:59:59.999999Z", "9999-12-31T23:59:59.999999Z"]
+        {
             assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
         }
-        assert_eq!(Timestamp::parse("2024-02-29T12:00:00+02:00").unwrap().to_string(), "2024-02-29T10:00:00.000000Z");
+        assert_eq!(
+            Timestamp::parse("2024-02-29T12:00:00+02:00").unwrap().to_string(),
+            "2024-02-29T10:00:00.000000Z"
+        );
     }
 
     #[test]

@@ -1,1 +1,3 @@
+//! The `tallybook` command line.
+
 fn main() {}

@@ -113,7 +113,9 @@ impl TransitionReason {
     /// The reason of that name.
     pub fn from_name(name: &str) -> Option<TransitionReason> {
         use TransitionReason::{Blocked, BudgetExhausted, Parent, Requested, Superseded};
-        [Requested, Superseded, BudgetExhausted, Blocked, Parent].into_iter().find(|reason| reason.name() == name)
+        [Requested, Superseded, BudgetExhausted, Blocked, Parent]
+            .into_iter()
+            .find(|reason| reason.name() == name)
     }
 }
 

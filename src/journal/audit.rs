@@ -111,7 +111,14 @@ struct Audit<'a, 'v> {
 impl Audit<'_, '_> {
     fn damage(&mut self, file: &str, start: u64, end: u64, seq: Option<u64>, message: impl Into<String>) {
         let message = message.into();
-        self.report.findings.push(Finding { kind: FindingKind::Damage, file: file.to_owned(), start, end, seq, message });
+        self.report.findings.push(Finding {
+            kind: FindingKind::Damage,
+            file: file.to_owned(),
+            start,
+            end,
+            seq,
+            message,
+        });
     }
 
     /// Damage becomes a finding; any other error ends the audit.
@@ -140,7 +147,11 @@ impl Audit<'_, '_> {
         Ok(())
     }
 
-    fn open_all(&mut self, storage: &dyn Storage, names: &[SegmentName]) -> Result<Vec<Option<Segment>>, Error> {
+    fn open_all(
+        &mut self,
+        storage: &dyn Storage,
+        names: &[SegmentName],
+    ) -> Result<Vec<Option<Segment>>, Error> {
         let mut segments = Vec::with_capacity(names.len());
         let mut journal_id = None;
         for name in names {
@@ -162,7 +173,13 @@ impl Audit<'_, '_> {
         let end = successor.header.predecessor.end;
         let len = segment.file_len()?;
         if len < end {
-            self.damage(&segment.file_name, len, end, None, format!("the file is cut off: it should have {end} bytes, and has {len}"));
+            self.damage(
+                &segment.file_name,
+                len,
+                end,
+                None,
+                format!("the file is cut off: it should have {end} bytes, and has {len}"),
+            );
         }
         let bytes = segment.map_to(len.min(end))?;
         let (scan, is_whole) = self.frames(segment, &bytes)?;
@@ -236,7 +253,11 @@ impl Audit<'_, '_> {
                 Ok(Step::Frame(frame)) => {
                     self.report.epochs.insert(frame.header.epoch);
                     if frame.header.kind == FrameKind::Events {
-                        self.events(&FramePlace { file: &segment.file_name, frame, written_by: scan.written_by });
+                        self.events(&FramePlace {
+                            file: &segment.file_name,
+                            frame,
+                            written_by: scan.written_by,
+                        });
                     }
                     continue;
                 }
@@ -258,7 +279,9 @@ impl Audit<'_, '_> {
     fn events(&mut self, place: &FramePlace<'_>) {
         let header = &place.frame.header;
         match (self.inspect)(place) {
-            Err(wrong) => self.damage(place.file, place.frame.offset, place.frame.end(), Some(header.first_seq), wrong),
+            Err(wrong) => {
+                self.damage(place.file, place.frame.offset, place.frame.end(), Some(header.first_seq), wrong)
+            }
             Ok(()) if !self.report.findings.iter().any(|finding| finding.kind == FindingKind::Damage) => {
                 self.report.last_good_seq = header.next_seq() - 1;
             }

@@ -31,7 +31,12 @@ pub(super) fn segment_names(storage: &dyn Storage) -> Result<Vec<SegmentName>, E
 /// Refuses a list of segments with one missing or doubled.
 pub(super) fn check_names(names: &[SegmentName]) -> Result<(), Error> {
     if let Some(first) = names.first().filter(|first| first.number != 1 || first.first_seq != 1) {
-        return Err(Error::damaged(&first.to_string(), 0, Some(1), "segment 1, which comes before it, is missing"));
+        return Err(Error::damaged(
+            &first.to_string(),
+            0,
+            Some(1),
+            "segment 1, which comes before it, is missing",
+        ));
     }
     for pair in names.windows(2) {
         if let Some(wrong) = wrong_succession(pair[0], pair[1]) {
@@ -56,7 +61,9 @@ impl Segment {
     /// Opens a segment for reading, and checks that it is what its name says.
     pub(super) fn open(storage: &dyn Storage, name: SegmentName) -> Result<Segment, Error> {
         let file_name = name.to_string();
-        let file = storage.open(&file_name).map_err(|error| Error::io(format!("opening segment {file_name}"), error))?;
+        let file = storage
+            .open(&file_name)
+            .map_err(|error| Error::io(format!("opening segment {file_name}"), error))?;
         Segment::with_file(name, file)
     }
 
@@ -74,10 +81,20 @@ impl Segment {
         })?;
         if header.number != name.number || header.first_seq != name.first_seq {
             let said = SegmentName { number: header.number, first_seq: header.first_seq };
-            return Err(Error::damaged(&file_name, 0, Some(name.first_seq), format!("its header says that it is {said}: it was renamed or swapped")));
+            return Err(Error::damaged(
+                &file_name,
+                0,
+                Some(name.first_seq),
+                format!("its header says that it is {said}: it was renamed or swapped"),
+            ));
         }
         if header.predecessor.last_seq.checked_add(1) != Some(header.first_seq) {
-            return Err(Error::damaged(&file_name, 0, Some(name.first_seq), "its header contradicts itself about its first seq"));
+            return Err(Error::damaged(
+                &file_name,
+                0,
+                Some(name.first_seq),
+                "its header contradicts itself about its first seq",
+            ));
         }
         let codec = FrameCodec::new(header.journal_id, header.number);
         Ok(Segment { name, file_name: file_name.into(), header, codec, file })
@@ -101,7 +118,12 @@ impl Segment {
     pub(super) fn map_to(&self, end: u64) -> Result<crate::storage::Mapping, Error> {
         let len = self.file_len()?;
         if len < end {
-            return Err(Error::damaged(&self.file_name, len, None, format!("the file is cut off: it should have {end} bytes, and has {len}")));
+            return Err(Error::damaged(
+                &self.file_name,
+                len,
+                None,
+                format!("the file is cut off: it should have {end} bytes, and has {len}"),
+            ));
         }
         self.file.map(end).map_err(|error| Error::io(format!("mapping segment {}", self.file_name), error))
     }
@@ -117,9 +139,15 @@ fn file_len(file: &dyn StorageFile, name: &str) -> Result<u64, Error> {
 }
 
 /// `len` bytes of a file from `offset` on. A failed read is an I/O error, never the end of the journal.
-pub(super) fn read_range(file: &dyn StorageFile, name: &str, offset: u64, len: u64) -> Result<Vec<u8>, Error> {
+pub(super) fn read_range(
+    file: &dyn StorageFile,
+    name: &str,
+    offset: u64,
+    len: u64,
+) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; index_of(len)];
-    file.read_exact_at(&mut bytes, offset)
-        .map_err(|error| Error::io(format!("reading {len} bytes of segment {name} at offset {offset}"), error))?;
+    file.read_exact_at(&mut bytes, offset).map_err(|error| {
+        Error::io(format!("reading {len} bytes of segment {name} at offset {offset}"), error)
+    })?;
     Ok(bytes)
 }

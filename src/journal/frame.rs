@@ -217,7 +217,12 @@ impl FrameCodec {
     }
 
     /// The first valid frame header at or after `from`, at the places where a frame can start.
-    pub fn find_header(&self, bytes: &[u8], from: u64, wanted: impl Fn(&FrameHeader) -> bool) -> Option<(u64, FrameHeader)> {
+    pub fn find_header(
+        &self,
+        bytes: &[u8],
+        from: u64,
+        wanted: impl Fn(&FrameHeader) -> bool,
+    ) -> Option<(u64, FrameHeader)> {
         let mut offset = index_of(from).next_multiple_of(FRAME_ALIGN);
         while let Some(head) = bytes.get(offset..offset + FRAME_HEADER_LEN) {
             if head[..4] == FRAME_MAGIC {

@@ -182,7 +182,12 @@ pub(super) mod tests {
             first_seq: 1_000,
             epoch: Epoch { counter: 5, tag: 0xaabb_ccdd },
             previous_epoch: Epoch { counter: 4, tag: 0x1122_3344 },
-            predecessor: Predecessor { last_seq: 999, end: 8_192, discarded_len: 17, discarded_sha256: [7; 32] },
+            predecessor: Predecessor {
+                last_seq: 999,
+                end: 8_192,
+                discarded_len: 17,
+                discarded_sha256: [7; 32],
+            },
             birth: 4_176,
             max_unsynced: 1 << 20,
             created_at: Timestamp::from_micros(1_700_000_000_000_000),

@@ -27,13 +27,13 @@ pub const RECORD_PAYLOAD_LEN: usize = 32;
 pub const RECORD_LEN: usize = FRAME_HEADER_LEN + RECORD_PAYLOAD_LEN;
 
 /// The lock file.
-pub const LOCK_NAME: &str = "lock";
+pub(super) const LOCK_NAME: &str = "lock";
 
 /// The next segment, while it is being built.
-pub const SPARE_NAME: &str = "spare.tmp";
+pub(super) const SPARE_NAME: &str = "spare.tmp";
 
 /// The ending of files that are being built; without a meaning once their maker is gone.
-pub const TEMPORARY_SUFFIX: &str = ".tmp";
+pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
 
 const SEGMENT_SUFFIX: &str = ".seg";
 const NUMBER_DIGITS: usize = 10;
@@ -62,7 +62,8 @@ impl SegmentName {
     pub fn parse(text: &str) -> Option<SegmentName> {
         let stem = text.strip_suffix(SEGMENT_SUFFIX)?;
         let (number, first_seq) = stem.split_once('-')?;
-        let digits = |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
+        let digits =
+            |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(number, NUMBER_DIGITS) || !digits(first_seq, SEQ_DIGITS) {
             return None;
         }
@@ -77,12 +78,12 @@ impl fmt::Display for SegmentName {
 }
 
 /// [`HEADER_LEN`] as an offset.
-pub(crate) fn header_end() -> u64 {
+pub(super) fn header_end() -> u64 {
     offset_of(HEADER_LEN)
 }
 
 /// [`RECORD_LEN`] as a length in a file.
-pub(crate) fn record_len() -> u64 {
+pub(super) fn record_len() -> u64 {
     offset_of(RECORD_LEN)
 }
 
@@ -101,7 +102,14 @@ mod tests {
 
     #[test]
     fn what_is_no_segment_name_is_none() {
-        for text in ["lock", "spare.tmp", "12-345.seg", "0000000012-00000000000000000345.seg.tmp", "000000001a-00000000000000000345.seg", "+000000012-00000000000000000345.seg"] {
+        for text in [
+            "lock",
+            "spare.tmp",
+            "12-345.seg",
+            "0000000012-00000000000000000345.seg.tmp",
+            "000000001a-00000000000000000345.seg",
+            "+000000012-00000000000000000345.seg",
+        ] {
             assert_eq!(SegmentName::parse(text), None, "{text}");
         }
     }

@@ -3,7 +3,7 @@
 //! Advisory, and believed only while the lock is held: without it a reader in another process could not know that
 //! the last batch of an idle journal is durable. The layout stands in `journal-format.md`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::layout::LOCK_NAME;
 use crate::clock::Timestamp;
@@ -47,10 +47,15 @@ pub(super) struct WriterLock {
 impl WriterLock {
     /// Takes the lock, or says who holds it.
     pub(super) fn acquire(storage: &dyn Storage, now: Timestamp) -> Result<WriterLock, Error> {
-        let taken = storage.try_lock(LOCK_NAME).map_err(|error| Error::io(format!("taking the lock file {LOCK_NAME}"), error))?;
+        let taken = storage
+            .try_lock(LOCK_NAME)
+            .map_err(|error| Error::io(format!("taking the lock file {LOCK_NAME}"), error))?;
         let Some(page) = taken else {
             let by = holder(storage).unwrap_or_else(|| "a writer that did not say who it is".to_owned());
-            return Err(Error::new(ErrorKind::Locked, format!("the journal is locked by another writer: {by}")));
+            return Err(Error::new(
+                ErrorKind::Locked,
+                format!("the journal is locked by another writer: {by}"),
+            ));
         };
         let lock = WriterLock { page };
         lock.clear();
@@ -59,9 +64,11 @@ impl WriterLock {
     }
 
     fn write_holder(&self, now: Timestamp) {
-        let program = std::env::args_os().next().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
+        let program =
+            std::env::args_os().next().map(|path| path.to_string_lossy().into_owned()).unwrap_or_default();
         let program = program.rsplit('/').next().unwrap_or_default();
-        let holder = serde_json::json!({ "pid": std::process::id(), "program": program, "since": now.to_string() });
+        let holder =
+            serde_json::json!({ "pid": std::process::id(), "program": program, "since": now.to_string() });
         let text = holder.to_string();
         let text = &text.as_bytes()[..text.len().min(HOLDER_MAX_LEN)];
         for (index, chunk) in text.chunks(8).enumerate() {
@@ -90,22 +97,31 @@ impl WriterLock {
     pub(super) fn clear(&self) {
         self.publish(Published { epoch: Epoch::NONE, segment: 0, published: 0, synced: 0, seq: 0 });
     }
+}
 
-    /// What readers in this process look at.
-    pub(super) fn view(&self) -> LockView {
-        LockView { page: Arc::clone(&self.page) }
+/// What the writer publishes to readers in its own process. It outlives the lock: what was published stays readable.
+#[derive(Debug, Default)]
+pub(crate) struct PublishedCell(RwLock<Option<Published>>);
+
+impl PublishedCell {
+    pub(super) fn set(&self, published: Option<Published>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = published;
+    }
+
+    pub(crate) fn read(&self) -> Option<Published> {
+        *self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A reader's view of what the writer publishes.
-#[derive(Debug, Clone)]
-pub(crate) struct LockView {
+/// A look from outside at what the writer publishes.
+#[derive(Debug)]
+struct LockView {
     page: Arc<SharedPage>,
 }
 
 impl LockView {
     /// What is published now; `None` while a writer is opening or closing.
-    pub(crate) fn read(&self) -> Option<Published> {
+    fn read(&self) -> Option<Published> {
         loop {
             let before = self.page.load(VERSION_WORD);
             let state = Published {
@@ -126,7 +142,9 @@ impl LockView {
 
 /// What the writer of the journal publishes, looked at from outside; `None` when no writer holds the lock.
 pub(crate) fn peek(storage: &dyn Storage) -> Result<Option<Published>, Error> {
-    let peeked = storage.peek_lock(LOCK_NAME).map_err(|error| Error::io(format!("looking at the lock file {LOCK_NAME}"), error))?;
+    let peeked = storage
+        .peek_lock(LOCK_NAME)
+        .map_err(|error| Error::io(format!("looking at the lock file {LOCK_NAME}"), error))?;
     Ok(peeked.filter(|peeked| peeked.held).and_then(|peeked| LockView { page: peeked.page }.read()))
 }
 

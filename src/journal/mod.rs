@@ -27,18 +27,20 @@ mod writer;
 pub(crate) use audit::{AuditReport, SegmentSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
-pub(crate) use lock::{LockView, holder};
-pub(crate) use recovery::{OpenReport, Recovered};
+pub(crate) use lock::PublishedCell;
 pub(crate) use spare::RotationSize;
-pub(crate) use walk::{Walk, WalkStart};
+pub(crate) use walk::{Walk, WalkSource};
 pub(crate) use writer::{JournalOptions, JournalWriter};
 
-/// Parts of the format that fuzz targets and the tests of `journal-format.md` drive directly. Not a stable API.
-#[cfg(any(test, feature = "test-util"))]
+/// The format itself, for the tests of `journal-format.md`, for fuzzing, and for tools that look at raw segments.
+/// It follows the format's version, not the crate's.
 pub mod format {
-    pub use super::frame::{Frame, FrameCodec, FrameHeader, FrameKind, FrameRead};
-    pub use super::header::{Predecessor, SegmentHeader, WriterVersion};
-    pub use super::layout::{FRAME_HEADER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, RECORD_LEN, SegmentName};
+    pub use super::frame::{FRAME_MAGIC, Frame, FrameCodec, FrameHeader, FrameKind, FrameRead};
+    pub use super::header::{HeaderError, Predecessor, SEGMENT_MAGIC, SegmentHeader, WriterVersion};
+    pub use super::layout::{
+        FORMAT_VERSION, FRAME_ALIGN, FRAME_HEADER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, RECORD_LEN,
+        RECORD_PAYLOAD_LEN, SegmentName, frame_len,
+    };
     pub use super::record::{EndRecord, OpenRecord};
 }
 

@@ -10,7 +10,7 @@ use super::bytes::{end_of_nonzero, index_of, offset_of};
 use super::chain::{Segment, check_names, read_range, segment_names};
 use super::frame::{Frame, FrameCodec, FrameHeader, FrameKind, FramePlace, FrameRead};
 use super::header::{Predecessor, SegmentHeader, WriterVersion};
-use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SPARE_NAME, SegmentName, TEMPORARY_SUFFIX, frame_len};
+use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SPARE_NAME, SegmentName, TEMPORARY_SUFFIX};
 use super::lock::WriterLock;
 use super::record::OpenRecord;
 use super::scan::{Scan, Step};
@@ -104,7 +104,11 @@ fn read_closed(
     Ok(end)
 }
 
-fn read_closed_segment(segment: &Segment, successor: &SegmentHeader, visit: &mut Visit<'_>) -> Result<Epoch, Error> {
+fn read_closed_segment(
+    segment: &Segment,
+    successor: &SegmentHeader,
+    visit: &mut Visit<'_>,
+) -> Result<Epoch, Error> {
     let bytes = segment.map_to(successor.predecessor.end)?;
     let mut scan = Scan::new(segment, &bytes);
     while scan.offset < successor.predecessor.end {
@@ -123,11 +127,17 @@ fn read_closed_segment(segment: &Segment, successor: &SegmentHeader, visit: &mut
 /// Refuses a successor that does not go on where its predecessor ends.
 pub(super) fn check_join(segment: &Segment, scan: &Scan<'_>, successor: &SegmentHeader) -> Result<(), Error> {
     if scan.next_seq != successor.first_seq {
-        let found = format!("the sequence has a gap: the next segment begins with seq {}, expected {}", successor.first_seq, scan.next_seq);
+        let found = format!(
+            "the sequence has a gap: the next segment begins with seq {}, expected {}",
+            successor.first_seq, scan.next_seq
+        );
         return Err(segment.damaged(scan.offset, scan.next_seq, found));
     }
     if scan.last_epoch != successor.previous_epoch {
-        let found = format!("its last event is of epoch {}, the next segment says {}", scan.last_epoch, successor.previous_epoch);
+        let found = format!(
+            "its last event is of epoch {}, the next segment says {}",
+            scan.last_epoch, successor.previous_epoch
+        );
         return Err(segment.damaged(scan.offset, scan.next_seq, found));
     }
     Ok(())
@@ -136,9 +146,12 @@ pub(super) fn check_join(segment: &Segment, scan: &Scan<'_>, successor: &Segment
 impl Opening<'_> {
     /// Files under a temporary name are without a meaning once their maker is gone; we hold its lock.
     fn remove_leftovers(&self) -> Result<(), Error> {
-        let names = self.storage.list().map_err(|error| Error::io("listing the journal's directory", error))?;
+        let names =
+            self.storage.list().map_err(|error| Error::io("listing the journal's directory", error))?;
         for name in names.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
-            self.storage.remove(name).map_err(|error| Error::io(format!("removing the leftover {name}"), error))?;
+            self.storage
+                .remove(name)
+                .map_err(|error| Error::io(format!("removing the leftover {name}"), error))?;
         }
         Ok(())
     }
@@ -163,7 +176,12 @@ impl Opening<'_> {
         Ok((self.into_writer(active, plan.journal_id, epoch, 1, Epoch::NONE), report))
     }
 
-    fn go_on(self, newest: SegmentName, closed: ClosedEnd, visit: &mut Visit<'_>) -> Result<(JournalWriter, OpenReport), Error> {
+    fn go_on(
+        self,
+        newest: SegmentName,
+        closed: ClosedEnd,
+        visit: &mut Visit<'_>,
+    ) -> Result<(JournalWriter, OpenReport), Error> {
         let segment = Segment::open(&*self.storage, newest)?;
         if let Some(journal_id) = closed.journal_id {
             segment.check_journal(journal_id)?;
@@ -189,17 +207,31 @@ impl Opening<'_> {
     }
 
     /// After a clean close the journal goes on in the same segment: the open record takes the place of the mark.
-    fn append_open_record(&self, segment: &Segment, tail: &Tail, file_len: u64, epoch: Epoch) -> Result<Active, Error> {
+    fn append_open_record(
+        &self,
+        segment: &Segment,
+        tail: &Tail,
+        file_len: u64,
+        epoch: Epoch,
+    ) -> Result<Active, Error> {
         let doing = || format!("writing the open record to segment {}", segment.file_name);
-        let file = self.storage.open_writable(&segment.file_name).map_err(|error| Error::io(doing(), error))?;
+        let file =
+            self.storage.open_writable(&segment.file_name).map_err(|error| Error::io(doing(), error))?;
         let mut record = Vec::with_capacity(RECORD_LEN);
         let header = self.open_record_header(tail.next_seq, epoch, tail.mark_at);
         segment.codec.append(&mut record, tail.mark_at, &header, &self.open_record());
         file.write_all_at(&record, tail.mark_at).map_err(|error| Error::io(doing(), error))?;
         file.sync().map_err(|error| Error::io(doing(), error))?;
         let end = tail.mark_at + offset_of(record.len());
-        Ok(Active::new(segment.name, file, segment.codec.clone(), end, file_len.max(end), self.options.max_unsynced)
-            .with_counts(tail.frames, tail.events))
+        Ok(Active::new(
+            segment.name,
+            file,
+            segment.codec.clone(),
+            end,
+            file_len.max(end),
+            self.options.max_unsynced,
+        )
+        .with_counts(tail.frames, tail.events))
     }
 
     /// After an unclean stop every valid frame from D to X is rewritten into a new segment, whose header states
@@ -210,7 +242,11 @@ impl Opening<'_> {
         let mut handed_over = Vec::with_capacity(tail.unbelieved.len());
         for &offset in &tail.unbelieved {
             let FrameRead::Frame(frame) = segment.codec.read(bytes, offset) else {
-                return Err(segment.damaged(offset, tail.believed.next_seq, "a frame that was valid is not any more"));
+                return Err(segment.damaged(
+                    offset,
+                    tail.believed.next_seq,
+                    "a frame that was valid is not any more",
+                ));
             };
             handed_over.push(frame);
         }
@@ -266,7 +302,12 @@ impl Opening<'_> {
             codec.append(&mut bytes, offset, &header, frame.payload);
         }
         let offset = offset_of(bytes.len());
-        codec.append(&mut bytes, offset, &self.open_record_header(plan.next_seq, plan.epoch, 0), &self.open_record());
+        codec.append(
+            &mut bytes,
+            offset,
+            &self.open_record_header(plan.next_seq, plan.epoch, 0),
+            &self.open_record(),
+        );
         let len = offset_of(bytes.len());
         let header = plan.header(len, self.options.max_unsynced, self.now);
         bytes[..HEADER_LEN].copy_from_slice(&header.to_bytes());
@@ -287,8 +328,25 @@ impl Opening<'_> {
         Ok(file)
     }
 
-    fn into_writer(self, active: Active, journal_id: JournalId, epoch: Epoch, next_seq: u64, last_epoch: Epoch) -> JournalWriter {
-        JournalWriter::new(self.storage, self.options, self.lock, journal_id, epoch, active, next_seq, last_epoch, self.now)
+    fn into_writer(
+        self,
+        active: Active,
+        journal_id: JournalId,
+        epoch: Epoch,
+        next_seq: u64,
+        last_epoch: Epoch,
+    ) -> JournalWriter {
+        JournalWriter::new(
+            self.storage,
+            self.options,
+            self.lock,
+            journal_id,
+            epoch,
+            active,
+            next_seq,
+            last_epoch,
+            self.now,
+        )
     }
 }
 
@@ -320,5 +378,3 @@ impl NewSegment<'_> {
         }
     }
 }
-
-const _: () = assert!(frame_len(RECORD_PAYLOAD_LEN) == RECORD_LEN);

@@ -80,10 +80,16 @@ impl<'a> Scan<'a> {
     fn check(&self, frame: &Frame<'_>) -> Result<(), String> {
         let header = &frame.header;
         if header.first_seq != self.next_seq {
-            return Err(format!("the sequence has a gap: expected seq {}, found {}", self.next_seq, header.first_seq));
+            return Err(format!(
+                "the sequence has a gap: expected seq {}, found {}",
+                self.next_seq, header.first_seq
+            ));
         }
         if header.durable_through > frame.offset {
-            return Err(format!("the frame states that {} bytes were synced before it was written", header.durable_through));
+            return Err(format!(
+                "the frame states that {} bytes were synced before it was written",
+                header.durable_through
+            ));
         }
         if self.ended.is_some() {
             return Err("a frame follows the end of the segment".to_owned());
@@ -109,12 +115,14 @@ impl<'a> Scan<'a> {
                 self.events += u64::from(header.event_count);
             }
             FrameKind::Open => {
-                let record = OpenRecord::from_payload(frame.payload).ok_or("the open record has a wrong length")?;
+                let record =
+                    OpenRecord::from_payload(frame.payload).ok_or("the open record has a wrong length")?;
                 self.max_unsynced = record.max_unsynced;
                 self.written_by = record.written_by;
             }
             FrameKind::Close | FrameKind::Seal => {
-                let record = EndRecord::from_payload(frame.payload).ok_or("the end record has a wrong length")?;
+                let record =
+                    EndRecord::from_payload(frame.payload).ok_or("the end record has a wrong length")?;
                 let counted = (self.next_seq - 1, self.frames, self.events);
                 if !self.has_gaps && (record.last_seq, record.frames, record.events) != counted {
                     return Err("the end record counts other frames and events than the segment holds");

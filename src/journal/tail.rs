@@ -73,7 +73,8 @@ pub(super) fn read_tail(
     let torn_len = check_torn(segment, bytes, &scan, stopped)?;
     let is_clean = scan.ended == Some(FrameKind::Close);
     let end_of_frames = Believed { end: scan.offset, next_seq: scan.next_seq, last_epoch: scan.last_epoch };
-    let believed = if is_clean { end_of_frames } else { believed_of(segment, &scan, &history, end_of_frames)? };
+    let believed =
+        if is_clean { end_of_frames } else { believed_of(segment, &scan, &history, end_of_frames)? };
     let unbelieved = history
         .iter()
         .filter(|(before, kind)| *kind == FrameKind::Events && before.end >= believed.end)
@@ -103,9 +104,15 @@ fn believed_of(
     end_of_frames: Believed,
 ) -> Result<Believed, Error> {
     let end = scan.durable_through;
-    history.iter().map(|(before, _)| *before).chain([end_of_frames]).find(|at| at.end == end).ok_or_else(|| {
-        segment.damaged(scan.offset, scan.next_seq, format!("{end} bytes were synced, but no frame ends there"))
-    })
+    history.iter().map(|(before, _)| *before).chain([end_of_frames]).find(|at| at.end == end).ok_or_else(
+        || {
+            segment.damaged(
+                scan.offset,
+                scan.next_seq,
+                format!("{end} bytes were synced, but no frame ends there"),
+            )
+        },
+    )
 }
 
 /// Tells a torn tail from damage, at X. The length of what is torn, or a refusal.
@@ -125,7 +132,11 @@ fn check_torn(segment: &Segment, bytes: &[u8], scan: &Scan<'_>, stopped: &str) -
         return Err(segment.damaged(x, scan.next_seq, found));
     }
     if scan.ended.is_some() && torn_len > 0 {
-        return Err(segment.damaged(x, scan.next_seq, format!("{torn_len} bytes follow the end of the segment")));
+        return Err(segment.damaged(
+            x,
+            scan.next_seq,
+            format!("{torn_len} bytes follow the end of the segment"),
+        ));
     }
     if torn_len > scan.max_unsynced {
         let found = format!(

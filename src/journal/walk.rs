@@ -9,7 +9,7 @@ use super::chain::{Segment, check_names, read_range, segment_names};
 use super::frame::{Frame, FrameKind, FramePlace, FrameRead};
 use super::header::WriterVersion;
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
-use super::lock::{LockView, Published, peek};
+use super::lock::{Published, PublishedCell, peek};
 use super::record::OpenRecord;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
@@ -20,18 +20,18 @@ const CHUNK: u64 = 256 << 10;
 
 /// Where the walk learns how far it may read.
 #[derive(Debug)]
-pub(crate) enum WalkStart {
+pub(crate) enum WalkSource {
     /// From the lock file, looked at from outside.
     Outside,
     /// From the writer in this process.
-    Inside(LockView),
+    Inside(Arc<PublishedCell>),
 }
 
 /// A walk over the frames of events.
 #[derive(Debug)]
 pub(crate) struct Walk {
     storage: Arc<dyn Storage>,
-    source: WalkStart,
+    source: WalkSource,
     journal_id: JournalId,
     /// The next event's `seq`.
     next_seq: u64,
@@ -63,10 +63,12 @@ struct Limit {
 
 impl Walk {
     /// A walk from the event `next_seq` on.
-    pub(crate) fn open(storage: Arc<dyn Storage>, source: WalkStart, next_seq: u64) -> Result<Walk, Error> {
+    pub(crate) fn open(storage: Arc<dyn Storage>, source: WalkSource, next_seq: u64) -> Result<Walk, Error> {
         let names = segment_names(&*storage)?;
         check_names(&names)?;
-        let first = names.first().ok_or_else(|| Error::new(ErrorKind::Io, "there is no journal in this directory"))?;
+        let first = names
+            .first()
+            .ok_or_else(|| Error::new(ErrorKind::Io, "there is no journal in this directory"))?;
         let journal_id = Segment::open(&*storage, *first)?.header.journal_id;
         Ok(Walk { storage, source, journal_id, next_seq: next_seq.max(1), at: None })
     }
@@ -90,7 +92,9 @@ impl Walk {
         at.offset += length;
         let written_by = at.written_by;
         match at.frame(offset) {
-            FrameRead::Frame(frame) => Ok(Some(FramePlace { file: &at.segment.file_name, frame, written_by })),
+            FrameRead::Frame(frame) => {
+                Ok(Some(FramePlace { file: &at.segment.file_name, frame, written_by }))
+            }
             FrameRead::Blank | FrameRead::Bad(_) => Ok(None),
         }
     }
@@ -133,8 +137,13 @@ impl Walk {
     fn locate(&self) -> Result<At, Error> {
         let names = segment_names(&*self.storage)?;
         let name = names.iter().rev().find(|name| name.first_seq <= self.next_seq).ok_or_else(|| {
-            let oldest = names.first().map_or_else(String::new, |name| format!("; the oldest here is {}", name.first_seq));
-            Error::new(ErrorKind::InvalidArgument, format!("seq {} is not in the journal any more{oldest}", self.next_seq))
+            let oldest = names
+                .first()
+                .map_or_else(String::new, |name| format!("; the oldest here is {}", name.first_seq));
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("seq {} is not in the journal any more{oldest}", self.next_seq),
+            )
         })?;
         self.enter(*name)
     }
@@ -144,13 +153,21 @@ impl Walk {
         segment.check_journal(self.journal_id)?;
         let written_by = segment.header.written_by;
         let limit = Limit { end: 0, is_sure: true };
-        Ok(At { segment, offset: header_end(), written_by, limit, closed: None, chunk: Vec::new(), chunk_at: 0 })
+        Ok(At {
+            segment,
+            offset: header_end(),
+            written_by,
+            limit,
+            closed: None,
+            chunk: Vec::new(),
+            chunk_at: 0,
+        })
     }
 
     fn published(&self) -> Result<Option<Published>, Error> {
         match &self.source {
-            WalkStart::Outside => peek(&*self.storage),
-            WalkStart::Inside(view) => Ok(view.read()),
+            WalkSource::Outside => peek(&*self.storage),
+            WalkSource::Inside(cell) => Ok(cell.read()),
         }
     }
 
@@ -186,7 +203,10 @@ impl Walk {
             return Err(Error::damaged(&name.to_string(), 0, Some(self.next_seq), found));
         };
         if successor.first_seq > self.next_seq {
-            let found = format!("the sequence has a gap: expected seq {}, found {}", self.next_seq, successor.first_seq);
+            let found = format!(
+                "the sequence has a gap: expected seq {}, found {}",
+                self.next_seq, successor.first_seq
+            );
             return Err(Error::damaged(&successor.to_string(), 0, Some(self.next_seq), found));
         }
         self.enter(successor)
@@ -230,7 +250,9 @@ impl At {
                     check_place(&self.segment, &frame, wanted)?;
                     return Ok(Look::Found { length, next_seq });
                 }
-                if let Some(record) = OpenRecord::from_payload(frame.payload).filter(|_| kind == FrameKind::Open) {
+                if let Some(record) =
+                    OpenRecord::from_payload(frame.payload).filter(|_| kind == FrameKind::Open)
+                {
                     self.written_by = record.written_by;
                 }
                 self.offset += length;

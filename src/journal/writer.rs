@@ -9,7 +9,7 @@ use super::bytes::offset_of;
 use super::frame::{FrameCodec, FrameHeader, FrameKind};
 use super::header::{Predecessor, SegmentHeader, WriterVersion};
 use super::layout::{MAX_PAYLOAD_LEN, SPARE_NAME, SegmentName, frame_len, header_end, record_len};
-use super::lock::{LockView, Published, WriterLock};
+use super::lock::{Published, PublishedCell, WriterLock};
 use super::record::EndRecord;
 use super::spare::{RotationSize, Spare, write_zeros};
 use crate::clock::Timestamp;
@@ -48,7 +48,14 @@ pub(super) struct Active {
 }
 
 impl Active {
-    pub(super) fn new(name: SegmentName, file: Arc<dyn StorageFile>, codec: FrameCodec, end: u64, capacity: u64, max_unsynced: u64) -> Active {
+    pub(super) fn new(
+        name: SegmentName,
+        file: Arc<dyn StorageFile>,
+        codec: FrameCodec,
+        end: u64,
+        capacity: u64,
+        max_unsynced: u64,
+    ) -> Active {
         Active { name, file, codec, end, synced: end, capacity, max_unsynced, frames: 0, events: 0 }
     }
 
@@ -70,12 +77,15 @@ pub(crate) struct JournalWriter {
     storage: Arc<dyn Storage>,
     options: JournalOptions,
     lock: WriterLock,
+    published: Arc<PublishedCell>,
     journal_id: JournalId,
     epoch: Epoch,
     active: Active,
     /// Frames that wait to be written at `active.end`.
     batch: Vec<u8>,
     next_seq: u64,
+    /// The last `seq` that is synced.
+    synced_seq: u64,
     /// The epoch of the last event.
     last_epoch: Epoch,
     /// The time of the newest frame, for seals and headers.
@@ -102,11 +112,13 @@ impl JournalWriter {
             storage,
             options,
             lock,
+            published: Arc::default(),
             journal_id,
             epoch,
             active,
             batch: Vec::new(),
             next_seq,
+            synced_seq: next_seq - 1,
             last_epoch,
             now,
             spare,
@@ -131,8 +143,13 @@ impl JournalWriter {
     }
 
     /// What readers in this process look at.
-    pub(crate) fn view(&self) -> LockView {
-        self.lock.view()
+    pub(crate) fn published(&self) -> Arc<PublishedCell> {
+        Arc::clone(&self.published)
+    }
+
+    /// The last `seq` that is known to be synced.
+    pub(crate) fn synced_seq(&self) -> u64 {
+        self.synced_seq
     }
 
     /// How many bytes are written or gathered, and not synced.
@@ -149,10 +166,14 @@ impl JournalWriter {
     pub(crate) fn append(&mut self, event_count: u32, payload: &[u8], now: Timestamp) -> Result<(), Error> {
         self.check_alive()?;
         self.now = now;
-        let payload_len = u32::try_from(payload.len()).ok().filter(|&len| len <= MAX_PAYLOAD_LEN).ok_or_else(|| {
-            let found = format!("the events of one command come to {} bytes; a frame holds at most {MAX_PAYLOAD_LEN}", payload.len());
-            Error::new(ErrorKind::InvalidArgument, found)
-        })?;
+        let payload_len =
+            u32::try_from(payload.len()).ok().filter(|&len| len <= MAX_PAYLOAD_LEN).ok_or_else(|| {
+                let found = format!(
+                    "the events of one command come to {} bytes; a frame holds at most {MAX_PAYLOAD_LEN}",
+                    payload.len()
+                );
+                Error::new(ErrorKind::InvalidArgument, found)
+            })?;
         self.make_room(offset_of(frame_len(payload.len())))?;
         let header = FrameHeader {
             kind: FrameKind::Events,
@@ -195,18 +216,21 @@ impl JournalWriter {
         let result = self.active.file.sync();
         self.or_fail(result, "syncing")?;
         self.active.synced = self.active.end;
+        self.synced_seq = self.next_seq - 1;
         Ok(())
     }
 
     /// Lets readers read all that is written.
     pub(crate) fn publish(&self) {
-        self.lock.publish(Published {
+        let published = Published {
             epoch: self.epoch,
             segment: self.active.name.number,
             published: self.active.end,
             synced: self.active.synced,
             seq: self.next_seq - 1,
-        });
+        };
+        self.lock.publish(published);
+        self.published.set(Some(published));
     }
 
     /// Work ahead, for when nobody waits: zeros beyond the end, and the next segment, both when half is used up. That
@@ -236,10 +260,16 @@ impl JournalWriter {
         let result = self.active.file.write_all_at(&mark, self.active.end);
         self.or_fail(result, "writing the close mark to")?;
         let end = self.active.end + offset_of(mark.len());
-        let result = self.active.file.sync().and_then(|()| self.active.file.set_len(end)).and_then(|()| self.active.file.sync());
+        let result = self
+            .active
+            .file
+            .sync()
+            .and_then(|()| self.active.file.set_len(end))
+            .and_then(|()| self.active.file.sync());
         self.or_fail(result, "closing")?;
         self.spare.discard();
         self.lock.clear();
+        self.published.set(None);
         Ok(())
     }
 
@@ -249,7 +279,11 @@ impl JournalWriter {
 
     /// Law HALT: the first failure is the last thing this writer did.
     fn or_fail<T>(&mut self, result: std::io::Result<T>, doing: &str) -> Result<T, Error> {
-        result.map_err(|error| self.fail(Error::io(format!("{doing} segment {}", self.active.name), error).with_kind(ErrorKind::Io)))
+        result.map_err(|error| {
+            self.fail(
+                Error::io(format!("{doing} segment {}", self.active.name), error).with_kind(ErrorKind::Io),
+            )
+        })
     }
 
     fn fail(&mut self, error: Error) -> Error {
@@ -284,7 +318,8 @@ impl JournalWriter {
         let target = end.max(self.active.capacity + self.zero_step).min(limit);
         let nothing_at_stake = self.active.synced == self.active.end;
         let file = Arc::clone(&self.active.file);
-        let result = write_zeros(&*file, self.active.capacity.max(self.active.end), target).and_then(|()| file.sync());
+        let result =
+            write_zeros(&*file, self.active.capacity.max(self.active.end), target).and_then(|()| file.sync());
         if let Err(source) = result {
             let error = Error::io(format!("preparing room in segment {}", self.active.name), source);
             let can_live_on = nothing_at_stake && *error.kind() == ErrorKind::NoSpace;
@@ -321,7 +356,11 @@ impl JournalWriter {
             first_seq: name.first_seq,
             epoch: self.epoch,
             previous_epoch: self.last_epoch,
-            predecessor: Predecessor { last_seq: self.next_seq - 1, end: self.active.end + offset_of(seal.len()), ..Predecessor::default() },
+            predecessor: Predecessor {
+                last_seq: self.next_seq - 1,
+                end: self.active.end + offset_of(seal.len()),
+                ..Predecessor::default()
+            },
             birth: header_end(),
             max_unsynced,
             created_at: now,
@@ -329,9 +368,11 @@ impl JournalWriter {
         };
         let result = file.write_all_at(&header.to_bytes(), 0).and_then(|()| file.sync());
         self.or_fail(result, "writing the header of the segment after")?;
-        let result = self.active.file.write_all_at(&seal, self.active.end).and_then(|()| self.active.file.sync());
+        let result =
+            self.active.file.write_all_at(&seal, self.active.end).and_then(|()| self.active.file.sync());
         self.or_fail(result, "sealing")?;
-        let result = self.storage.rename(SPARE_NAME, &name.to_string()).and_then(|()| self.storage.sync_dir());
+        let result =
+            self.storage.rename(SPARE_NAME, &name.to_string()).and_then(|()| self.storage.sync_dir());
         self.or_fail(result, "naming the segment after")?;
         if let Err(error) = self.active.file.set_len(header.predecessor.end) {
             // The successor states where this one ends: zeros after it cost room, and nothing else.
@@ -345,7 +386,12 @@ impl JournalWriter {
     }
 
     fn end_record(&self, kind: FrameKind, now: Timestamp) -> Vec<u8> {
-        let record = EndRecord { ended_at: now, last_seq: self.next_seq - 1, frames: self.active.frames, events: self.active.events };
+        let record = EndRecord {
+            ended_at: now,
+            last_seq: self.next_seq - 1,
+            frames: self.active.frames,
+            events: self.active.events,
+        };
         let payload = record.to_payload();
         let header = FrameHeader {
             kind,

@@ -1,6 +1,6 @@
 //! The storage seam: all that the journal asks of a file system, and nothing that it knows about journals.
 //!
-//! Two implementations: [`Files`], and (for tests, with the feature `test-util`) [`SimulatedDisk`], which can drop,
+//! Two implementations: [`Files`], and (for tests, with the feature `test-util`) `SimulatedDisk`, which can drop,
 //! reorder, zero and tear whatever was not synced.
 //!
 //! # What is assumed of the media
@@ -9,6 +9,8 @@
 //! - A name (create, rename, remove) is durable after `sync_dir`.
 //! - Overwriting part of a sector tears nothing of the sector's other bytes that was durable ("powersafe overwrite"):
 //!   after a power cut a sector holds one of the contents that were written to it, or the one that was durable.
+//! - A rename is atomic: after a power cut the file has the old name or the new one, and what had the new name before
+//!   has it still or is gone.
 
 use std::fmt;
 use std::io;
@@ -22,7 +24,7 @@ mod sim;
 pub use file::Files;
 pub use map::{Mapping, SharedPage};
 #[cfg(any(test, feature = "test-util"))]
-pub use sim::{Fault, SimulatedDisk};
+pub use sim::{Fault, SimulatedDisk, Survivors};
 
 /// One directory of files. Names are plain file names, without any path.
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
@@ -90,4 +92,13 @@ pub trait StorageFile: fmt::Debug + Send + Sync + 'static {
     /// The first `len` bytes, mapped into memory. The caller maps only what will never be written again: sealed
     /// segments, and what is durable of the open one.
     fn map(&self, len: u64) -> io::Result<Mapping>;
+}
+
+/// Refuses what is not the plain name of a file, so that nothing outside the directory can be reached.
+fn check_name(name: &str) -> io::Result<()> {
+    if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
+        let message = format!("expected the plain name of a file, found {name:?}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    Ok(())
 }

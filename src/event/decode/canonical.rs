@@ -21,7 +21,6 @@ pub(super) fn read(line: &[u8]) -> Option<ChangeEvent> {
     let seq = line.after(br#"{"seq":"#)?.number()?;
     let ts = line.after(br#","ts":"#)?.timestamp()?;
     let payload = line.after(br#","kind":"#)?.payload()?;
-    line.after(b"}")?;
     let session_id = line.if_after(br#","session_id":"#, Reader::text)?;
     let actor = line.if_after(br#","actor":"#, Reader::text)?;
     let key = line.if_after(br#","key":"#, Reader::event_key)?;

@@ -4,6 +4,11 @@ mod any_form;
 mod canonical;
 mod fields;
 
+#[cfg(test)]
+pub(super) mod arbitrary;
+#[cfg(test)]
+mod tests;
+
 use crate::event::ChangeEvent;
 
 /// Reads one event from its JSON.

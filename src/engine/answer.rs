@@ -1,0 +1,117 @@
+//! What callers get for a command.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::sync::oneshot;
+
+use crate::domain::{Goal, Refusal, Rejection};
+use crate::error::{Error, ErrorKind};
+
+/// A command was carried out, and its events are durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The `seq` of its first event; `None` when it changed nothing.
+    pub first_seq: Option<u64>,
+    /// The `seq` of its last event.
+    pub last_seq: Option<u64>,
+    /// Whether the command was carried out before, under the same key: the `seq`s are those of then, the result is
+    /// as of now.
+    pub retried: bool,
+    /// What it was about.
+    pub result: CommandResult,
+}
+
+/// What a command was about, as it is right after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommandResult {
+    /// A goal.
+    Goal(Box<Goal>),
+    /// Nothing: a turn where no goal is active.
+    Nothing,
+}
+
+impl CommandResult {
+    /// The goal, if it was about one.
+    pub fn into_goal(self) -> Option<Goal> {
+        match self {
+            CommandResult::Goal(goal) => Some(*goal),
+            CommandResult::Nothing => None,
+        }
+    }
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommandError {
+    /// A limit, a status, an authority or a risk stands against it. The refusal is an event of its own (law HONEST).
+    #[error("refused: {} of budget {} (limit {}, spent {}, reserved {}, amount {})", .0.kind, .0.budget_id, .0.limit, .0.spent, .0.reserved, .0.amount)]
+    Refused(Refusal),
+    /// It does not make sense as it is. Nothing was written.
+    #[error("{}: {}", .0.kind.name(), .0.message)]
+    Rejected(Rejection),
+    /// The engine could not do its work; the error's kind says what to do next.
+    #[error(transparent)]
+    Engine(#[from] Error),
+}
+
+impl From<Rejection> for CommandError {
+    fn from(rejection: Rejection) -> CommandError {
+        CommandError::Rejected(rejection)
+    }
+}
+
+/// How a command ended.
+pub(super) type CommandAnswer = Result<Receipt, CommandError>;
+
+/// The answer to a command that was handed over, once its outcome is durable. Dropping it does not take the command
+/// back.
+#[derive(Debug)]
+#[must_use = "the outcome of the command is in here"]
+pub struct Pending(oneshot::Receiver<CommandAnswer>);
+
+impl Pending {
+    pub(super) fn new() -> (oneshot::Sender<CommandAnswer>, Pending) {
+        let (sender, receiver) = oneshot::channel();
+        (sender, Pending(receiver))
+    }
+
+    /// Waits on this thread, without a runtime.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub fn wait(self) -> Result<Receipt, CommandError> {
+        pollster::block_on(self)
+    }
+
+    /// The answer, if it is there already.
+    ///
+    /// # Errors
+    /// Gives the handle back when the answer is not there yet.
+    pub fn try_wait(mut self) -> Result<Result<Receipt, CommandError>, Pending> {
+        match self.0.try_recv() {
+            Ok(answer) => Ok(answer),
+            Err(oneshot::error::TryRecvError::Empty) => Err(self),
+            Err(oneshot::error::TryRecvError::Closed) => Ok(Err(writer_is_gone().into())),
+        }
+    }
+}
+
+impl Future for Pending {
+    type Output = Result<Receipt, CommandError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0)
+            .poll(context)
+            .map(|received| received.unwrap_or_else(|_| Err(writer_is_gone().into())))
+    }
+}
+
+/// The writer ended without an answer: it panicked.
+pub(super) fn writer_is_gone() -> Error {
+    Error::new(
+        ErrorKind::OutcomeUnknown,
+        "the writer ended without an answer: the outcome is unknown; reopen to see",
+    )
+}

@@ -1,0 +1,427 @@
+//! Deciding and committing: one batch of work, one write, one sync, then state, answers and feed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::answer::{CommandAnswer, CommandError, CommandResult, Receipt};
+use super::frames::push_line;
+use super::inbox::{Drained, ViewReply, Work};
+use super::options::{Durability, Options};
+use super::published::View;
+use super::writer::Shared;
+use crate::clock::{Timestamp, monotonic};
+use crate::domain::{
+    Command, Context, Decision, Outcome, RecordTurn, Refusal, Rejection, RejectionKind, Remembered,
+    RememberedOutcome, Request, Turn, decide, fingerprint, minute_of, outcome,
+};
+use crate::error::{Error, ErrorKind};
+use crate::event::{ChangeEvent, EventKey, Payload, RefusalKind, RefusalsSuppressed};
+use crate::ids::{BudgetId, GoalId, new_goal_id};
+use crate::journal::JournalWriter;
+use crate::projection::Projection;
+
+/// The writer's own: working state and journal. Whoever holds it is the writer for that time.
+#[derive(Debug)]
+pub(super) struct Core {
+    options: Options,
+    shared: Arc<Shared>,
+    /// `None` once closed or halted: then the lock is given up, and the journal can be reopened.
+    journal: Option<JournalWriter>,
+    /// Ahead of what is published while a batch is under way.
+    working: Projection,
+    payload: Vec<u8>,
+    /// Refusals without an event of their own, by minute.
+    suppressed: BTreeMap<(BudgetId, RefusalKind), (Timestamp, u64)>,
+    /// Since when something is written and not synced, at interval durability.
+    unsynced_since: Option<Instant>,
+}
+
+/// The answers of a batch, held back until it is durable.
+#[derive(Debug, Default)]
+struct Answers {
+    commands: Vec<(oneshot::Sender<CommandAnswer>, CommandAnswer)>,
+    views: Vec<(ViewReply, Result<View, Error>)>,
+}
+
+/// Why a command has no receipt: it was not carried out, or the engine has to halt.
+enum Stopped {
+    Command(CommandError),
+    Engine(Error),
+}
+
+impl Core {
+    pub(super) fn new(
+        options: Options,
+        shared: Arc<Shared>,
+        journal: JournalWriter,
+        working: Projection,
+    ) -> Core {
+        Core {
+            options,
+            shared,
+            journal: Some(journal),
+            working,
+            payload: Vec::new(),
+            suppressed: BTreeMap::new(),
+            unsynced_since: None,
+        }
+    }
+
+    /// Whether the engine can still work.
+    pub(super) fn is_open(&self) -> bool {
+        self.journal.is_some()
+    }
+
+    /// Carries out a batch of work.
+    pub(super) fn commit(&mut self, drained: Drained) {
+        let mut answers = Answers::default();
+        let seq_before = self.working.seq;
+        let result = self.decide_all(drained, &mut answers).and_then(|()| self.make_durable());
+        match result {
+            Ok(()) => {
+                self.publish();
+                answers.send();
+                tracing::trace!(events = self.working.seq - seq_before, seq = self.working.seq, "committed");
+                self.work_ahead();
+            }
+            Err(error) => self.halt(&error, answers),
+        }
+    }
+
+    /// What has to be done now and then even if nothing arrives. How long it may wait.
+    pub(super) fn tick(&mut self) -> Option<Duration> {
+        if !self.is_open() {
+            return None;
+        }
+        if self.has_past_suppressed() {
+            self.commit(Drained::default());
+        }
+        let sync_in = match (self.options.durability, self.unsynced_since) {
+            (Durability::Interval(interval), Some(since)) => {
+                let left = interval.saturating_sub(monotonic().duration_since(since));
+                if left.is_zero() { self.sync_late() } else { Some(left) }
+            }
+            _ => None,
+        };
+        let has_deferred = !self.suppressed.is_empty() || self.shared.inbox.has_deferred();
+        sync_in.into_iter().chain(has_deferred.then_some(Duration::from_secs(1))).min()
+    }
+
+    /// Finishes what waits and closes the journal with the mark of a clean close.
+    pub(super) fn close(&mut self) -> Result<(), Error> {
+        if !self.is_open() {
+            return self.shared.inbox.check_open();
+        }
+        self.report_suppressed(|_| true)?;
+        let (now, last) = (self.now(), self.view());
+        self.journal.take().map_or(Ok(()), |journal| journal.close(now))?;
+        self.shared.publish(last);
+        Ok(())
+    }
+
+    fn decide_all(&mut self, drained: Drained, answers: &mut Answers) -> Result<(), Error> {
+        let minute = minute_of(self.now());
+        self.report_suppressed(|then| then < minute)?;
+        let mut flushes = Vec::new();
+        for work in drained.work {
+            match work {
+                Work::Command(request, reply) => {
+                    let answer = match self.carry_out(&request) {
+                        Ok(receipt) => Ok(receipt),
+                        Err(Stopped::Command(error)) => Err(error),
+                        Err(Stopped::Engine(error)) => {
+                            answers.commands.push((reply, Err(error.clone().into())));
+                            return Err(error);
+                        }
+                    };
+                    answers.commands.push((reply, answer));
+                }
+                Work::View(reply) => answers.views.push((reply, Ok(self.view()))),
+                Work::Flush(reply) => flushes.push(reply),
+            }
+        }
+        let mut waits = None;
+        for (goal_id, turn) in drained.turns {
+            waits = self.book_pending(goal_id, turn)?.or(waits);
+        }
+        let flushed = waits.map_or_else(|| Ok(self.view()), Err);
+        answers.views.extend(flushes.into_iter().map(|reply| (reply, flushed.clone())));
+        Ok(())
+    }
+
+    /// Turns that were added up while the inbox was full. Why they have to wait on, if they have to.
+    fn book_pending(&mut self, goal_id: GoalId, turn: Turn) -> Result<Option<Error>, Error> {
+        let request = Request::from(RecordTurn::goal(goal_id, turn.clone()));
+        match self.carry_out(&request) {
+            Ok(_) => Ok(None),
+            Err(Stopped::Engine(error)) => Err(error),
+            Err(Stopped::Command(CommandError::Engine(error))) => {
+                tracing::warn!(%error, %goal_id, "turns wait for room");
+                if let Err(turn) = self.shared.inbox.defer_turn(goal_id, turn) {
+                    self.shared.count_dropped_turns(goal_id, &turn, &error);
+                }
+                Ok(Some(error))
+            }
+            Err(Stopped::Command(error)) => {
+                self.shared.count_dropped_turns(goal_id, &turn, &error);
+                Ok(None)
+            }
+        }
+    }
+
+    fn carry_out(&mut self, request: &Request) -> Result<Receipt, Stopped> {
+        let now = self.now();
+        let context =
+            Context { now, rules: &self.options.rules, new_goal_id: self.new_goal_id(&request.command, now) };
+        match decide(&self.working.state, request, &context) {
+            Decision::Events(payloads) => {
+                let subject = outcome(&payloads);
+                let (first_seq, last_seq) = self.record(payloads, request, now)?;
+                Ok(self.receipt(Some((first_seq, last_seq)), subject, false))
+            }
+            Decision::Unchanged(subject) => Ok(self.receipt(None, subject, false)),
+            Decision::Retried(remembered) => self.retried(remembered).map_err(Stopped::Command),
+            Decision::Refused(payload, refusal) => {
+                let (seq, _) = self.record(vec![payload], request, now)?;
+                Err(refused(Refusal { seq: Some(seq), ..refusal }))
+            }
+            Decision::Suppressed(refusal) => {
+                self.count_suppressed(&refusal, now);
+                Err(refused(refusal))
+            }
+            Decision::Rejected(rejection) => Err(Stopped::Command(rejection.into())),
+        }
+    }
+
+    /// Only a creation without an id needs one; randomness costs a system call.
+    fn new_goal_id(&self, command: &Command, now: Timestamp) -> GoalId {
+        match command {
+            Command::CreateGoal(new) if new.goal_id.is_none() => new_goal_id(&*self.options.entropy, now),
+            _ => GoalId(uuid::Uuid::nil()),
+        }
+    }
+
+    fn receipt(&self, seqs: Option<(u64, u64)>, subject: Outcome, retried: bool) -> Receipt {
+        let result = match subject {
+            Outcome::Goal(id) => self.working.state.goal(id).map(|goal| CommandResult::Goal(Box::new(goal))),
+            Outcome::Nothing => None,
+        };
+        Receipt {
+            first_seq: seqs.map(|(first, _)| first),
+            last_seq: seqs.map(|(_, last)| last),
+            retried,
+            result: result.unwrap_or(CommandResult::Nothing),
+        }
+    }
+
+    fn retried(&self, remembered: Remembered) -> CommandAnswer {
+        match remembered.outcome {
+            RememberedOutcome::Done(subject) => {
+                Ok(self.receipt(Some((remembered.first_seq, remembered.last_seq)), subject, true))
+            }
+            RememberedOutcome::Refused(refusal) => Err(CommandError::Refused(*refusal)),
+        }
+    }
+
+    /// Journals the events of one command as one frame (law ATOMIC) and takes them into the working state.
+    fn record(
+        &mut self,
+        payloads: Vec<Payload>,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<(u64, u64), Stopped> {
+        let first_seq = self.working.seq + 1;
+        let events = envelopes(payloads, request, first_seq, now);
+        self.payload.clear();
+        for event in &events {
+            push_line(event, &mut self.payload);
+        }
+        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let journal = self.journal.as_mut().ok_or_else(|| Stopped::Engine(halted()))?;
+        journal.append(count, &self.payload, now).map_err(|error| match error.kind() {
+            ErrorKind::InvalidArgument => Stopped::Command(too_large(&error).into()),
+            ErrorKind::NoSpace => Stopped::Command(error.into()),
+            _ => Stopped::Engine(error),
+        })?;
+        for event in &events {
+            self.working.apply(event).map_err(|error| {
+                // Decide and evolve disagree. The frame is not written yet, and will not be.
+                Stopped::Engine(Error::new(
+                    ErrorKind::Halted,
+                    format!("a decided event does not fit the state: {error}"),
+                ))
+            })?;
+        }
+        Ok((first_seq, self.working.seq))
+    }
+
+    /// Writes and, unless that may wait, syncs everything that was gathered.
+    fn make_durable(&mut self) -> Result<(), Error> {
+        let Some(journal) = self.journal.as_mut() else { return Err(halted()) };
+        if journal.unsynced() == 0 {
+            return Ok(());
+        }
+        match self.options.durability {
+            Durability::Sync => journal.sync(),
+            Durability::Interval(interval) => {
+                journal.write()?;
+                let since = *self.unsynced_since.get_or_insert_with(monotonic);
+                if monotonic().duration_since(since) >= interval {
+                    journal.sync()?;
+                    self.unsynced_since = None;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The sync of an interval in which nothing more arrived.
+    fn sync_late(&mut self) -> Option<Duration> {
+        let result = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
+        self.unsynced_since = None;
+        match result {
+            Ok(()) => self.publish(),
+            Err(error) => self.halt(&error, Answers::default()),
+        }
+        None
+    }
+
+    fn publish(&mut self) {
+        if let Some(journal) = &self.journal {
+            journal.publish();
+            self.shared.durable_seq(journal.synced_seq());
+        }
+        if self.shared.view().seq() != self.working.seq {
+            self.shared.publish(self.view());
+        }
+    }
+
+    fn view(&self) -> View {
+        match &self.journal {
+            Some(journal) => {
+                View::new(self.working.clone(), journal.journal_id(), journal.epoch(), journal.last_epoch())
+            }
+            None => self.shared.view(),
+        }
+    }
+
+    /// Room for what will come, while nobody waits.
+    fn work_ahead(&mut self) {
+        let result = self.journal.as_mut().map_or(Ok(()), JournalWriter::prepare);
+        if let Err(error) = result {
+            self.halt(&error, Answers::default());
+        }
+    }
+
+    /// Law HALT: those whose events may or may not be on disk learn that the outcome is unknown; what comes later is
+    /// refused. The lock is given up, so that the journal can be reopened.
+    fn halt(&mut self, error: &Error, answers: Answers) {
+        tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
+        self.journal = None;
+        self.shared.halt(error);
+        let unknown = Error::new(
+            ErrorKind::OutcomeUnknown,
+            format!(
+                "the engine halted while this command was under way, so its outcome is unknown; reopen and retry with the same key: {error}"
+            ),
+        );
+        for (reply, _) in answers.commands {
+            // A caller that no longer waits has nothing to be told.
+            let _ = reply.send(Err(unknown.clone().into()));
+        }
+        for (reply, _) in answers.views {
+            let _ = reply.send(Err(unknown.clone()));
+        }
+    }
+
+    /// The time of what is decided next: never before the last event, whatever the clock does.
+    fn now(&self) -> Timestamp {
+        self.options.clock.now().max(self.working.last_ts)
+    }
+
+    fn count_suppressed(&mut self, refusal: &Refusal, now: Timestamp) {
+        let entry = self.suppressed.entry((refusal.budget_id.clone(), refusal.kind));
+        entry.or_insert((minute_of(now), 0)).1 += 1;
+    }
+
+    fn has_past_suppressed(&self) -> bool {
+        let minute = minute_of(self.now());
+        self.suppressed.values().any(|&(then, _)| then < minute)
+    }
+
+    /// One counted event for the refusals of a minute that had none of their own (law HONEST).
+    fn report_suppressed(&mut self, is_due: impl Fn(Timestamp) -> bool) -> Result<(), Error> {
+        if self.suppressed.is_empty() {
+            return Ok(());
+        }
+        let due: Vec<_> = self.suppressed.extract_if(.., |_, (minute, _)| is_due(*minute)).collect();
+        for ((budget_id, refusal), (minute, count)) in due {
+            let report = RefusalsSuppressed { budget_id: budget_id.clone(), refusal, count, minute };
+            match self.carry_out(&Request::from(report)) {
+                Ok(_) => {}
+                Err(Stopped::Engine(error)) => return Err(error),
+                Err(Stopped::Command(error)) => {
+                    tracing::warn!(%error, "the count of suppressed refusals waits");
+                    self.suppressed.insert((budget_id, refusal), (minute, count));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Answers {
+    fn send(self) {
+        for (reply, answer) in self.commands {
+            // A caller that no longer waits has nothing to be told.
+            let _ = reply.send(answer);
+        }
+        for (reply, view) in self.views {
+            let _ = reply.send(view);
+        }
+    }
+}
+
+impl From<Error> for Stopped {
+    fn from(error: Error) -> Stopped {
+        Stopped::Engine(error)
+    }
+}
+
+fn refused(refusal: Refusal) -> Stopped {
+    Stopped::Command(CommandError::Refused(refusal))
+}
+
+fn halted() -> Error {
+    Error::new(ErrorKind::Halted, "the engine is not running; nothing was written")
+}
+
+fn too_large(error: &Error) -> Rejection {
+    Rejection { kind: RejectionKind::Invalid, message: error.to_string(), max: None, goal: None }
+}
+
+/// The events of a command, numbered and stamped. All carry its key; the first also the fingerprint of its body.
+fn envelopes(payloads: Vec<Payload>, request: &Request, first_seq: u64, now: Timestamp) -> Vec<ChangeEvent> {
+    let body = request.key.as_ref().map(|_| fingerprint(request));
+    let key_of = |is_first: bool| {
+        request
+            .key
+            .as_ref()
+            .map(|key| EventKey { key: Arc::clone(key), fingerprint: body.filter(|_| is_first) })
+    };
+    (first_seq..)
+        .zip(payloads)
+        .map(|(seq, payload)| ChangeEvent {
+            seq,
+            ts: now,
+            session_id: request.session_id.clone(),
+            actor: request.actor.clone(),
+            key: key_of(seq == first_seq),
+            meta: request.meta.clone(),
+            payload,
+        })
+        .collect()
+}

@@ -1,0 +1,66 @@
+//! Events to the payload of a frame, and back: one JSON object a line.
+
+use crate::error::{Error, ErrorKind};
+use crate::event::{ChangeEvent, DecodeError, decode_event, encode_event};
+use crate::journal::FramePlace;
+use crate::projection::Projection;
+
+/// Appends the event as a line.
+pub(super) fn push_line(event: &ChangeEvent, payload: &mut Vec<u8>) {
+    encode_event(event, payload);
+    payload.push(b'\n');
+}
+
+/// The lines of a frame, each with its `seq`, without line ends.
+pub(super) fn lines<'a>(place: &FramePlace<'a>) -> impl Iterator<Item = (u64, &'a [u8])> {
+    let payload = place.frame.payload;
+    let body = payload.strip_suffix(b"\n").unwrap_or(payload);
+    (place.frame.header.first_seq..).zip(body.split(|&byte| byte == b'\n'))
+}
+
+/// Reads one line of a frame.
+pub(super) fn decode_line(place: &FramePlace<'_>, seq: u64, line: &[u8]) -> Result<ChangeEvent, Error> {
+    let event = decode_event(line).map_err(|error| not_decoded(place, seq, &error))?;
+    if event.seq != seq {
+        return Err(damaged(place, seq, format!("the event says that it is seq {}", event.seq)));
+    }
+    Ok(event)
+}
+
+/// Reads all events of a frame and takes them into the state.
+pub(super) fn fold(place: &FramePlace<'_>, projection: &mut Projection) -> Result<(), Error> {
+    check_count(place)?;
+    for (seq, line) in lines(place) {
+        let event = decode_line(place, seq, line)?;
+        projection.apply(&event).map_err(|error| damaged(place, seq, error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Refuses a frame that does not hold as many lines as its header says.
+pub(super) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
+    let (stated, found) = (u64::from(place.frame.header.event_count), lines(place).zip(0_u64..).count());
+    if u64::try_from(found) == Ok(stated) && place.frame.payload.ends_with(b"\n") {
+        return Ok(());
+    }
+    let seq = place.frame.header.first_seq;
+    Err(damaged(place, seq, format!("the frame says that it holds {stated} events, and has {found} lines")))
+}
+
+fn damaged(place: &FramePlace<'_>, seq: u64, found: String) -> Error {
+    Error::damaged(place.file, place.frame.offset, Some(seq), found)
+}
+
+/// What this version does not know is unsupported, with the version that may know it; the rest is damage.
+fn not_decoded(place: &FramePlace<'_>, seq: u64, error: &DecodeError) -> Error {
+    match error {
+        DecodeError::UnknownKind { .. } | DecodeError::UnsupportedVersion { .. } => Error::new(
+            ErrorKind::Unsupported,
+            format!(
+                "{error}; file {}, offset {}, was written by tallybook {}",
+                place.file, place.frame.offset, place.written_by
+            ),
+        ),
+        DecodeError::Invalid { .. } => damaged(place, seq, error.to_string()),
+    }
+}

@@ -1,0 +1,397 @@
+//! The handle that hosts hold: the asynchronous face of the engine.
+
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::answer::{CommandError, CommandResult, Pending, Receipt, writer_is_gone};
+use super::blocking::Blocking;
+use super::feed::{Start, Subscription};
+use super::health::{EngineStatus, Health};
+use super::inbox::{ViewReply, Work};
+use super::options::Options;
+use super::published::View;
+use super::writer::{Shared, Writer};
+use crate::domain::{Goal, NewGoal, RecordTurn, Request, SetGoalBudget, TransitionGoal, Turn};
+use crate::error::{Error, ErrorKind};
+use crate::event::GoalStatus;
+use crate::ids::GoalId;
+use crate::storage::Storage;
+
+/// A journal, open for writing, with the state it folds to. One journal is one account; a host with many opens many,
+/// at the cost of a thread, a directory and the state each.
+///
+/// Copies are handles of the same engine. It closes when the last is dropped, or by [`shutdown`](Self::shutdown).
+///
+/// Methods that return futures need no particular runtime. Without any, use [`blocking`](Self::blocking).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> { pollster::block_on(async {
+/// # let dir = tempfile::tempdir()?; let dir = dir.path().join("book");
+/// use tallybook::{Engine, NewGoal, Turn};
+///
+/// let engine = Engine::open(&dir).await?;
+/// let goal = engine.create_goal(NewGoal::new("ship 2.0").token_budget(100_000)).await?;
+/// engine.record_turn(goal.id, Turn::tokens(1_500)).await?;
+/// assert_eq!(engine.view().active_goal("").unwrap().tokens_used, 1_500);
+/// # Ok(()) }) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Engine {
+    pub(super) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) writer: Arc<Writer>,
+    /// The writer's thread; `None` where everything is done inline.
+    thread: Mutex<Option<JoinHandle<()>>>,
+    is_inline: bool,
+}
+
+impl Engine {
+    /// Opens the journal in the directory `dir` with the default [`Options`], or makes one there.
+    ///
+    /// # Errors
+    /// `Locked` when another writer holds it, `Damaged` when what was synced is not there any more as it was,
+    /// `Unsupported` when a newer version wrote it, `Io` when the operating system fails a call. Existing files are
+    /// left as they are in every case.
+    pub async fn open(dir: impl AsRef<Path>) -> Result<Engine, Error> {
+        Options::new().open(dir).await
+    }
+
+    /// The options to open an engine with.
+    pub fn options() -> Options {
+        Options::new()
+    }
+
+    /// Opens the journal on the thread that will write it, so that no replay stalls the host's runtime.
+    pub(super) async fn start(
+        options: Options,
+        storage: impl FnOnce() -> Result<Arc<dyn Storage>, Error> + Send + 'static,
+    ) -> Result<Engine, Error> {
+        if options.inline {
+            let writer = Arc::new(Writer::open(options, storage()?)?);
+            return Ok(Engine {
+                inner: Arc::new(Inner { writer, thread: Mutex::new(None), is_inline: true }),
+            });
+        }
+        let (opened, open) = oneshot::channel();
+        let run = move || {
+            let writer = storage().and_then(|storage| Writer::open(options, storage)).map(Arc::new);
+            let to_run = writer.clone();
+            // A caller that no longer waits leaves an engine that nobody can reach: then it is not run.
+            if opened.send(writer).is_ok()
+                && let Ok(writer) = to_run
+            {
+                writer.run();
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("tallybook-writer".into())
+            .spawn(run)
+            .map_err(|error| Error::io("starting the writer's thread", error))?;
+        let writer = open.await.map_err(|_| writer_is_gone())??;
+        Ok(Engine { inner: Arc::new(Inner { writer, thread: Mutex::new(Some(thread)), is_inline: false }) })
+    }
+
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.writer.shared
+    }
+
+    // ---- commands -------------------------------------------------------------------------------------------
+
+    /// Carries out a command, and answers once its outcome is durable. While the inbox is full it waits.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn execute(&self, request: impl Into<Request>) -> Result<Receipt, CommandError> {
+        self.submit(request).await?.await
+    }
+
+    /// Hands a command over, waiting only for a place in the inbox, not for the outcome. Commands that one caller
+    /// hands over are carried out in that order.
+    ///
+    /// # Errors
+    /// `Halted` or `Closed`: nothing was written.
+    pub async fn submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
+        self.shared().inbox.reserve(1).await?;
+        let pending = self.put(request.into())?;
+        self.kick();
+        Ok(pending)
+    }
+
+    /// Hands many commands over at once, in order: the cheapest way to have many in flight.
+    ///
+    /// # Errors
+    /// `Halted` or `Closed`; the commands that were handed over before are carried out, or not, as if they had been
+    /// handed over alone.
+    pub async fn submit_all(&self, requests: Vec<Request>) -> Result<Vec<Pending>, Error> {
+        let mut pending = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter();
+        while !requests.as_slice().is_empty() {
+            let chunk = requests.as_slice().len().min(self.shared().inbox.capacity());
+            self.shared().inbox.reserve(chunk).await?;
+            let work = requests.by_ref().take(chunk).map(|request| {
+                let (reply, answer) = Pending::new();
+                pending.push(answer);
+                Work::Command(Box::new(request), reply)
+            });
+            self.shared().inbox.put(work)?;
+            self.kick();
+        }
+        Ok(pending)
+    }
+
+    /// Hands a command over if there is a place in the inbox.
+    ///
+    /// # Errors
+    /// `Busy` when there is none, `Halted` or `Closed`: nothing was written.
+    pub fn try_submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
+        self.shared().inbox.try_reserve()?;
+        let pending = self.put(request.into())?;
+        self.kick();
+        Ok(pending)
+    }
+
+    /// Creates a goal; it is active, and the goal that was active in its scope is paused.
+    ///
+    /// # Errors
+    /// See [`CommandError`]. Refused under an exhausted budget.
+    pub async fn create_goal(&self, goal: NewGoal) -> Result<Goal, CommandError> {
+        goal_of(self.execute(goal).await?)
+    }
+
+    /// Pauses, resumes, completes or clears a goal.
+    ///
+    /// # Errors
+    /// See [`CommandError`]. Resuming under an exhausted budget is refused.
+    pub async fn transition_goal(&self, transition: TransitionGoal) -> Result<Goal, CommandError> {
+        goal_of(self.execute(transition).await?)
+    }
+
+    /// Pauses a goal.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn pause_goal(&self, id: GoalId) -> Result<Goal, CommandError> {
+        self.transition_goal(TransitionGoal::new(id, GoalStatus::Paused)).await
+    }
+
+    /// Resumes a goal; the goal that was active in its scope is paused.
+    ///
+    /// # Errors
+    /// See [`CommandError`]. Refused under an exhausted budget.
+    pub async fn resume_goal(&self, id: GoalId) -> Result<Goal, CommandError> {
+        self.transition_goal(TransitionGoal::new(id, GoalStatus::Active)).await
+    }
+
+    /// Completes a goal, for good.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn complete_goal(&self, id: GoalId) -> Result<Goal, CommandError> {
+        self.transition_goal(TransitionGoal::new(id, GoalStatus::Completed)).await
+    }
+
+    /// Clears a goal, for good.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn clear_goal(&self, id: GoalId) -> Result<Goal, CommandError> {
+        self.transition_goal(TransitionGoal::new(id, GoalStatus::Cleared)).await
+    }
+
+    /// Sets, raises, lowers or removes the token budget of a goal, and resumes it if asked to.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn set_goal_budget(&self, set: SetGoalBudget) -> Result<Goal, CommandError> {
+        goal_of(self.execute(set).await?)
+    }
+
+    /// Books a turn on a goal, whatever its status: what was used was used.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn record_turn(&self, id: GoalId, turn: Turn) -> Result<Goal, CommandError> {
+        goal_of(self.execute(RecordTurn::goal(id, turn)).await?)
+    }
+
+    // ---- reads ----------------------------------------------------------------------------------------------
+
+    /// The published state, consistent at one `seq`. It includes every command whose answer was received before.
+    /// Never waits, touches no disk.
+    pub fn view(&self) -> View {
+        self.shared().view()
+    }
+
+    /// The state after everything that was handed over before this call, once that is durable.
+    ///
+    /// # Errors
+    /// `Halted`, `Closed` or `OutcomeUnknown`.
+    pub async fn settled_view(&self) -> Result<View, Error> {
+        self.ask(Work::View).await
+    }
+
+    /// Asks the writer for a view.
+    pub(super) async fn ask(&self, work: impl FnOnce(ViewReply) -> Work) -> Result<View, Error> {
+        self.shared().inbox.reserve(1).await?;
+        let (reply, view) = oneshot::channel();
+        self.shared().inbox.put([work(reply)])?;
+        self.kick();
+        view.await.map_err(|_| writer_is_gone())?
+    }
+
+    /// Waits until the event `seq` is in the published state.
+    ///
+    /// # Errors
+    /// `Halted` or `Closed`, when it will not come any more.
+    pub async fn wait_for(&self, seq: u64) -> Result<View, Error> {
+        let mut watch = self.shared().watch_seq();
+        loop {
+            watch.borrow_and_update();
+            let view = self.view();
+            if view.seq() >= seq {
+                return Ok(view);
+            }
+            self.shared().inbox.check_open()?;
+            watch.changed().await.map_err(|_| writer_is_gone())?;
+        }
+    }
+
+    /// Follows the journal from a place on: first what is there, then live, without gap or duplicate.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the cursor is of another journal, or of a future that a crash unmade.
+    pub fn subscribe(&self, start: Start) -> Result<Subscription, Error> {
+        Subscription::open(self.shared(), start)
+    }
+
+    /// How the engine is doing.
+    pub fn health(&self) -> Health {
+        let shared = self.shared();
+        let view = shared.view();
+        Health {
+            status: shared.status(),
+            journal_id: view.journal_id(),
+            epoch: view.epoch(),
+            seq: view.seq(),
+            durable_seq: shared.last_durable_seq(),
+            inbox_depth: shared.inbox.depth(),
+            inbox_capacity: shared.inbox.capacity(),
+            dropped_turns: shared.dropped_turns(),
+            goals_with_pending_turns: shared.inbox.pending_turns().len(),
+            last_error: shared.last_error(),
+        }
+    }
+
+    /// The same engine for callers without a runtime.
+    pub fn blocking(&self) -> Blocking {
+        Blocking::new(self.clone())
+    }
+
+    // ---- end ------------------------------------------------------------------------------------------------
+
+    /// Finishes what was handed over, and closes the journal cleanly. Handles that are left answer `Closed`.
+    ///
+    /// # Errors
+    /// `DeadlinePassed` when it was not done in time (it goes on in the background), `Halted` with the reason when
+    /// the engine halted instead.
+    pub async fn shutdown(&self, deadline: Duration) -> Result<(), Error> {
+        let mut status = self.shared().watch_status();
+        self.start_closing();
+        let is_ended = {
+            // There is no timer without a runtime; this one costs a thread, once in an engine's life.
+            let (late, mut is_late) = oneshot::channel::<()>();
+            let (_done, until_done) = std::sync::mpsc::channel::<()>();
+            std::thread::spawn(move || {
+                if until_done.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout) {
+                    // Nobody waits any more when it was done just now.
+                    let _ = late.send(());
+                }
+            });
+            let mut ended = std::pin::pin!(status.wait_for(|status| *status != EngineStatus::Running));
+            std::future::poll_fn(|context| match ended.as_mut().poll(context) {
+                Poll::Ready(_) => Poll::Ready(true),
+                Poll::Pending => Pin::new(&mut is_late).poll(context).map(|_| false),
+            })
+            .await
+        };
+        match (is_ended, self.shared().last_error()) {
+            (false, _) => Err(Error::new(
+                ErrorKind::DeadlinePassed,
+                format!("the engine did not close within {deadline:?}; it goes on closing"),
+            )),
+            (true, Some(error)) => Err(error.with_kind(ErrorKind::Halted)),
+            (true, None) => Ok(()),
+        }
+    }
+
+    fn put(&self, request: Request) -> Result<Pending, Error> {
+        let (reply, pending) = Pending::new();
+        self.shared().inbox.put([Work::Command(Box::new(request), reply)])?;
+        Ok(pending)
+    }
+
+    /// Sees to it that what was put into the inbox is taken out.
+    pub(super) fn kick(&self) {
+        if self.inner.is_inline { self.inner.writer.step_inline() } else { self.shared().inbox.wake() }
+    }
+
+    /// The same, on this thread where the writer is idle: that saves two hand-overs between threads.
+    pub(super) fn kick_here(&self) {
+        if self.inner.is_inline {
+            self.inner.writer.step_inline();
+        } else if !self.inner.writer.try_step() {
+            self.shared().inbox.wake();
+        }
+    }
+
+    /// Takes a place in the inbox and puts a command there; somebody has to be kicked.
+    pub(super) async fn enqueue(&self, request: Request) -> Result<Pending, Error> {
+        self.shared().inbox.reserve(1).await?;
+        self.put(request)
+    }
+
+    fn start_closing(&self) {
+        self.inner.start_closing();
+    }
+}
+
+impl Inner {
+    fn start_closing(&self) {
+        self.writer.shared.inbox.start_closing();
+        if self.is_inline {
+            self.writer.step_inline();
+        }
+    }
+}
+
+impl Drop for Inner {
+    /// The last handle is gone: close cleanly, and give up the lock before anyone can reopen.
+    fn drop(&mut self) {
+        self.start_closing();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+            // A panic of the writer was reported to those who waited for it.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The goal that a command was about.
+pub(super) fn goal_of(receipt: Receipt) -> Result<Goal, CommandError> {
+    match receipt.result {
+        CommandResult::Goal(goal) => Ok(*goal),
+        CommandResult::Nothing => {
+            Err(Error::new(ErrorKind::InvalidArgument, "the command was about no goal").into())
+        }
+    }
+}

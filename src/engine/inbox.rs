@@ -1,0 +1,230 @@
+//! The inbox: what waits for the writer. Bounded; callers wait for a place, or are told that there is none.
+
+use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+
+use super::answer::CommandAnswer;
+use super::published::View;
+use crate::domain::{Request, Turn};
+use crate::error::{Error, ErrorKind};
+use crate::ids::GoalId;
+
+/// Where a view goes that was asked for.
+pub(super) type ViewReply = oneshot::Sender<Result<View, Error>>;
+
+/// Something for the writer to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// A command, and where its answer goes.
+    Command(Box<Request>, oneshot::Sender<CommandAnswer>),
+    /// The state after everything handed over before, once that is durable.
+    View(ViewReply),
+    /// The same, after the turns that were added up, too; `NoSpace` when those have to wait.
+    Flush(ViewReply),
+}
+
+/// Everything that waited.
+#[derive(Debug, Default)]
+pub(super) struct Drained {
+    pub(super) work: Vec<Work>,
+    pub(super) turns: BTreeMap<GoalId, Turn>,
+    pub(super) is_closing: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Inbox {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+    room: Semaphore,
+    capacity: usize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    items: Drained,
+    /// Turns for which there was no room; they do not keep the writer busy, but go along with what comes next.
+    deferred: BTreeMap<GoalId, Turn>,
+    /// Set when the writer is to look around even if nothing is there.
+    is_woken: bool,
+    /// Set when nothing more is taken; says why.
+    closed: Option<Error>,
+}
+
+impl Inbox {
+    pub(super) fn new(capacity: usize) -> Inbox {
+        Inbox { waiting: Mutex::default(), arrived: Condvar::new(), room: Semaphore::new(capacity), capacity }
+    }
+
+    /// How many pieces of work wait.
+    pub(super) fn depth(&self) -> usize {
+        self.capacity.saturating_sub(self.room.available_permits())
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Waits for `count` places, no more than the capacity, and takes them.
+    pub(super) async fn reserve(&self, count: usize) -> Result<(), Error> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        match self.room.acquire_many(count).await {
+            Ok(places) => {
+                places.forget();
+                Ok(())
+            }
+            Err(_) => Err(self.why_closed()),
+        }
+    }
+
+    /// Takes a place, if there is one.
+    pub(super) fn try_reserve(&self) -> Result<(), Error> {
+        match self.room.try_acquire() {
+            Ok(place) => {
+                place.forget();
+                Ok(())
+            }
+            Err(tokio::sync::TryAcquireError::Closed) => Err(self.why_closed()),
+            Err(tokio::sync::TryAcquireError::NoPermits) => {
+                let found = format!(
+                    "the inbox is full: {} commands wait; nothing was written, try again later",
+                    self.capacity
+                );
+                Err(Error::new(ErrorKind::Busy, found))
+            }
+        }
+    }
+
+    /// Puts work in; its places were reserved before. Who puts it in sees to it that somebody takes it out.
+    pub(super) fn put(&self, work: impl IntoIterator<Item = Work>) -> Result<(), Error> {
+        let mut waiting = self.lock();
+        if let Some(why) = &waiting.closed {
+            return Err(why.clone());
+        }
+        waiting.items.work.extend(work);
+        Ok(())
+    }
+
+    /// Adds to the turns of a goal that wait to be booked together. Gives the turn back if it cannot be added.
+    pub(super) fn add_turn(&self, goal_id: GoalId, turn: Turn) -> Result<(), Turn> {
+        let mut waiting = self.lock();
+        if waiting.closed.is_some() { Err(turn) } else { add_up(&mut waiting.items.turns, goal_id, turn) }
+    }
+
+    /// The same for turns that found no room: they wait for the next occasion.
+    pub(super) fn defer_turn(&self, goal_id: GoalId, turn: Turn) -> Result<(), Turn> {
+        add_up(&mut self.lock().deferred, goal_id, turn)
+    }
+
+    /// Whether turns wait for room.
+    pub(super) fn has_deferred(&self) -> bool {
+        !self.lock().deferred.is_empty()
+    }
+
+    /// The turns that wait to be booked together. A goal may have some of both kinds: then as many as can be told.
+    pub(super) fn pending_turns(&self) -> BTreeMap<GoalId, Turn> {
+        let waiting = self.lock();
+        let mut all = waiting.items.turns.clone();
+        for (&goal_id, turn) in &waiting.deferred {
+            // Sums beyond the numbers cannot be shown; both parts are still booked.
+            let _ = add_up(&mut all, goal_id, turn.clone());
+        }
+        all
+    }
+
+    /// Wakes the writer.
+    pub(super) fn wake(&self) {
+        self.lock().is_woken = true;
+        self.arrived.notify_one();
+    }
+
+    /// Waits until something is there, or for so long.
+    pub(super) fn wait(&self, timeout: Option<Duration>) {
+        let waiting = self.lock();
+        let is_empty = |waiting: &mut Waiting| {
+            let items = &waiting.items;
+            !waiting.is_woken && items.work.is_empty() && items.turns.is_empty() && !items.is_closing
+        };
+        // A poisoned lock is as good as any here: what it guards is whole between any two calls.
+        let mut waiting = match timeout {
+            None => self.arrived.wait_while(waiting, is_empty).unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                self.arrived
+                    .wait_timeout_while(waiting, timeout, is_empty)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+        };
+        waiting.is_woken = false;
+    }
+
+    /// Takes everything out and makes room.
+    pub(super) fn drain(&self) -> Drained {
+        let drained = self.lock().take();
+        self.room.add_permits(drained.work.len());
+        drained
+    }
+
+    /// Asks the writer to finish what waits, and to close.
+    pub(super) fn start_closing(&self) {
+        self.lock().items.is_closing = true;
+        self.arrived.notify_all();
+    }
+
+    /// Takes nothing more from now on, for that reason. What still waited.
+    pub(super) fn close(&self, why: Error) -> Drained {
+        let mut waiting = self.lock();
+        waiting.closed.get_or_insert(why);
+        let left = waiting.take();
+        drop(waiting);
+        self.room.close();
+        left
+    }
+
+    /// Refuses once nothing more is taken.
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        self.lock().closed.clone().map_or(Ok(()), Err)
+    }
+
+    fn why_closed(&self) -> Error {
+        let why = self.lock().closed.clone();
+        why.unwrap_or_else(|| Error::new(ErrorKind::Closed, "the engine was shut down; nothing was written"))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn take(&mut self) -> Drained {
+        let is_closing = self.items.is_closing;
+        let mut taken = std::mem::take(&mut self.items);
+        self.items.is_closing = is_closing;
+        let deferred = std::mem::take(&mut self.deferred);
+        for (goal_id, turn) in deferred {
+            if let Err(turn) = add_up(&mut taken.turns, goal_id, turn) {
+                self.deferred.insert(goal_id, turn);
+            }
+        }
+        Drained { is_closing, ..taken }
+    }
+}
+
+/// Adds a turn to those of its goal (law EXACT: gives it back rather than pass the end of the numbers).
+fn add_up(turns: &mut BTreeMap<GoalId, Turn>, goal_id: GoalId, turn: Turn) -> Result<(), Turn> {
+    let Some(pending) = turns.get_mut(&goal_id) else {
+        turns.insert(goal_id, turn);
+        return Ok(());
+    };
+    let sums = (
+        pending.tokens.checked_add(turn.tokens),
+        pending.seconds.checked_add(turn.seconds),
+        pending.turns.checked_add(turn.turns),
+    );
+    let (Some(tokens), Some(seconds), Some(turns)) = sums else { return Err(turn) };
+    *pending = Turn { tokens, seconds, turns, ..Turn::tokens(0) };
+    Ok(())
+}

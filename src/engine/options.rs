@@ -1,0 +1,199 @@
+//! How an engine is opened.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::handle::Engine;
+use crate::clock::{Clock, SystemClock};
+use crate::domain::{KeyWindow, Rules};
+use crate::error::{Error, ErrorKind};
+use crate::ids::{Entropy, SystemEntropy};
+use crate::journal::{JournalOptions, RotationSize};
+use crate::storage::{Files, Storage};
+
+/// When a change counts as durable, so that it is answered, published and fed (law DURABLE).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// Synced before the answer: it survives a power cut.
+    #[default]
+    Sync,
+    /// Written before the answer, synced at least this often: it survives the end of the process, but a power cut
+    /// may take back what was answered in the last interval.
+    Interval(Duration),
+}
+
+/// How an engine is opened.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), tallybook::Error> {
+/// use tallybook::{Durability, Options};
+/// let engine = Options::new().durability(Durability::Sync).inbox_capacity(1_024).open("book").await?;
+/// # drop(engine); Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub(super) durability: Durability,
+    pub(super) segment_bytes: Option<u64>,
+    pub(super) inbox_capacity: usize,
+    pub(super) rules: Rules,
+    pub(super) key_window: Option<KeyWindow>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) inline: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            durability: Durability::Sync,
+            segment_bytes: None,
+            inbox_capacity: Self::DEFAULT_INBOX_CAPACITY,
+            rules: Rules::default(),
+            key_window: None,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            inline: false,
+        }
+    }
+}
+
+impl Options {
+    /// How many commands the inbox holds unless told otherwise.
+    pub const DEFAULT_INBOX_CAPACITY: usize = 4_096;
+    /// The smallest size of a segment that can be asked for, in bytes.
+    pub const MIN_SEGMENT_BYTES: u64 = 4_096;
+    /// The greatest size of a segment that can be asked for, in bytes: 1 GiB.
+    pub const MAX_SEGMENT_BYTES: u64 = 1 << 30;
+    /// How many bytes of a batch go behind one sync at most: also the longest torn tail that is ever believed.
+    const MAX_UNSYNCED_SYNC: u64 = 1 << 20;
+    /// The same at interval durability.
+    const MAX_UNSYNCED_INTERVAL: u64 = 64 << 20;
+
+    /// The defaults: synced before every answer, segments of 8 MiB (larger under load), an inbox of 4096 commands,
+    /// the clock of the system.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// When a change counts as durable.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Options {
+        self.durability = durability;
+        self
+    }
+
+    /// A fixed size of segments, in bytes, instead of one that follows the load.
+    #[must_use]
+    pub fn segment_bytes(mut self, bytes: u64) -> Options {
+        self.segment_bytes = Some(bytes);
+        self
+    }
+
+    /// How many commands may wait; further callers wait for a place, or are told that the engine is busy.
+    #[must_use]
+    pub fn inbox_capacity(mut self, commands: usize) -> Options {
+        self.inbox_capacity = commands;
+        self
+    }
+
+    /// The limits that commands are held to.
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Options {
+        self.rules = rules;
+        self
+    }
+
+    /// How long and how many idempotency keys are remembered. A change is recorded in the journal.
+    #[must_use]
+    pub fn key_window(mut self, window: KeyWindow) -> Options {
+        self.key_window = Some(window);
+        self
+    }
+
+    /// Where the time comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Options {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where randomness comes from: ids and epoch tags.
+    #[cfg(any(test, feature = "test-util"))]
+    #[must_use]
+    pub fn entropy(mut self, entropy: impl Entropy) -> Options {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// Without a thread: everything is done by the call that asks for it, so that simulated faults repeat exactly.
+    #[cfg(any(test, feature = "test-util"))]
+    #[must_use]
+    pub fn inline(mut self) -> Options {
+        self.inline = true;
+        self
+    }
+
+    /// Opens the journal in `dir`, or makes one there, and starts the engine.
+    ///
+    /// # Errors
+    /// See [`Engine::open`].
+    pub async fn open(self, dir: impl AsRef<Path>) -> Result<Engine, Error> {
+        let dir = dir.as_ref().to_owned();
+        Engine::start(self, move || open_files(&dir)).await
+    }
+
+    /// The same for callers without a runtime.
+    ///
+    /// # Errors
+    /// See [`Engine::open`].
+    pub fn open_blocking(self, dir: impl AsRef<Path>) -> Result<Engine, Error> {
+        pollster::block_on(self.open(dir))
+    }
+
+    /// Opens the journal in any storage: a simulated disk, say.
+    ///
+    /// # Errors
+    /// See [`Engine::open`].
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn open_storage(self, storage: Arc<dyn Storage>) -> Result<Engine, Error> {
+        pollster::block_on(Engine::start(self, move || Ok(storage)))
+    }
+
+    /// What the journal needs to know; refuses what is out of range.
+    pub(super) fn journal(&self) -> Result<JournalOptions, Error> {
+        let out_of_range = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
+        let rotation = match self.segment_bytes {
+            None if self.inline => RotationSize::Fixed(RotationSize::DEFAULT),
+            None => RotationSize::adaptive(),
+            Some(bytes) if (Self::MIN_SEGMENT_BYTES..=Self::MAX_SEGMENT_BYTES).contains(&bytes) => {
+                RotationSize::Fixed(bytes)
+            }
+            Some(bytes) => {
+                let (min, max) = (Self::MIN_SEGMENT_BYTES, Self::MAX_SEGMENT_BYTES);
+                return out_of_range(format!(
+                    "expected a segment size from {min} to {max} bytes, found {bytes}"
+                ));
+            }
+        };
+        if self.inbox_capacity == 0 || self.inbox_capacity > tokio::sync::Semaphore::MAX_PERMITS {
+            return out_of_range(format!(
+                "expected an inbox of at least one command, found {}",
+                self.inbox_capacity
+            ));
+        }
+        let is_sync = self.durability == Durability::Sync;
+        Ok(JournalOptions {
+            rotation,
+            max_unsynced: if is_sync { Self::MAX_UNSYNCED_SYNC } else { Self::MAX_UNSYNCED_INTERVAL },
+            zero_ahead: is_sync,
+            inline: self.inline,
+        })
+    }
+}
+
+fn open_files(dir: &Path) -> Result<Arc<dyn Storage>, Error> {
+    let files = Files::create(dir)
+        .map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))?;
+    Ok(Arc::new(files))
+}

@@ -1,0 +1,449 @@
+//! A journal without an engine: reading it from outside, without a lock, beside a live writer too. Nothing is ever
+//! written into its directory.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::cursor::Cursor;
+use super::feed::check_cursor;
+use super::frames::{check_count, decode_line, fold, lines};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorKind};
+use crate::event::ChangeEvent;
+use crate::ids::{Epoch, JournalId};
+use crate::journal::{AuditReport, Finding, FindingKind, FramePlace, Location, Walk, WalkSource, audit};
+use crate::projection::Projection;
+use crate::storage::{Files, Storage};
+
+/// A journal, open for reading.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?; let dir = dir.path().join("book");
+/// use tallybook::{Blocking, JournalReader, NewGoal, StateAt};
+/// Blocking::open(&dir)?.create_goal(NewGoal::new("ship 2.0"))?;
+///
+/// let reader = JournalReader::open(&dir)?;
+/// let mut events = reader.events(1)?;
+/// while let Some(event) = events.next()? {
+///     assert_eq!(event.decode()?.seq, event.seq);
+/// }
+/// assert_eq!(reader.state(StateAt::End)?.seq, 1);
+/// # Ok(()) }
+/// ```
+#[derive(Debug, Clone)]
+pub struct JournalReader {
+    storage: Arc<dyn Storage>,
+    journal_id: JournalId,
+}
+
+/// A point in a history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StateAt {
+    /// After the last event.
+    End,
+    /// After the event with this `seq`.
+    Seq(u64),
+    /// After the last event decided at or before this time.
+    Time(Timestamp),
+}
+
+impl JournalReader {
+    /// Opens the journal in the directory `dir`.
+    ///
+    /// # Errors
+    /// `Io` when there is none, `Damaged` or `Unsupported` when it cannot be read.
+    pub fn open(dir: impl AsRef<Path>) -> Result<JournalReader, Error> {
+        let dir = dir.as_ref();
+        let files = Files::open(dir)
+            .map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))?;
+        JournalReader::with_storage(Arc::new(files))
+    }
+
+    /// Opens the journal in any storage.
+    ///
+    /// # Errors
+    /// See [`open`](Self::open).
+    pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
+        let journal_id = Walk::open(Arc::clone(&storage), WalkSource::Outside, 1)?.journal_id();
+        Ok(JournalReader { storage, journal_id })
+    }
+
+    /// The journal.
+    pub fn journal_id(&self) -> JournalId {
+        self.journal_id
+    }
+
+    /// The events from `from` on (0 and 1 both mean the first).
+    ///
+    /// # Errors
+    /// `InvalidArgument` when that event is not in the journal any more.
+    pub fn events(&self, from: u64) -> Result<Events, Error> {
+        Ok(Events { walk: self.walk(from)?, frame: None })
+    }
+
+    /// The events after a cursor.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when the cursor is of another journal, or of a future that a crash unmade.
+    pub fn events_after(&self, cursor: &Cursor) -> Result<Events, Error> {
+        check_cursor(cursor, self.journal_id, u64::MAX - 1, &mut self.walk(cursor.seq)?)?;
+        self.events(cursor.seq + 1)
+    }
+
+    /// The state at a point of the history, by replay.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when that point is not in the journal.
+    pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
+        let mut projection = Projection::default();
+        if at == StateAt::Seq(0) {
+            return Ok(projection);
+        }
+        let mut events = self.events(1)?;
+        if at == StateAt::End {
+            while let Some(place) = events.walk.next()? {
+                fold(&place, &mut projection)?;
+            }
+            return Ok(projection);
+        }
+        while let Some(journaled) = events.next()? {
+            let event = journaled.decode()?;
+            if matches!(at, StateAt::Time(time) if event.ts > time) {
+                break;
+            }
+            projection.apply(&event).map_err(|error| journaled.damaged(&error))?;
+            if at == StateAt::Seq(event.seq) {
+                break;
+            }
+        }
+        match at {
+            StateAt::Seq(wanted) if projection.seq < wanted => {
+                let found =
+                    format!("seq {wanted} is not in the journal; its last event is seq {}", projection.seq);
+                Err(Error::new(ErrorKind::InvalidArgument, found))
+            }
+            _ => Ok(projection),
+        }
+    }
+
+    /// Checks everything: frames, joins, events, and that they fold. It goes on past damage, which is reported.
+    ///
+    /// # Errors
+    /// `Io` when the operating system fails a call, `Unsupported` when a newer version wrote the journal.
+    pub fn verify(&self) -> Result<VerifyReport, Error> {
+        verify(&*self.storage)
+    }
+
+    /// Segments, sizes, epochs, and how many events there are of each kind.
+    ///
+    /// # Errors
+    /// See [`verify`](Self::verify).
+    pub fn statistics(&self) -> Result<Statistics, Error> {
+        statistics(&*self.storage)
+    }
+
+    /// [`verify`](Self::verify) without opening the journal first: also for one that is too damaged to be opened.
+    ///
+    /// # Errors
+    /// See [`verify`](Self::verify).
+    pub fn verify_dir(dir: impl AsRef<Path>) -> Result<VerifyReport, Error> {
+        verify(&open_dir(dir.as_ref())?)
+    }
+
+    /// [`statistics`](Self::statistics) without opening the journal first.
+    ///
+    /// # Errors
+    /// See [`verify`](Self::verify).
+    pub fn statistics_dir(dir: impl AsRef<Path>) -> Result<Statistics, Error> {
+        statistics(&open_dir(dir.as_ref())?)
+    }
+
+    fn walk(&self, from: u64) -> Result<Walk, Error> {
+        Walk::open(Arc::clone(&self.storage), WalkSource::Outside, from)
+    }
+}
+
+fn open_dir(dir: &Path) -> Result<Files, Error> {
+    Files::open(dir).map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))
+}
+
+/// Events of a journal, one after the other.
+#[derive(Debug)]
+pub struct Events {
+    walk: Walk,
+    frame: Option<LoadedFrame>,
+}
+
+/// A frame's events that are not all given yet.
+#[derive(Debug)]
+struct LoadedFrame {
+    payload: Vec<u8>,
+    /// Where the next event's line begins in the payload.
+    at: usize,
+    next_seq: u64,
+    epoch: Epoch,
+    location: Location,
+    written_by: String,
+}
+
+/// An event as it stands in the journal.
+#[derive(Debug, Clone, Copy)]
+pub struct JournaledEvent<'a> {
+    /// Its position.
+    pub seq: u64,
+    /// The epoch in which it was first written.
+    pub epoch: Epoch,
+    /// Its JSON, exactly as journaled, without the line end.
+    pub line: &'a [u8],
+    journal_id: JournalId,
+    location: &'a Location,
+    written_by: &'a str,
+}
+
+impl Events {
+    /// The next event; `None` when there is none yet. Beside a live writer it can be asked again later: the walk goes
+    /// on across rotations, crashes and restarts of the writer.
+    ///
+    /// # Errors
+    /// `Io` and `Damaged` when the journal cannot be read.
+    #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
+    pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
+        let is_used_up = self.frame.as_ref().is_none_or(|frame| frame.at >= frame.payload.len());
+        if is_used_up && !self.load()? {
+            return Ok(None);
+        }
+        let journal_id = self.walk.journal_id();
+        let Some(frame) = &mut self.frame else { return Ok(None) };
+        let (start, seq) = (frame.at, frame.next_seq);
+        let rest = &frame.payload[start..];
+        let len = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        frame.at = start + len + 1;
+        frame.next_seq = seq + 1;
+        Ok(Some(JournaledEvent {
+            seq,
+            epoch: frame.epoch,
+            line: &frame.payload[start..start + len],
+            journal_id,
+            location: &frame.location,
+            written_by: &frame.written_by,
+        }))
+    }
+
+    /// Loads the next frame and goes to the event that is wanted in it.
+    fn load(&mut self) -> Result<bool, Error> {
+        let wanted = self.walk.next_seq();
+        let Some(place) = self.walk.next()? else { return Ok(false) };
+        check_count(&place)?;
+        let header = &place.frame.header;
+        let mut buffer = self.frame.take().map(|frame| frame.payload).unwrap_or_default();
+        buffer.clear();
+        buffer.extend_from_slice(place.frame.payload);
+        let at = lines(&place).take_while(|&(seq, _)| seq < wanted).map(|(_, line)| line.len() + 1).sum();
+        self.frame = Some(LoadedFrame {
+            payload: buffer,
+            at,
+            next_seq: header.first_seq.max(wanted),
+            epoch: header.epoch,
+            location: Location {
+                file: place.file.to_owned(),
+                offset: place.frame.offset,
+                length: place.frame.length,
+                crc: place.frame.payload_crc,
+            },
+            written_by: place.written_by.to_string(),
+        });
+        Ok(true)
+    }
+}
+
+impl JournaledEvent<'_> {
+    /// Reads the event.
+    ///
+    /// # Errors
+    /// `Unsupported` for a kind that this version does not know, `Damaged` for what is no event.
+    pub fn decode(&self) -> Result<ChangeEvent, Error> {
+        crate::event::decode_event(self.line).map_err(|error| match error {
+            crate::event::DecodeError::Invalid { .. } => self.damaged(&error),
+            _ => {
+                let Location { file, offset, .. } = self.location;
+                let found = format!(
+                    "{error}; file {file}, offset {offset}, was written by tallybook {}",
+                    self.written_by
+                );
+                Error::new(ErrorKind::Unsupported, found)
+            }
+        })
+    }
+
+    /// Where its frame lies on disk.
+    pub fn location(&self) -> &Location {
+        self.location
+    }
+
+    /// Its position, to go on after it.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { journal_id: self.journal_id, epoch: self.epoch, seq: self.seq }
+    }
+
+    fn damaged(&self, error: &dyn std::fmt::Display) -> Error {
+        Error::damaged(&self.location.file, self.location.offset, Some(self.seq), error)
+    }
+}
+
+/// What [`JournalReader::verify`] found.
+#[derive(Debug, Clone)]
+pub struct VerifyReport {
+    /// The journal.
+    pub journal_id: JournalId,
+    /// How many segments there are.
+    pub segments: usize,
+    /// How many events were read.
+    pub events: u64,
+    /// The last `seq` up to which nothing is wrong; 0 when the first event is.
+    pub last_good_seq: u64,
+    /// Whether the last writer closed the journal; `false` beside a live one.
+    pub is_clean: bool,
+    /// Whether a writer holds the journal.
+    pub is_live: bool,
+    /// What is wrong, in the order of the files.
+    pub findings: Vec<Finding>,
+}
+
+/// What [`JournalReader::statistics`] counts.
+#[derive(Debug, Clone)]
+pub struct Statistics {
+    /// The journal.
+    pub journal_id: JournalId,
+    /// The segments, oldest first.
+    pub segments: Vec<SegmentStatistics>,
+    /// The first `seq` that is retained; 0 when there is no event.
+    pub first_seq: u64,
+    /// The last `seq`; 0 when there is no event.
+    pub last_seq: u64,
+    /// The epochs that frames are of, oldest first.
+    pub epochs: Vec<Epoch>,
+    /// How many events there are of each kind.
+    pub events_by_kind: BTreeMap<String, u64>,
+    /// The length of all segment files together, in bytes.
+    pub bytes: u64,
+    /// Whether the last writer closed the journal; `false` beside a live one.
+    pub is_clean: bool,
+    /// Whether a writer holds the journal.
+    pub is_live: bool,
+    /// What is wrong, in the order of the files.
+    pub findings: Vec<Finding>,
+}
+
+/// What a segment holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SegmentStatistics {
+    /// The file's name in the journal's directory.
+    pub file: String,
+    /// The segment's number.
+    pub number: u64,
+    /// Its first `seq`.
+    pub first_seq: u64,
+    /// Its last `seq`; below `first_seq` when it holds no event.
+    pub last_seq: u64,
+    /// How many events it holds.
+    pub events: u64,
+    /// The length of the file, in bytes.
+    pub file_len: u64,
+    /// Where its frames end, in bytes from the start of the file.
+    pub end: u64,
+    /// Whether a segment follows it.
+    pub is_closed: bool,
+}
+
+fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
+    let mut folding = Some(Projection::default());
+    let report = inspect(storage, &mut |_, event| {
+        let Some(projection) = &mut folding else { return Ok(()) };
+        projection.apply(event).map_err(|error| {
+            // Past this nothing fits any more; that is one finding, not many.
+            folding = None;
+            error.to_string()
+        })
+    })?;
+    Ok(VerifyReport {
+        journal_id: report.journal_id,
+        segments: report.segments.len(),
+        events: report.segments.iter().map(|segment| segment.events).sum(),
+        last_good_seq: report.last_good_seq,
+        is_clean: report.is_clean,
+        is_live: report.is_live,
+        findings: report.findings,
+    })
+}
+
+fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
+    let mut events_by_kind = BTreeMap::new();
+    let report = inspect(storage, &mut |_, event| {
+        *events_by_kind.entry(event.payload.kind().to_owned()).or_default() += 1;
+        Ok(())
+    })?;
+    let holding = || report.segments.iter().filter(|segment| segment.events > 0);
+    Ok(Statistics {
+        journal_id: report.journal_id,
+        first_seq: holding().map(|segment| segment.first_seq).min().unwrap_or(0),
+        last_seq: holding().map(|segment| segment.last_seq).max().unwrap_or(0),
+        bytes: report.segments.iter().map(|segment| segment.file_len).sum(),
+        epochs: report.epochs.iter().copied().collect(),
+        events_by_kind,
+        is_clean: report.is_clean,
+        is_live: report.is_live,
+        segments: report.segments.into_iter().map(segment_statistics).collect(),
+        findings: report.findings,
+    })
+}
+
+fn segment_statistics(segment: crate::journal::SegmentSummary) -> SegmentStatistics {
+    let crate::journal::SegmentSummary {
+        file,
+        number,
+        first_seq,
+        last_seq,
+        events,
+        file_len,
+        end,
+        is_closed,
+    } = segment;
+    SegmentStatistics { file, number, first_seq, last_seq, events, file_len, end, is_closed }
+}
+
+/// Audits the journal, reading every event. What cannot be read is damage, or ends it when a newer version wrote it.
+fn inspect(
+    storage: &dyn Storage,
+    visit: &mut dyn FnMut(&FramePlace<'_>, &ChangeEvent) -> Result<(), String>,
+) -> Result<AuditReport, Error> {
+    let mut unsupported = None;
+    let report = audit(storage, &mut |place| {
+        let mut read = || -> Result<(), Error> {
+            check_count(place)?;
+            for (seq, line) in lines(place) {
+                let event = decode_line(place, seq, line)?;
+                visit(place, &event)
+                    .map_err(|wrong| Error::damaged(place.file, place.frame.offset, Some(seq), wrong))?;
+            }
+            Ok(())
+        };
+        match read() {
+            Err(error) if *error.kind() == ErrorKind::Unsupported => {
+                unsupported.get_or_insert(error);
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
+            Ok(()) => Ok(()),
+        }
+    })?;
+    unsupported.map_or(Ok(report), Err)
+}
+
+impl VerifyReport {
+    /// Whether anything that was synced is damaged, missing or foreign.
+    pub fn is_damaged(&self) -> bool {
+        self.findings.iter().any(|finding| finding.kind == FindingKind::Damage)
+    }
+}

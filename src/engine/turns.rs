@@ -1,0 +1,82 @@
+//! Turns: handles that capture their goal when the turn begins, and accounting that is fire-and-forget.
+
+use std::collections::BTreeMap;
+
+use super::answer::CommandError;
+use super::handle::Engine;
+use super::inbox::Work;
+use super::published::View;
+use crate::domain::{Goal, RecordTurn, Turn};
+use crate::error::{Error, ErrorKind};
+use crate::ids::GoalId;
+
+/// A turn that has begun. It belongs to the goal that was active then: what happens to the goal in between (a pause,
+/// another goal taking over, its end) loses none of the turn's usage.
+#[derive(Debug)]
+#[must_use = "a turn that is neither finished nor accounted books nothing"]
+pub struct TurnHandle {
+    engine: Engine,
+    goal_id: GoalId,
+}
+
+/// The turns that were added up per goal while the inbox was full, and are not booked yet.
+pub type PendingTurns = BTreeMap<GoalId, Turn>;
+
+impl TurnHandle {
+    /// The goal that the turn belongs to.
+    pub fn goal_id(&self) -> GoalId {
+        self.goal_id
+    }
+
+    /// Books the turn, and answers once it is durable.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn finish(self, turn: Turn) -> Result<Goal, CommandError> {
+        self.engine.record_turn(self.goal_id, turn).await
+    }
+
+    /// Books the turn, fire-and-forget. See [`Engine::account_turn`].
+    pub fn account(self, turn: Turn) {
+        self.engine.account_turn(self.goal_id, turn);
+    }
+}
+
+impl Engine {
+    /// Begins a turn of the goal that is active in `scope` now; `None` where none is. Touches no disk.
+    pub fn begin_turn(&self, scope: &str) -> Option<TurnHandle> {
+        let goal_id = self.view().active_goal_id(scope)?;
+        Some(TurnHandle { engine: self.clone(), goal_id })
+    }
+
+    /// Books a turn without ever failing or delaying it: for the hot path of an agent. When the inbox is full, turns
+    /// add up per goal in memory and are booked together, as one event that says for how many it stands; see
+    /// [`pending_turns`](Self::pending_turns) and [`flush_turns`](Self::flush_turns). What cannot be booked at all is
+    /// counted in [`Health::dropped_turns`](super::Health::dropped_turns).
+    pub fn account_turn(&self, goal_id: GoalId, turn: Turn) {
+        // Charges to further budgets cannot be added up: such a turn needs a place of its own.
+        match self.try_submit(RecordTurn::goal(goal_id, turn.clone())) {
+            Ok(pending) => drop(pending),
+            Err(error) if *error.kind() == ErrorKind::Busy && turn.charges.is_empty() => {
+                if let Err(turn) = self.shared().inbox.add_turn(goal_id, turn) {
+                    self.shared().count_dropped_turns(goal_id, &turn, &error);
+                }
+                self.kick();
+            }
+            Err(error) => self.shared().count_dropped_turns(goal_id, &turn, &error),
+        }
+    }
+
+    /// The turns that were added up while the inbox was full, and are not booked yet.
+    pub fn pending_turns(&self) -> PendingTurns {
+        self.shared().inbox.pending_turns()
+    }
+
+    /// Waits until everything that was accounted before is booked and durable.
+    ///
+    /// # Errors
+    /// `Halted`, `Closed` or `OutcomeUnknown`; `NoSpace` when there is no room to book it.
+    pub async fn flush_turns(&self) -> Result<View, Error> {
+        self.ask(Work::Flush).await
+    }
+}

@@ -1,0 +1,257 @@
+//! The writer's thread, and what it shares with the handles.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use arc_swap::ArcSwap;
+use tokio::sync::{oneshot, watch};
+
+use super::core::Core;
+use super::frames::fold;
+use super::health::EngineStatus;
+use super::inbox::{Drained, Inbox, Work};
+use super::options::Options;
+use super::published::View;
+use crate::domain::{Request, Turn};
+use crate::error::{Error, ErrorKind};
+use crate::ids::GoalId;
+use crate::journal::{JournalWriter, PublishedCell};
+use crate::projection::Projection;
+use crate::storage::Storage;
+
+/// What handles, feeds and the writer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) storage: Arc<dyn Storage>,
+    pub(super) inbox: Inbox,
+    pub(super) journal_published: Arc<PublishedCell>,
+    view: ArcSwap<View>,
+    seq: watch::Sender<u64>,
+    status: watch::Sender<EngineStatus>,
+    durable_seq: AtomicU64,
+    dropped_turns: AtomicU64,
+    last_error: Mutex<Option<Error>>,
+}
+
+impl Shared {
+    /// The published state.
+    pub(super) fn view(&self) -> View {
+        View::clone(&self.view.load())
+    }
+
+    pub(super) fn publish(&self, view: View) {
+        let seq = view.seq();
+        self.view.store(Arc::new(view));
+        self.seq.send_replace(seq);
+    }
+
+    /// Tells each change of the published `seq`.
+    pub(super) fn watch_seq(&self) -> watch::Receiver<u64> {
+        self.seq.subscribe()
+    }
+
+    /// Tells each change of what the engine does.
+    pub(super) fn watch_status(&self) -> watch::Receiver<EngineStatus> {
+        self.status.subscribe()
+    }
+
+    pub(super) fn status(&self) -> EngineStatus {
+        *self.status.borrow()
+    }
+
+    pub(super) fn durable_seq(&self, seq: u64) {
+        self.durable_seq.store(seq, Ordering::Relaxed);
+    }
+
+    pub(super) fn last_durable_seq(&self) -> u64 {
+        self.durable_seq.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn last_error(&self) -> Option<Error> {
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn dropped_turns(&self) -> u64 {
+        self.dropped_turns.load(Ordering::Relaxed)
+    }
+
+    /// A fire-and-forget turn that cannot be booked: the host is not bothered, but it shows.
+    pub(super) fn count_dropped_turns(&self, goal_id: GoalId, turn: &Turn, why: &dyn std::fmt::Display) {
+        tracing::warn!(%goal_id, tokens = %turn.tokens, turns = turn.turns, %why, "turns were dropped");
+        self.dropped_turns.fetch_add(turn.turns, Ordering::Relaxed);
+    }
+
+    /// Takes nothing more, because of that error.
+    pub(super) fn halt(&self, error: &Error) {
+        let why = Error::new(
+            ErrorKind::Halted,
+            format!(
+                "the engine halted before this command, so nothing was written; reopen to recover: {error}"
+            ),
+        );
+        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
+        self.end(EngineStatus::Halted, why);
+    }
+
+    /// Takes nothing more, because the host wants it so.
+    pub(super) fn close(&self) {
+        self.end(
+            EngineStatus::Closed,
+            Error::new(ErrorKind::Closed, "the engine was shut down; nothing was written"),
+        );
+    }
+
+    fn end(&self, status: EngineStatus, why: Error) {
+        let left = self.inbox.close(why.clone());
+        self.status.send_replace(status);
+        // Wakes whoever waits for a `seq` that will not come.
+        self.seq.send_modify(|_| ());
+        for work in left.work {
+            // A caller that no longer waits has nothing to be told.
+            match work {
+                Work::Command(_, reply) => drop(reply.send(Err(why.clone().into()))),
+                Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
+            }
+        }
+        for (goal_id, turn) in left.turns {
+            self.count_dropped_turns(goal_id, &turn, &why);
+        }
+    }
+}
+
+/// The writer: a thread, or whoever gets hold of the core while the thread sleeps.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) shared: Arc<Shared>,
+    core: Mutex<Core>,
+    /// Whether the thread will come by itself before long.
+    has_timer: AtomicBool,
+}
+
+impl Writer {
+    /// Opens the journal and rebuilds the state by replaying it.
+    pub(super) fn open(options: Options, storage: Arc<dyn Storage>) -> Result<Writer, Error> {
+        let span = tracing::info_span!("tallybook.open");
+        let _entered = span.enter();
+        let journal_options = options.journal()?;
+        let mut projection = Projection::default();
+        let now = options.clock.now();
+        let opened = JournalWriter::open(
+            Arc::clone(&storage),
+            journal_options,
+            &*options.entropy,
+            now,
+            &mut |place| fold(place, &mut projection),
+        );
+        let (journal, report) =
+            opened.inspect_err(|error| tracing::error!(%error, "the journal was not opened"))?;
+        if let Some(recovered) = &report.recovered {
+            tracing::warn!(file = %recovered.file, handed_over = recovered.handed_over, torn_bytes = recovered.torn_len, "recovered from an unclean stop");
+        }
+        tracing::info!(journal = %journal.journal_id(), epoch = %journal.epoch(), seq = projection.seq, is_new = report.is_new, "opened");
+        let view = View::new(projection.clone(), journal.journal_id(), journal.epoch(), journal.last_epoch());
+        let shared = Arc::new(Shared {
+            storage,
+            inbox: Inbox::new(options.inbox_capacity),
+            journal_published: journal.published(),
+            view: ArcSwap::from_pointee(view),
+            seq: watch::Sender::new(projection.seq),
+            status: watch::Sender::new(EngineStatus::Running),
+            durable_seq: AtomicU64::new(projection.seq),
+            dropped_turns: AtomicU64::new(0),
+            last_error: Mutex::new(None),
+        });
+        let key_window = options.key_window;
+        let core = Core::new(options, Arc::clone(&shared), journal, projection);
+        let writer = Writer { shared, core: Mutex::new(core), has_timer: AtomicBool::new(false) };
+        if let Some(window) = key_window {
+            writer.set_key_window(window)?;
+        }
+        Ok(writer)
+    }
+
+    /// A window that differs from the recorded one becomes a fact (law FOLD).
+    fn set_key_window(&self, window: crate::domain::KeyWindow) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        let work = vec![Work::Command(Box::new(Request::from(window)), reply)];
+        self.lock().commit(Drained { work, ..Drained::default() });
+        match pollster::block_on(answer) {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
+                Err(Error::new(ErrorKind::InvalidArgument, format!("setting the key window: {error}")))
+            }
+            Err(_) => Err(super::answer::writer_is_gone()),
+        }
+    }
+
+    /// The thread: until the engine is closed or halts.
+    pub(super) fn run(&self) {
+        let _guard = HaltOnPanic(&self.shared);
+        let mut timeout = None;
+        loop {
+            self.shared.inbox.wait(timeout);
+            // The core first: nobody may overtake what is taken out of the inbox.
+            let mut core = self.lock();
+            match self.step(&mut core) {
+                Some(next) => timeout = next,
+                None => return,
+            }
+            self.has_timer.store(timeout.is_some(), Ordering::Release);
+        }
+    }
+
+    /// Does what waits, on this thread, if nobody else is at it. `false` when somebody is.
+    pub(super) fn try_step(&self) -> bool {
+        let mut core = match self.core.try_lock() {
+            Ok(core) => core,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
+        let _guard = HaltOnPanic(&self.shared);
+        let needs_timer = self.step(&mut core).is_some_and(|timeout| timeout.is_some());
+        // Otherwise the thread has to learn that it must come by itself.
+        !needs_timer || self.has_timer.load(Ordering::Acquire)
+    }
+
+    /// Does what waits, on this thread.
+    pub(super) fn step_inline(&self) {
+        let mut core = self.lock();
+        let _guard = HaltOnPanic(&self.shared);
+        self.step(&mut core);
+    }
+
+    /// One batch. When to come again at the latest; `None` when that was the last.
+    fn step(&self, core: &mut Core) -> Option<Option<std::time::Duration>> {
+        let drained = self.shared.inbox.drain();
+        let is_closing = drained.is_closing;
+        if !core.is_open() {
+            return None;
+        }
+        if !drained.work.is_empty() || !drained.turns.is_empty() {
+            core.commit(drained);
+        }
+        let timeout = core.tick();
+        if is_closing && core.is_open() {
+            match core.close() {
+                Ok(()) => self.shared.close(),
+                Err(error) => self.shared.halt(&error),
+            }
+        }
+        core.is_open().then_some(timeout)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A writer that panics halts the engine: nobody may wait for it for ever.
+struct HaltOnPanic<'a>(&'a Shared);
+
+impl Drop for HaltOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.halt(&Error::new(ErrorKind::Halted, "the writer panicked"));
+        }
+    }
+}
