@@ -39,7 +39,9 @@ impl<'a> Fields<'a> {
         let entries = serde_json::from_str::<Entries<'a>>(text).map_err(|error| {
             // What is JSON but no object is told apart from what is no JSON.
             match serde_json::from_str::<&RawValue>(text) {
-                Ok(other) => invalid(format!("expected a JSON object, found {}", shortened_json(other.get()))),
+                Ok(other) => {
+                    invalid(format!("expected a JSON object, found {}", shortened_json(other.get())))
+                }
                 Err(_) => {
                     invalid(format!("expected a JSON object, found malformed JSON: {}", described(&error)))
                 }

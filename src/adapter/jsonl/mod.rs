@@ -16,6 +16,7 @@
 //! assert!(rejection.message.starts_with("unknown field \"txt\""));
 //! ```
 
+mod answer;
 mod budget;
 mod command;
 mod fields;
@@ -23,6 +24,7 @@ mod goal;
 mod query;
 mod text;
 
+pub use answer::{Answer, QueryResult};
 pub use budget::BudgetJson;
 pub use goal::GoalJson;
 pub use query::Query;
@@ -182,5 +184,7 @@ fn invalid(message: impl Into<String>) -> Rejection {
     Rejection { kind: RejectionKind::Invalid, message: message.into(), max: None, goal: None }
 }
 
+#[cfg(test)]
+mod answer_tests;
 #[cfg(test)]
 mod tests;
