@@ -58,11 +58,6 @@ impl Answer {
         Answer::Found(found)
     }
 
-    /// Whether the engine takes no more commands: it halted, or was shut down.
-    pub fn is_halted(&self) -> bool {
-        matches!(self, Answer::Failed(error) if error_name(error) == HALTED)
-    }
-
     /// Writes the answer to the line of that number, its line end included.
     ///
     /// # Errors
@@ -140,15 +135,13 @@ fn no_such_goal(field: &str, id: GoalId) -> Answer {
     })
 }
 
-const HALTED: &str = "halted";
-
 /// What the caller of a script does next: wait and try again (`busy`), correct the command (`invalid`), or reopen
 /// the journal and try again with the same key (`halted`).
 fn error_name(error: &Error) -> &'static str {
     match error.kind() {
         ErrorKind::Busy | ErrorKind::NoSpace => "busy",
         ErrorKind::InvalidArgument => RejectionKind::Invalid.name(),
-        _ => HALTED,
+        _ => "halted",
     }
 }
 

@@ -161,7 +161,7 @@ impl<'a> Value<'a> {
     /// An amount: decimal digits in a string, or a JSON integer below 2^64 (law EXACT: nothing is rounded).
     pub(super) fn amount(&self) -> Result<u128, Rejection> {
         let amount = match self.json.starts_with('"') {
-            true => exact_integer(&*self.string()?),
+            true => exact_integer(&self.string()?),
             false => exact_integer::<u64>(self.json).map(u128::from),
         };
         amount.ok_or_else(|| {
