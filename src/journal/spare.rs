@@ -110,11 +110,12 @@ impl Spare {
 
     /// Waits for the thread, if there is one.
     fn join(&mut self) {
-        if let State::Building(handle) = std::mem::replace(&mut self.state, State::None)
-            && let Ok(Ok(built)) = handle.join()
-        {
-            self.state = State::Ready(built);
-        }
+        self.state = match std::mem::replace(&mut self.state, State::None) {
+            State::Building(handle) => {
+                handle.join().ok().and_then(Result::ok).map_or(State::None, State::Ready)
+            }
+            state => state,
+        };
     }
 
     /// Removes what was made and will not be used. A leftover does no harm: the next opening removes it.

@@ -9,29 +9,30 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
-pub use shadow::{Predicted, Shadow};
+pub(crate) use shadow::{Predicted, Shadow};
 use tallybook::storage::{Files, SimulatedDisk, Storage, Survivors};
 use tallybook::{
-    Blocking, CommandError, Error, ErrorKind, JournalReader, ManualClock, Options, Receipt, Request, Timestamp,
+    Blocking, CommandError, Error, ErrorKind, JournalReader, ManualClock, Options, Receipt, Request,
+    Timestamp,
 };
-pub use workload::Workload;
+pub(crate) use workload::Workload;
 
 use tallybook::ids::SeededEntropy;
 
 /// Small enough that a few commands fill a segment.
-pub const SMALL_SEGMENT: u64 = 6 << 10;
+pub(crate) const SMALL_SEGMENT: u64 = 6 << 10;
 
 /// Long enough for any honest shutdown; short enough that a hang shows.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// A clock that stands at a time of our own.
-pub fn clock() -> ManualClock {
+pub(crate) fn clock() -> ManualClock {
     ManualClock::new(Timestamp::parse("2026-11-21T01:00:00.000000Z").unwrap())
 }
 
 /// An engine on the simulated disk, which does everything on the caller's thread. Each session draws from a seed of its
 /// own, as each process would.
-pub fn options(seed: u64, clock: &ManualClock) -> Options {
+pub(crate) fn options(seed: u64, clock: &ManualClock) -> Options {
     Options::new()
         .inline()
         .entropy(SeededEntropy::new(seed))
@@ -40,23 +41,23 @@ pub fn options(seed: u64, clock: &ManualClock) -> Options {
 }
 
 /// Opens the journal of a disk.
-pub fn open(disk: &SimulatedDisk, options: Options) -> Result<Blocking, Error> {
+pub(crate) fn open(disk: &SimulatedDisk, options: Options) -> Result<Blocking, Error> {
     options.open_storage(disk.process()).map(|engine| engine.blocking())
 }
 
 /// The names and the bytes of all segments, as a process reads them.
-pub fn segments(disk: &SimulatedDisk) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn segments(disk: &SimulatedDisk) -> Vec<(String, Vec<u8>)> {
     let names = disk.names().into_iter().filter(|name| name.ends_with(".seg"));
     names.map(|name| (name.clone(), disk.contents(&name).unwrap())).collect()
 }
 
 /// The name and the bytes of the segment that is being written.
-pub fn newest_segment(disk: &SimulatedDisk) -> (String, Vec<u8>) {
+pub(crate) fn newest_segment(disk: &SimulatedDisk) -> (String, Vec<u8>) {
     segments(disk).pop().expect("there is a segment")
 }
 
 /// The same disk once more, with nothing running and nothing lost.
-pub fn copy(disk: &SimulatedDisk) -> SimulatedDisk {
+pub(crate) fn copy(disk: &SimulatedDisk) -> SimulatedDisk {
     let copy = disk.fork(0);
     copy.restart(Survivors::Everything);
     copy
@@ -64,16 +65,16 @@ pub fn copy(disk: &SimulatedDisk) -> SimulatedDisk {
 
 /// An event as it stands in the journal: its bytes, and where its frame lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
-    pub seq: u64,
-    pub bytes: Vec<u8>,
-    pub file: String,
-    pub offset: u64,
-    pub length: u64,
+pub(crate) struct Line {
+    pub(crate) seq: u64,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) file: String,
+    pub(crate) offset: u64,
+    pub(crate) length: u64,
 }
 
 /// All events, read from outside.
-pub fn lines(disk: &SimulatedDisk) -> Result<Vec<Line>, Error> {
+pub(crate) fn lines(disk: &SimulatedDisk) -> Result<Vec<Line>, Error> {
     let reader = JournalReader::with_storage(disk.process())?;
     let mut events = reader.events(1)?;
     let mut lines = Vec::new();
@@ -92,7 +93,7 @@ pub fn lines(disk: &SimulatedDisk) -> Result<Vec<Line>, Error> {
 
 /// How a command ended, as far as its caller can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Acknowledged, with the events that it led to, if any.
     Acknowledged(Option<(u64, u64)>, bool),
     /// Not written, and the engine lives on.
@@ -104,12 +105,10 @@ pub enum Answer {
 }
 
 /// Sorts an answer. Refusals and rejections are answers of the domain: acknowledged.
-pub fn answer_of(answer: &Result<Receipt, CommandError>) -> Answer {
+pub(crate) fn answer_of(answer: &Result<Receipt, CommandError>) -> Answer {
     match answer {
         Ok(receipt) => Answer::Acknowledged(receipt.first_seq.zip(receipt.last_seq), receipt.retried),
-        Err(CommandError::Refused(refusal)) => {
-            Answer::Acknowledged(refusal.seq.map(|seq| (seq, seq)), false)
-        }
+        Err(CommandError::Refused(refusal)) => Answer::Acknowledged(refusal.seq.map(|seq| (seq, seq)), false),
         Err(CommandError::Rejected(_)) => Answer::Acknowledged(None, false),
         Err(CommandError::Engine(error)) => match error.kind() {
             ErrorKind::NoSpace => Answer::NoSpace,
@@ -121,7 +120,7 @@ pub fn answer_of(answer: &Result<Receipt, CommandError>) -> Answer {
 }
 
 /// Carries out a command that has to succeed, and notes it in the shadow.
-pub fn must(engine: &Blocking, shadow: &mut Shadow, clock: &ManualClock, request: Request) {
+pub(crate) fn must(engine: &Blocking, shadow: &mut Shadow, clock: &ManualClock, request: Request) {
     let predicted = shadow.predict(&request, clock);
     let answer = answer_of(&engine.execute(request));
     assert_eq!(answer, predicted.answer(), "seq {}: {:?}", shadow.seq(), engine.engine().health().last_error);
@@ -129,7 +128,7 @@ pub fn must(engine: &Blocking, shadow: &mut Shadow, clock: &ManualClock, request
 }
 
 /// Puts the files of the simulated disk into a real directory, for what works on directories only.
-pub fn export(disk: &SimulatedDisk, dir: &Path) {
+pub(crate) fn export(disk: &SimulatedDisk, dir: &Path) {
     let files = Files::create(dir).unwrap();
     for (name, bytes) in segments(disk) {
         let file = files.create(&name).unwrap();
@@ -139,7 +138,7 @@ pub fn export(disk: &SimulatedDisk, dir: &Path) {
 
 /// Runs a test with many seeds. `TALLYBOOK_SEED` and `TALLYBOOK_ROUNDS` choose others; a failure says how to see it
 /// again.
-pub fn rounds(file: &str, test: &str, default_rounds: u64, run: impl Fn(u64)) {
+pub(crate) fn rounds(file: &str, test: &str, default_rounds: u64, run: impl Fn(u64)) {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect(name));
     let first = number("TALLYBOOK_SEED").unwrap_or(1);
     let rounds = number("TALLYBOOK_ROUNDS").unwrap_or(default_rounds);

@@ -13,7 +13,7 @@ use super::Answer;
 
 /// What a command has to lead to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Predicted {
+pub(crate) enum Predicted {
     /// These events.
     Events(u64, u64),
     /// None: it changes nothing, or makes no sense.
@@ -24,7 +24,7 @@ pub enum Predicted {
 
 impl Predicted {
     /// The answer of an engine at which nothing goes wrong.
-    pub fn answer(self) -> Answer {
+    pub(crate) fn answer(self) -> Answer {
         match self {
             Predicted::Events(first, last) => Answer::Acknowledged(Some((first, last)), false),
             Predicted::Nothing => Answer::Acknowledged(None, false),
@@ -35,7 +35,7 @@ impl Predicted {
 
 /// Knows all events that were handed to the engine, acknowledged or not.
 #[derive(Debug, Clone)]
-pub struct Shadow {
+pub(crate) struct Shadow {
     rules: Rules,
     lines: Vec<Vec<u8>>,
     /// The state at the end of each command, so that the ones that a crash took back can be taken back here, too.
@@ -55,28 +55,28 @@ impl Default for Shadow {
 }
 
 impl Shadow {
-    pub fn projection(&self) -> &Projection {
+    pub(crate) fn projection(&self) -> &Projection {
         self.steps.last().expect("the first step is never taken back")
     }
 
     /// The last `seq` that there may be.
-    pub fn seq(&self) -> u64 {
+    pub(crate) fn seq(&self) -> u64 {
         self.projection().seq
     }
 
     /// The last `seq` that there has to be.
-    pub fn acknowledged(&self) -> u64 {
+    pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
     /// Notes that everything up to `seq` has to be there from now on.
-    pub fn acknowledge(&mut self, seq: u64) {
+    pub(crate) fn acknowledge(&mut self, seq: u64) {
         assert!(seq <= self.seq(), "seq {seq} was acknowledged, and only {} were handed over", self.seq());
         self.acknowledged = self.acknowledged.max(seq);
     }
 
     /// Carries the command out in the shadow.
-    pub fn predict(&mut self, request: &Request, clock: &ManualClock) -> Predicted {
+    pub(crate) fn predict(&mut self, request: &Request, clock: &ManualClock) -> Predicted {
         let now = clock.now().max(self.projection().last_ts);
         if let Command::CreateGoal(new) = &request.command {
             assert!(new.goal_id.is_some(), "the shadow cannot guess ids");
@@ -115,7 +115,7 @@ impl Shadow {
     }
 
     /// Takes back everything after `seq`, which has to be the end of a command (law ATOMIC).
-    pub fn take_back_to(&mut self, seq: u64) {
+    pub(crate) fn take_back_to(&mut self, seq: u64) {
         while self.seq() > seq {
             self.steps.pop();
         }
@@ -125,7 +125,7 @@ impl Shadow {
 
     /// Compares an engine that was just opened, and the journal under it, with what has to be there: laws ORDER,
     /// ATOMIC, DURABLE, FOLD. What was handed over and is not there is taken back.
-    pub fn check(&mut self, engine: &Blocking, lines: &[super::Line]) {
+    pub(crate) fn check(&mut self, engine: &Blocking, lines: &[super::Line]) {
         let head = engine.view().head();
         self.check_lines(lines);
         assert_eq!(head.seq, self.seq(), "the engine and a reader disagree");
@@ -138,13 +138,16 @@ impl Shadow {
     }
 
     /// The same for the journal alone.
-    pub fn check_lines(&mut self, lines: &[super::Line]) {
+    pub(crate) fn check_lines(&mut self, lines: &[super::Line]) {
         for (line, seq) in lines.iter().zip(1..) {
             assert_eq!(line.seq, seq, "law ORDER: a gap, or a seq twice");
         }
         let count = lines.len() as u64;
         let acknowledged = self.acknowledged;
-        assert!(count >= acknowledged, "law DURABLE: seq {count} is the last, {acknowledged} was acknowledged");
+        assert!(
+            count >= acknowledged,
+            "law DURABLE: seq {count} is the last, {acknowledged} was acknowledged"
+        );
         assert!(count <= self.seq(), "there are {count} events, and only {} were handed over", self.seq());
         for (line, expected) in lines.iter().zip(&self.lines) {
             let texts = (String::from_utf8_lossy(&line.bytes), String::from_utf8_lossy(expected));
@@ -155,13 +158,13 @@ impl Shadow {
     }
 
     /// From now on everything that is there has been seen, and has to stay.
-    pub fn expose(&mut self) {
+    pub(crate) fn expose(&mut self) {
         self.acknowledged = self.seq();
     }
 }
 
 /// The fold of lines as they were read, by nobody's help.
-pub fn refold(lines: &[super::Line]) -> tallybook::domain::State {
+pub(crate) fn refold(lines: &[super::Line]) -> tallybook::domain::State {
     let mut projection = Projection::default();
     for line in lines {
         let event = tallybook::event::decode_event(&line.bytes).unwrap();
@@ -171,6 +174,6 @@ pub fn refold(lines: &[super::Line]) -> tallybook::domain::State {
 }
 
 /// Law FOLD, by way of the reader's own replay.
-pub fn replayed(reader: &JournalReader) -> Projection {
+pub(crate) fn replayed(reader: &JournalReader) -> Projection {
     reader.state(tallybook::StateAt::End).unwrap()
 }

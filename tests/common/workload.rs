@@ -5,29 +5,27 @@ use std::time::Duration;
 
 use tallybook::ids::{GoalId, SeededEntropy};
 use tallybook::projection::Projection;
-use tallybook::{
-    GoalStatus, ManualClock, NewGoal, RecordTurn, Request, SetGoalBudget, TransitionGoal, Turn,
-};
+use tallybook::{GoalStatus, ManualClock, NewGoal, RecordTurn, Request, SetGoalBudget, TransitionGoal, Turn};
 
 /// Makes commands, each with a key of its own.
 #[derive(Debug)]
-pub struct Workload {
+pub(crate) struct Workload {
     entropy: SeededEntropy,
     made: u64,
 }
 
 impl Workload {
-    pub fn new(seed: u64) -> Workload {
+    pub(crate) fn new(seed: u64) -> Workload {
         Workload { entropy: SeededEntropy::new(seed), made: 0 }
     }
 
     /// A number below `bound`.
-    pub fn below(&self, bound: u64) -> u64 {
+    pub(crate) fn below(&self, bound: u64) -> u64 {
         self.entropy.below(bound)
     }
 
     /// The next command for this state. The clock goes on, so that refusals stay below what is suppressed.
-    pub fn next(&mut self, state: &Projection, clock: &ManualClock) -> Request {
+    pub(crate) fn next(&mut self, state: &Projection, clock: &ManualClock) -> Request {
         self.made += 1;
         clock.advance(Duration::from_micros(5_000_000 + self.below(1_000_000)));
         let goals: Vec<_> = state.state.goals().map(|goal| goal.id).collect();
@@ -65,7 +63,8 @@ impl Workload {
             .with_version(uuid::Version::SortRand)
             .into_uuid();
         let goal = NewGoal::new(format!("goal of command {}", self.made)).id(GoalId(id));
-        let goal = if self.below(2) == 0 { goal.token_budget(u128::from(1 + self.below(10_000))) } else { goal };
+        let goal =
+            if self.below(2) == 0 { goal.token_budget(u128::from(1 + self.below(10_000))) } else { goal };
         match parent {
             Some(parent) => goal.parent(parent),
             None => goal.scope(self.scope()),
