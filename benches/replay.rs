@@ -26,7 +26,7 @@ fn main() {
     fill(&book, events);
     let bytes = segments(&book).iter().map(Vec::len).sum::<usize>();
     println!("{events} events, {bytes} bytes, written in {:.2?} at interval durability", start.elapsed());
-    let works: [(&str, fn(&Path, u64)); 4] = [
+    let works: [(&str, Work); 4] = [
         ("bytes: CRC-32 alone", crc),
         ("events as lines, every CRC", walk),
         ("state by replay", state),
@@ -51,6 +51,8 @@ fn main() {
         );
     }
 }
+
+type Work = fn(&Path, u64);
 
 fn argument(name: &str) -> Option<u64> {
     let mut arguments = std::env::args().skip_while(|argument| argument != name);

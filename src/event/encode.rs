@@ -7,7 +7,7 @@
 use crate::clock::Timestamp;
 use crate::event::{
     BudgetExhausted, ChangeEvent, Charge, CommandRefused, EventKey, GoalBudgetSet, GoalCreated,
-    GoalTransitioned, KeyWindowSet, Payload, RefusalsSuppressed, TurnRecorded, number, text, time,
+    GoalTransitioned, KeyWindowSet, Payload, RefusalsSuppressed, TurnRecorded, number, text,
 };
 use crate::ids::{BudgetId, GoalId};
 
@@ -195,7 +195,7 @@ fn put_name(out: &mut Vec<u8>, name: &str) {
 
 fn put_timestamp(out: &mut Vec<u8>, at: Timestamp) {
     let mut quoted = [b'"'; 29];
-    quoted[1..28].copy_from_slice(&time::to_ascii(at));
+    quoted[1..28].copy_from_slice(&at.to_ascii());
     put(out, &quoted);
 }
 

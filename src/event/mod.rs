@@ -7,7 +7,6 @@ mod meta;
 mod number;
 mod payload;
 mod text;
-mod time;
 mod upcast;
 
 pub use change_event::{ChangeEvent, EventKey};

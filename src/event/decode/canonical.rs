@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::event::{
     BudgetExhausted, ChangeEvent, Charge, CommandRefused, EventKey, GoalBudgetSet, GoalCreated, GoalStatus,
     GoalTransitioned, KeyWindowSet, Meta, Payload, RefusalKind, RefusalsSuppressed, TransitionReason,
-    TurnRecorded, number, text, time,
+    TurnRecorded, number, text,
 };
 use crate::ids::{BudgetId, GoalId};
 
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
     }
 
     fn timestamp(&mut self) -> Option<Timestamp> {
-        time::from_ascii(self.fixed()?)
+        Timestamp::from_ascii(self.fixed()?)
     }
 
     fn goal_id(&mut self) -> Option<GoalId> {

@@ -10,7 +10,7 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
-use crate::event::{Charge, GoalStatus, RefusalKind, TransitionReason, number, time};
+use crate::event::{Charge, GoalStatus, RefusalKind, TransitionReason, number};
 use crate::ids::BudgetId;
 
 use super::any_form::ChargeForm;
@@ -88,7 +88,7 @@ pub(super) fn nullable_text<'de, D: Deserializer<'de>>(
 
 pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     string(deserializer, "a time in UTC like 2026-11-21T01:15:13.123456Z", |text| {
-        time::from_ascii(text.as_bytes().try_into().ok()?)
+        Timestamp::from_ascii(text.as_bytes().try_into().ok()?)
     })
 }
 
