@@ -104,7 +104,7 @@ impl Torn {
 
 #[test]
 fn a_torn_tail_of_every_length_is_recovered_and_nothing_acknowledged_is_lost() {
-    let torn = torn(64 << 10, 12, 1);
+    let torn = torn(16 << 10, 12, 1);
     for len in torn.acknowledged_end..=torn.written_end {
         for zeros in [false, true] {
             let count = torn.recovers(&torn.cut_at(len, zeros));
@@ -117,7 +117,7 @@ fn a_torn_tail_of_every_length_is_recovered_and_nothing_acknowledged_is_lost() {
 
 #[test]
 fn a_torn_batch_keeps_its_whole_commands_and_no_part_of_one_law_atomic() {
-    let torn = torn(64 << 10, 6, 4);
+    let torn = torn(16 << 10, 6, 4);
     let mut counts = std::collections::BTreeSet::new();
     for len in (torn.acknowledged_end..=torn.written_end).step_by(3) {
         counts.insert(torn.recovers(&torn.cut_at(len, true)));
@@ -127,7 +127,7 @@ fn a_torn_batch_keeps_its_whole_commands_and_no_part_of_one_law_atomic() {
 
 #[test]
 fn a_hole_in_an_unacknowledged_batch_is_a_torn_tail_wherever_it_is() {
-    let torn = torn(64 << 10, 6, 4);
+    let torn = torn(16 << 10, 6, 4);
     for at in (torn.acknowledged_end..torn.written_end).step_by(8) {
         let disk = copy(&torn.disk);
         let mut bytes = torn.bytes.clone();
@@ -177,7 +177,7 @@ fn law_order_a_newest_segment_with_only_torn_bytes_does_not_restart_seq() {
 
 #[test]
 fn a_second_crash_at_every_operation_of_a_recovery_loses_nothing() {
-    let torn = torn(64 << 10, 6, 2);
+    let torn = torn(16 << 10, 6, 2);
     let middle = (torn.acknowledged_end + torn.written_end) / 2;
     for len in [torn.acknowledged_end, middle, torn.written_end] {
         let crashed = torn.cut_at(len, true);

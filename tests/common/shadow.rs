@@ -23,12 +23,13 @@ pub(crate) enum Predicted {
 }
 
 impl Predicted {
-    /// The answer of an engine at which nothing goes wrong.
-    pub(crate) fn answer(self) -> Answer {
+    /// Whether an engine at which nothing goes wrong may answer so.
+    pub(crate) fn allows(self, answer: Answer) -> bool {
+        let Answer::Acknowledged(seqs, retried) = answer else { return false };
         match self {
-            Predicted::Events(first, last) => Answer::Acknowledged(Some((first, last)), false),
-            Predicted::Nothing => Answer::Acknowledged(None, false),
-            Predicted::Retried(first, last) => Answer::Acknowledged(Some((first, last)), true),
+            Predicted::Events(first, last) => seqs == Some((first, last)) && retried != Some(true),
+            Predicted::Nothing => seqs.is_none() && retried != Some(true),
+            Predicted::Retried(first, last) => seqs == Some((first, last)) && retried != Some(false),
         }
     }
 }

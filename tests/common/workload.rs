@@ -19,6 +19,11 @@ impl Workload {
         Workload { entropy: SeededEntropy::new(seed), made: 0 }
     }
 
+    /// A stream that goes on from here in another way.
+    pub(crate) fn fork(&self, seed: u64) -> Workload {
+        Workload { entropy: SeededEntropy::new(seed), made: self.made }
+    }
+
     /// A number below `bound`.
     pub(crate) fn below(&self, bound: u64) -> u64 {
         self.entropy.below(bound)
