@@ -1,5 +1,6 @@
 //! Goals and budgets for long-running software agents: embedded, event-sourced, on an append-only journal.
 
+pub mod adapter;
 pub mod clock;
 pub mod domain;
 mod engine;

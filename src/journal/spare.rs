@@ -111,9 +111,10 @@ impl Spare {
     /// Waits for the thread, if there is one.
     fn join(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::None) {
-            State::Building(handle) => {
-                handle.join().ok().and_then(Result::ok).map_or(State::None, State::Ready)
-            }
+            State::Building(handle) => match handle.join() {
+                Ok(Ok(built)) => State::Ready(built),
+                _ => State::None,
+            },
             state => state,
         };
     }

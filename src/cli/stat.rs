@@ -1,0 +1,149 @@
+//! `tallybook stat`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use tallybook::{JournalReader, SegmentStatistics, Statistics};
+
+use super::findings::{self, FindingJson};
+use super::outcome::Failure;
+use super::output::{print_json, stdout};
+use super::table::{Align, Table};
+
+/// Segments, sizes, seqs, epochs, and events by kind.
+///
+/// Exit code 0: nothing is wrong; 1: the last write was cut short; 2: something that was synced is damaged.
+#[derive(Debug, Args)]
+pub(super) struct StatArguments {
+    /// The journal's directory.
+    dir: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct StatJson<'a> {
+    journal_id: String,
+    first_seq: u64,
+    last_seq: u64,
+    bytes: u64,
+    clean: bool,
+    live: bool,
+    segments: Vec<SegmentJson<'a>>,
+    epochs: Vec<String>,
+    events_by_kind: &'a BTreeMap<String, u64>,
+    findings: Vec<FindingJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct SegmentJson<'a> {
+    file: &'a str,
+    number: u64,
+    first_seq: u64,
+    last_seq: u64,
+    events: u64,
+    bytes: u64,
+    end: u64,
+    closed: bool,
+}
+
+pub(super) fn run(arguments: &StatArguments) -> Result<u8, Failure> {
+    let statistics = JournalReader::statistics_dir(&arguments.dir)?;
+    if arguments.json {
+        print_json(&to_json(&statistics))?
+    } else {
+        print(&statistics)?
+    }
+    Ok(findings::exit_code(&statistics.findings))
+}
+
+fn to_json(statistics: &Statistics) -> StatJson<'_> {
+    StatJson {
+        journal_id: statistics.journal_id.to_string(),
+        first_seq: statistics.first_seq,
+        last_seq: statistics.last_seq,
+        bytes: statistics.bytes,
+        clean: statistics.is_clean,
+        live: statistics.is_live,
+        segments: statistics.segments.iter().map(segment_json).collect(),
+        epochs: statistics.epochs.iter().map(ToString::to_string).collect(),
+        events_by_kind: &statistics.events_by_kind,
+        findings: findings::to_json(&statistics.findings),
+    }
+}
+
+fn segment_json(segment: &SegmentStatistics) -> SegmentJson<'_> {
+    let SegmentStatistics { file, number, first_seq, last_seq, events, file_len, end, is_closed } = segment;
+    SegmentJson {
+        file,
+        number: *number,
+        first_seq: *first_seq,
+        last_seq: *last_seq,
+        events: *events,
+        bytes: *file_len,
+        end: *end,
+        closed: *is_closed,
+    }
+}
+
+fn print(statistics: &Statistics) -> Result<(), Failure> {
+    let mut out = stdout();
+    let mut table = Table::of_pairs();
+    table.pair("journal", statistics.journal_id);
+    table.pair("condition", findings::condition(statistics.is_clean, statistics.is_live));
+    table.pair("seqs", format!("{} to {}", statistics.first_seq, statistics.last_seq));
+    table.pair("bytes", statistics.bytes);
+    table.pair("epochs", epochs(statistics));
+    table.print(&mut out)?;
+
+    writeln!(out)?;
+    print_segments(&statistics.segments, &mut out)?;
+    if !statistics.events_by_kind.is_empty() {
+        writeln!(out)?;
+        let mut table = Table::new([("KIND", Align::Left), ("EVENTS", Align::Right)]);
+        statistics
+            .events_by_kind
+            .iter()
+            .for_each(|(kind, count)| table.row([kind.clone(), count.to_string()]));
+        table.print(&mut out)?;
+    }
+    findings::print(&statistics.findings, &mut out)?;
+    Ok(out.flush()?)
+}
+
+fn epochs(statistics: &Statistics) -> String {
+    match statistics.epochs.as_slice() {
+        [] => "none".to_owned(),
+        [only] => only.to_string(),
+        [first, .., last] => format!("{first} to {last}"),
+    }
+}
+
+fn print_segments(segments: &[SegmentStatistics], out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        ("SEGMENT", Align::Left),
+        ("FIRST SEQ", Align::Right),
+        ("LAST SEQ", Align::Right),
+        ("EVENTS", Align::Right),
+        ("BYTES", Align::Right),
+        ("END", Align::Right),
+        ("", Align::Left),
+    ]);
+    for segment in segments {
+        let last_seq = if segment.events == 0 { "-".to_owned() } else { segment.last_seq.to_string() };
+        table.row([
+            segment.file.clone(),
+            segment.first_seq.to_string(),
+            last_seq,
+            segment.events.to_string(),
+            segment.file_len.to_string(),
+            segment.end.to_string(),
+            if segment.is_closed { "closed" } else { "active" }.to_owned(),
+        ]);
+    }
+    Ok(table.print(out)?)
+}

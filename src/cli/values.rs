@@ -1,0 +1,84 @@
+//! The values of options.
+
+use std::time::Duration;
+
+use tallybook::{Durability, StateAt, Timestamp};
+
+/// A duration: a whole number and `ms`, `s`, `m`, `h` or `d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("expected a whole number and ms, s, m, h or d (like 90s or 24h), found {text:?}");
+    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit_ms: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => return Err(wrong()),
+    };
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let millis = number.checked_mul(unit_ms).ok_or_else(wrong)?;
+    if millis == 0 {
+        return Err(format!("expected more than no time, found {text:?}"));
+    }
+    Ok(Duration::from_millis(millis))
+}
+
+/// `sync`, or `interval:` and a number of milliseconds.
+pub(super) fn durability(text: &str) -> Result<Durability, String> {
+    let wrong = || format!("expected sync, or interval:MS with MS from 1 on, found {text:?}");
+    if text == "sync" {
+        return Ok(Durability::Sync);
+    }
+    let millis: u64 = text.strip_prefix("interval:").and_then(|ms| ms.parse().ok()).ok_or_else(wrong)?;
+    if millis == 0 {
+        return Err(wrong());
+    }
+    Ok(Durability::Interval(Duration::from_millis(millis)))
+}
+
+/// A `seq`, or a time.
+pub(super) fn state_at(text: &str) -> Result<StateAt, String> {
+    if let Ok(seq) = text.parse() {
+        return Ok(StateAt::Seq(seq));
+    }
+    Timestamp::parse(text)
+        .map(StateAt::Time)
+        .map_err(|_| format!("expected a seq or a time (like 2026-11-21T01:15:13Z), found {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit() {
+        for (text, millis) in
+            [("500ms", 500), ("90s", 90_000), ("5m", 300_000), ("24h", 86_400_000), ("7d", 604_800_000)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "5", "ms", "0s", "-1s", "1.5h", "1 h", "5w", "1h30m", "18446744073709551615d"] {
+            assert!(duration(text).unwrap_err().contains(&format!("{text:?}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn durability_is_sync_or_an_interval() {
+        assert_eq!(durability("sync"), Ok(Durability::Sync));
+        assert_eq!(durability("interval:50"), Ok(Durability::Interval(Duration::from_millis(50))));
+        for text in ["", "none", "interval", "interval:", "interval:0", "interval:-1", "interval:5ms"] {
+            assert!(durability(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_point_is_a_seq_or_a_time() {
+        assert_eq!(state_at("12"), Ok(StateAt::Seq(12)));
+        assert_eq!(state_at("1970-01-01T00:00:00Z"), Ok(StateAt::Time(Timestamp::UNIX_EPOCH)));
+        for text in ["", "-1", "yesterday", "99999999999999999999"] {
+            assert!(state_at(text).is_err(), "{text}");
+        }
+    }
+}
