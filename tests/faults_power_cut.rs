@@ -278,14 +278,14 @@ fn sessions(seed: u64, durability: Durability) {
 #[test]
 fn law_durable_power_cuts_at_any_operation_lose_nothing_acknowledged() {
     let test = "law_durable_power_cuts_at_any_operation_lose_nothing_acknowledged";
-    rounds("faults_power_cut", test, 80, |seed| sessions(seed, Durability::Sync));
+    rounds("faults_power_cut", test, 120, |seed| sessions(seed, Durability::Sync));
 }
 
 /// At interval durability the end of the process takes nothing back, and a power cut only what was not synced.
 #[test]
 fn at_interval_durability_what_was_synced_stays_and_a_prefix_survives() {
     let test = "at_interval_durability_what_was_synced_stays_and_a_prefix_survives";
-    rounds("faults_power_cut", test, 40, |seed| {
+    rounds("faults_power_cut", test, 60, |seed| {
         let hour = Durability::Interval(Duration::from_secs(3_600));
         sessions(seed, if seed % 4 == 0 { Durability::Interval(Duration::ZERO) } else { hour });
     });
@@ -320,7 +320,7 @@ fn the_power_is_cut_at_every_operation_of_a_session_and_of_its_recovery() {
             book
         };
         let operations = script(None).sessions;
-        assert!(operations > 20, "a session worth cutting; found {operations} operations");
+        assert!(operations > 10, "a session worth cutting; found {operations} operations");
         for cut_at in 0..operations {
             let crashed = script(Some(cut_at));
             let first =
