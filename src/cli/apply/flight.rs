@@ -62,3 +62,48 @@ impl Flight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_full_window_opens_again_when_half_of_it_is_answered() {
+        let flight = Arc::new(Flight::new(4));
+        assert_eq!(flight.take(), Some(4));
+        let (taken, places) = channel();
+        let taker = Arc::clone(&flight);
+        let thread = std::thread::spawn(move || taken.send(taker.take()).unwrap());
+        flight.give_back(1);
+        assert!(
+            places.recv_timeout(Duration::from_millis(50)).is_err(),
+            "one place of four is not worth a batch"
+        );
+        flight.give_back(1);
+        assert_eq!(places.recv().unwrap(), Some(2));
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_window_that_is_not_full_lets_in_what_there_is_room_for() {
+        let flight = Flight::new(4);
+        assert_eq!(flight.take(), Some(4));
+        flight.give_back(1);
+        // Three are in flight: the reader had taken four places and needed three.
+        assert_eq!(flight.take(), Some(1));
+    }
+
+    #[test]
+    fn the_end_frees_who_waits_for_a_place() {
+        let flight = Arc::new(Flight::new(1));
+        assert_eq!(flight.take(), Some(1));
+        let taker = Arc::clone(&flight);
+        let thread = std::thread::spawn(move || taker.take());
+        flight.end();
+        assert_eq!(thread.join().unwrap(), None);
+    }
+}
