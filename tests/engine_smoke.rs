@@ -1,4 +1,5 @@
 //! The engine from outside: what a host does first.
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::time::Duration;
 

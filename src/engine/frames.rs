@@ -1,5 +1,7 @@
 //! Events to the payload of a frame, and back: one JSON object a line.
 
+use memchr::{memchr, memchr_iter};
+
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, DecodeError, decode_event, encode_event};
 use crate::journal::FramePlace;
@@ -13,9 +15,19 @@ pub(super) fn push_line(event: &ChangeEvent, payload: &mut Vec<u8>) {
 
 /// The lines of a frame, each with its `seq`, without line ends.
 pub(super) fn lines<'a>(place: &FramePlace<'a>) -> impl Iterator<Item = (u64, &'a [u8])> {
-    let payload = place.frame.payload;
-    let body = payload.strip_suffix(b"\n").unwrap_or(payload);
-    (place.frame.header.first_seq..).zip(body.split(|&byte| byte == b'\n'))
+    let mut rest = place.frame.payload;
+    let lines = std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let (line, after) = match memchr(b'\n', rest) {
+            Some(end) => (&rest[..end], &rest[end + 1..]),
+            None => (rest, &[][..]),
+        };
+        rest = after;
+        Some(line)
+    });
+    (place.frame.header.first_seq..).zip(lines)
 }
 
 /// Reads one line of a frame.
@@ -39,8 +51,8 @@ pub(super) fn fold(place: &FramePlace<'_>, projection: &mut Projection) -> Resul
 
 /// Refuses a frame that does not hold as many lines as its header says.
 pub(super) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
-    let (stated, found) = (u64::from(place.frame.header.event_count), lines(place).zip(0_u64..).count());
-    if u64::try_from(found) == Ok(stated) && place.frame.payload.ends_with(b"\n") {
+    let (stated, found) = (place.frame.header.event_count, memchr_iter(b'\n', place.frame.payload).count());
+    if u32::try_from(found) == Ok(stated) && place.frame.payload.ends_with(b"\n") {
         return Ok(());
     }
     let seq = place.frame.header.first_seq;

@@ -218,7 +218,7 @@ impl Events {
         let Some(frame) = &mut self.frame else { return Ok(None) };
         let (start, seq) = (frame.at, frame.next_seq);
         let rest = &frame.payload[start..];
-        let len = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         frame.at = start + len + 1;
         frame.next_seq = seq + 1;
         Ok(Some(JournaledEvent {

@@ -58,39 +58,61 @@ fn fill(digits: &mut [u8; MAX_DIGITS], mut value: u64) -> usize {
     start
 }
 
-fn pair(below_hundred: u64) -> &'static [u8; 2] {
+/// The two digits of a number below 100.
+pub(super) fn pair(below_hundred: u64) -> &'static [u8; 2] {
     &PAIRS[usize::try_from(below_hundred).unwrap_or(0)]
 }
 
-/// The number that `digits` write, if they are `0|[1-9][0-9]*` and it fits.
-pub(super) fn read_u64(digits: &[u8]) -> Option<u64> {
-    if !is_decimal(digits) || digits.len() > MAX_DIGITS {
-        return None;
+/// The number at the start of `text`, as far as its digits go, and what comes after them; `None` unless the digits
+/// are `0|[1-9][0-9]*` and fit.
+pub(super) fn split_u64(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (value, len) = leading(text);
+    let (digits, rest) = text.split_at(len);
+    match len {
+        0 => None,
+        1..=CHUNK_DIGITS => is_canonical(digits).then_some((value, rest)),
+        MAX_DIGITS => Some((u64::try_from(checked(digits)?).ok()?, rest)),
+        _ => None,
     }
-    if digits.len() <= CHUNK_DIGITS {
-        // Nineteen digits cannot overflow.
-        return Some(digits.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0')));
-    }
-    u64::try_from(read_u128(digits)?).ok()
 }
 
-/// The number that `digits` write, if they are `0|[1-9][0-9]*` and it fits (law EXACT: never rounded or cut).
-pub(super) fn read_u128(digits: &[u8]) -> Option<u128> {
-    if digits.len() <= CHUNK_DIGITS {
-        return read_u64(digits).map(u128::from);
+/// The same for an amount.
+pub(super) fn split_u128(text: &[u8]) -> Option<(u128, &[u8])> {
+    let (value, len) = leading(text);
+    let (digits, rest) = text.split_at(len);
+    match len {
+        0 => None,
+        1..=CHUNK_DIGITS => is_canonical(digits).then_some((u128::from(value), rest)),
+        _ => Some((checked(digits)?, rest)),
     }
-    if !is_decimal(digits) {
-        return None;
-    }
-    digits.iter().try_fold(0u128, |value, digit| value.checked_mul(10)?.checked_add(u128::from(digit - b'0')))
 }
 
-/// Whether `digits` are `0|[1-9][0-9]*`, so that every number has one text.
-fn is_decimal(digits: &[u8]) -> bool {
-    match digits {
-        [] | [b'0', _, ..] => false,
-        digits => digits.iter().all(u8::is_ascii_digit),
+/// The amount that the whole of `text` is, if it is `0|[1-9][0-9]*` and fits (law EXACT: never rounded or cut).
+pub(super) fn read_u128(text: &[u8]) -> Option<u128> {
+    split_u128(text).and_then(|(value, rest)| rest.is_empty().then_some(value))
+}
+
+/// How many digits `text` begins with, and their value if they are not more than [`CHUNK_DIGITS`].
+fn leading(text: &[u8]) -> (u64, usize) {
+    let mut value = 0u64;
+    for (len, byte) in text.iter().enumerate() {
+        match byte.wrapping_sub(b'0') {
+            digit @ 0..=9 => value = value.wrapping_mul(10).wrapping_add(u64::from(digit)),
+            _ => return (value, len),
+        }
     }
+    (value, text.len())
+}
+
+/// The value of more digits than a `u64` surely holds.
+fn checked(digits: &[u8]) -> Option<u128> {
+    let add = |value: u128, digit: &u8| value.checked_mul(10)?.checked_add(u128::from(digit - b'0'));
+    is_canonical(digits).then(|| digits.iter().try_fold(0, add))?
+}
+
+/// Whether digits are without needless zeros before them, so that every number has one text.
+fn is_canonical(digits: &[u8]) -> bool {
+    !matches!(digits, [b'0', _, ..])
 }
 
 #[cfg(test)]
@@ -98,6 +120,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn read_u64(text: &[u8]) -> Option<u64> {
+        split_u64(text).and_then(|(value, rest)| rest.is_empty().then_some(value))
+    }
 
     fn written(value: u128) -> String {
         let mut out = Vec::new();
@@ -125,6 +151,14 @@ mod tests {
         }
         assert_eq!(read_u128(b"340282366920938463463374607431768211456"), None);
         assert_eq!(read_u64(b"18446744073709551616"), None);
+    }
+
+    #[test]
+    fn what_comes_after_the_digits_is_left() {
+        assert_eq!(split_u64(b"12,\"a\""), Some((12, &b",\"a\""[..])));
+        assert_eq!(split_u128(b"18446744073709551616\""), Some((1 << 64, &b"\""[..])));
+        assert_eq!(split_u64(b"18446744073709551616\""), None);
+        assert_eq!(split_u64(b"012"), None);
     }
 
     proptest! {

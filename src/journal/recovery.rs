@@ -64,7 +64,6 @@ impl JournalWriter {
     ) -> Result<(JournalWriter, OpenReport), Error> {
         let lock = WriterLock::acquire(&*storage, now)?;
         let opening = Opening { storage, options, lock, entropy, now };
-        opening.remove_leftovers()?;
         let names = segment_names(&*opening.storage)?;
         check_names(&names)?;
         match names.split_last() {
@@ -161,6 +160,7 @@ impl Opening<'_> {
     }
 
     fn create(self) -> Result<(JournalWriter, OpenReport), Error> {
+        self.remove_leftovers()?;
         let epoch = self.next_epoch(Epoch::NONE);
         let plan = NewSegment {
             journal_id: new_journal_id(self.entropy),
@@ -190,6 +190,8 @@ impl Opening<'_> {
         let tail = read_tail(&segment, &bytes, &mut |frame: &Frame<'_>, written_by: WriterVersion| {
             visit(&FramePlace { file: &segment.file_name, frame: *frame, written_by })
         })?;
+        // Until here nothing was changed: a journal that is refused stays as it is.
+        self.remove_leftovers()?;
         let epoch = self.next_epoch(tail.newest_epoch.max(closed.newest_epoch));
         let journal_id = segment.header.journal_id;
         let (active, recovered) = if tail.is_clean {

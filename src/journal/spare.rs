@@ -110,11 +110,13 @@ impl Spare {
 
     /// Waits for the thread, if there is one.
     fn join(&mut self) {
-        if let State::Building(handle) = std::mem::replace(&mut self.state, State::None)
-            && let Ok(Ok(built)) = handle.join()
-        {
-            self.state = State::Ready(built);
-        }
+        self.state = match std::mem::replace(&mut self.state, State::None) {
+            State::Building(handle) => match handle.join() {
+                Ok(Ok(built)) => State::Ready(built),
+                _ => State::None,
+            },
+            state => state,
+        };
     }
 
     /// Removes what was made and will not be used. A leftover does no harm: the next opening removes it.

@@ -36,6 +36,12 @@ pub(super) struct Book {
     made: u128,
 }
 
+pub(super) const ACTIVE: (GoalStatus, Option<TransitionReason>) = (GoalStatus::Active, None);
+
+pub(super) fn paused(reason: TransitionReason) -> (GoalStatus, Option<TransitionReason>) {
+    (GoalStatus::Paused, Some(reason))
+}
+
 /// The n-th goal id of a test; the engine's own start at 1,000.
 pub(super) fn id(number: u128) -> GoalId {
     GoalId(Uuid::from_u128(number))
@@ -106,14 +112,23 @@ impl Book {
         }
     }
 
-    pub(super) fn wait(&mut self, duration: Duration) {
-        self.now = self.now.saturating_add(duration);
+    pub(super) fn wait_secs(&mut self, seconds: u64) {
+        self.now = self.now.saturating_add(Duration::from_secs(seconds));
     }
 
     /// What the last command wrote, in short.
     pub(super) fn last_frame(&self) -> Vec<String> {
         let len = self.frames.last().copied().unwrap_or(0);
         self.events[self.events.len() - len..].iter().map(|event| brief(&event.payload)).collect()
+    }
+
+    /// What of the last turn passed limits.
+    pub(super) fn last_overage(&self) -> Vec<(BudgetId, u128)> {
+        let turns = self.events.iter().rev().find_map(|event| match &event.payload {
+            Payload::TurnRecorded(turn) => Some(turn),
+            _ => None,
+        });
+        turns.unwrap().overage.iter().map(|charge| (charge.budget_id.clone(), charge.amount)).collect()
     }
 
     // Commands that are expected to be done.
@@ -204,6 +219,9 @@ pub(super) fn brief(event: &Payload) -> String {
             }
             if let Some(by) = &change.budget_id {
                 text += &format!(" by {}", budget(by));
+            }
+            if let Some(note) = &change.note {
+                text += &format!(": {note}");
             }
             text
         }

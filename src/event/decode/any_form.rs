@@ -12,7 +12,7 @@ use crate::event::upcast::{self, History};
 use crate::event::{
     BudgetExhausted, ChangeEvent, Charge, CommandRefused, EventKey, GoalBudgetSet, GoalCreated, GoalStatus,
     GoalTransitioned, KeyWindowSet, Meta, Payload, RefusalKind, RefusalsSuppressed, TransitionReason,
-    TurnRecorded,
+    TurnRecorded, number,
 };
 use crate::ids::{BudgetId, GoalId};
 
@@ -25,7 +25,7 @@ pub(super) fn read(line: &[u8]) -> Result<ChangeEvent, DecodeError> {
     let version = envelope.v.unwrap_or(1);
     let history = known(seq, &envelope.kind, version)?;
     let invalid = |message: String| DecodeError::Invalid { seq: Some(seq), message };
-    let data = upcast::to_current(history, version, envelope.data.get())
+    let payload = upcast::to_current(history, version, envelope.data.get())
         .and_then(|data| read_payload(history.kind, &data).map_err(|error| error.to_string()))
         .map_err(|message| invalid(format!("in the data of {} v {version}: {message}", history.kind)))?;
     let key = match (envelope.key, envelope.key_body) {
@@ -41,7 +41,7 @@ pub(super) fn read(line: &[u8]) -> Result<ChangeEvent, DecodeError> {
         actor: envelope.actor,
         key,
         meta: meta.map_err(|error| invalid(error.to_string()))?,
-        payload: data,
+        payload,
     })
 }
 
@@ -86,9 +86,9 @@ fn diagnose(line: &[u8], error: &serde_json::Error) -> DecodeError {
 
 /// The `seq` of a line that is not even JSON, if it begins as an event does.
 fn leading_seq(line: &[u8]) -> Option<u64> {
-    let digits = line.strip_prefix(br#"{"seq":"#)?;
-    let len = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-    crate::event::number::read_u64(&digits[..len])
+    let (seq, rest) = number::split_u64(line.strip_prefix(br#"{"seq":"#)?)?;
+    // At the end of a cut line, more digits may be missing.
+    (!rest.is_empty()).then_some(seq)
 }
 
 #[derive(Deserialize)]

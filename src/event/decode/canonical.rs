@@ -5,6 +5,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::clock::Timestamp;
 use crate::event::{
     BudgetExhausted, ChangeEvent, Charge, CommandRefused, EventKey, GoalBudgetSet, GoalCreated, GoalStatus,
@@ -80,22 +82,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The digits that come next.
-    fn digits(&mut self) -> &'a [u8] {
-        let len = self.rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (digits, rest) = self.rest.split_at(len);
-        self.rest = rest;
-        digits
-    }
-
     fn number(&mut self) -> Option<u64> {
-        number::read_u64(self.digits())
+        let (value, rest) = number::split_u64(self.rest)?;
+        self.rest = rest;
+        Some(value)
     }
 
     fn amount(&mut self) -> Option<u128> {
-        let amount = number::read_u128(self.after(b"\"")?.digits())?;
-        self.after(b"\"")?;
-        Some(amount)
+        let (value, rest) = number::split_u128(self.rest.strip_prefix(b"\"")?)?;
+        self.rest = rest.strip_prefix(b"\"")?;
+        Some(value)
     }
 
     fn boolean(&mut self) -> Option<bool> {
@@ -123,12 +119,19 @@ impl<'a> Reader<'a> {
         from_name(std::str::from_utf8(self.string()?).ok()?)
     }
 
+    /// The `N` bytes of a string of that length.
+    fn fixed<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (fixed, rest) = self.rest.strip_prefix(b"\"")?.split_first_chunk()?;
+        self.rest = rest.strip_prefix(b"\"")?;
+        Some(fixed)
+    }
+
     fn timestamp(&mut self) -> Option<Timestamp> {
-        self.named(fields::read_timestamp)
+        Timestamp::from_ascii(self.fixed()?)
     }
 
     fn goal_id(&mut self) -> Option<GoalId> {
-        self.named(|id| id.parse().ok())
+        Uuid::try_parse_ascii(self.fixed::<36>()?).ok().map(GoalId)
     }
 
     fn budget_id(&mut self) -> Option<BudgetId> {

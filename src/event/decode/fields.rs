@@ -15,12 +15,6 @@ use crate::ids::BudgetId;
 
 use super::any_form::ChargeForm;
 
-/// The time that `text` writes in the canonical form of 27 characters. Other forms of RFC 3339 could say more than
-/// is kept (a finer fraction), or the same in two ways.
-pub(super) fn read_timestamp(text: &str) -> Option<Timestamp> {
-    Timestamp::parse(text).ok().filter(|at| at.to_ascii() == *text.as_bytes())
-}
-
 /// The fingerprint that `text` writes as 16 lower-case hexadecimal digits.
 pub(super) fn read_fingerprint(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -93,7 +87,9 @@ pub(super) fn nullable_text<'de, D: Deserializer<'de>>(
 }
 
 pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    string(deserializer, "a time in UTC like 2026-11-21T01:15:13.123456Z", read_timestamp)
+    string(deserializer, "a time in UTC like 2026-11-21T01:15:13.123456Z", |text| {
+        Timestamp::from_ascii(text.as_bytes().try_into().ok()?)
+    })
 }
 
 pub(super) fn nullable_fingerprint<'de, D: Deserializer<'de>>(

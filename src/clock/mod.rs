@@ -3,12 +3,14 @@
 //! [`Timestamp`] is what events carry; [`Clock`] is the seam through which a host or a test decides what time it
 //! is. Only this file may ask the operating system for the time (a lint keeps it so).
 
+mod calendar;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, Datelike, Timelike};
+use chrono::DateTime;
 
 /// A moment in UTC, in whole microseconds since 1970-01-01T00:00:00Z.
 ///
@@ -84,29 +86,19 @@ impl Timestamp {
 
     /// The 27 characters of the canonical form.
     pub fn to_ascii(self) -> [u8; 27] {
-        let moment = DateTime::from_timestamp_micros(self.0).unwrap_or_default();
-        let mut out = *b"0000-00-00T00:00:00.000000Z";
-        put_digits(&mut out[0..4], u32::try_from(moment.year()).unwrap_or(0));
-        put_digits(&mut out[5..7], moment.month());
-        put_digits(&mut out[8..10], moment.day());
-        put_digits(&mut out[11..13], moment.hour());
-        put_digits(&mut out[14..16], moment.minute());
-        put_digits(&mut out[17..19], moment.second());
-        put_digits(&mut out[20..26], moment.nanosecond() / 1_000);
-        out
+        calendar::to_ascii(self)
     }
-}
 
-fn put_digits(out: &mut [u8], mut value: u32) {
-    for digit in out.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
-        value /= 10;
+    /// Reads the canonical form, and no other: RFC 3339 could say more than is kept (a finer fraction), or the same in
+    /// two ways.
+    pub fn from_ascii(text: &[u8; 27]) -> Option<Timestamp> {
+        calendar::from_ascii(text)
     }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_ascii().iter().try_for_each(|&byte| fmt::Write::write_char(f, char::from(byte)))
+        f.write_str(std::str::from_utf8(&self.to_ascii()).unwrap_or_default())
     }
 }
 

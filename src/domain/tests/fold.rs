@@ -1,0 +1,154 @@
+//! The fold and its hash (law FOLD), and events that do not fit.
+
+use super::harness::{Book, child, goal, id};
+use crate::clock::Timestamp;
+use crate::domain::{RecordTurn, Request, State, TransitionGoal, Turn};
+use crate::event::{
+    BudgetExhausted, ChangeEvent, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, Payload,
+    TransitionReason, TurnRecorded,
+};
+use crate::ids::BudgetId;
+use crate::projection::Projection;
+
+fn book() -> Book {
+    let mut book = Book::new();
+    book.create(goal(1).token_budget(100));
+    book.create(child(2, 1));
+    book.apply(Request::new(RecordTurn::goal(id(2), Turn::tokens(100).seconds(3))).key("k"));
+    book.refused(Request::new(TransitionGoal::new(id(2), GoalStatus::Active)).key("r"));
+    book.transition(2, GoalStatus::Completed);
+    book
+}
+
+fn replay(events: &[ChangeEvent]) -> Projection {
+    let mut projection = Projection::default();
+    events.iter().for_each(|event| projection.apply(event).unwrap());
+    projection
+}
+
+#[test]
+fn replay_gives_the_hash_of_the_live_state() {
+    let book = book();
+    let replayed = replay(&book.events);
+    assert_eq!(replayed.state.state_hash(), book.projection.state.state_hash());
+    assert_eq!((replayed.seq, replayed.last_ts), (book.projection.seq, book.projection.last_ts));
+}
+
+#[test]
+fn a_hash_asked_between_events_does_not_change_the_later_one() {
+    let book = book();
+    let mut asked = Projection::default();
+    for event in &book.events {
+        asked.apply(event).unwrap();
+        asked.state.state_hash();
+    }
+    assert_eq!(asked.state.state_hash(), book.projection.state.state_hash());
+}
+
+#[test]
+fn the_hash_is_the_same_on_any_machine_for_ever() {
+    assert_eq!(
+        State::default().state_hash().to_string(),
+        "1-3beb3fdc2db829621faec6c6166e889036695d4b2c49e2521e38d93d4bbbe800"
+    );
+    assert_eq!(
+        book().projection.state.state_hash().to_string(),
+        "1-8fe3dd80dbae7fae6bfcd2c707faae578307cef57b0070014d0b7885f4ac56e4"
+    );
+}
+
+#[test]
+fn whatever_changes_changes_the_hash() {
+    let book = book();
+    let mut seen = std::collections::HashSet::new();
+    let mut projection = Projection::default();
+    for event in &book.events {
+        projection.apply(event).unwrap();
+        // What is told by figures that an event before it set: no change of its own.
+        if event.payload.kind() != "budget_exhausted" {
+            assert!(seen.insert(projection.state.state_hash()), "{event:?}");
+        }
+    }
+}
+
+#[test]
+fn a_projection_takes_events_without_a_gap_and_not_back_in_time() {
+    let book = book();
+    let mut projection = replay(&book.events[..2]);
+    let gap = projection.clone().apply(&book.events[3]).unwrap_err();
+    assert!(gap.to_string().contains("expected the seq after 2"), "{gap}");
+    let again = projection.clone().apply(&book.events[1]).unwrap_err();
+    assert_eq!(again.seq, 2);
+    let early = ChangeEvent { ts: Timestamp::MIN, ..book.events[2].clone() };
+    assert!(projection.apply(&early).unwrap_err().to_string().contains("expected a time"));
+}
+
+#[test]
+fn an_event_that_does_not_fit_is_an_error_that_says_why() {
+    let transition = |number, from, to, revision| {
+        Payload::GoalTransitioned(GoalTransitioned {
+            goal_id: id(number),
+            from,
+            to,
+            reason: TransitionReason::Requested,
+            revision,
+            by_goal: None,
+            budget_id: None,
+            note: None,
+        })
+    };
+    let created = |number, parent_goal, scope: &str| {
+        Payload::GoalCreated(GoalCreated {
+            goal_id: id(number),
+            scope: scope.into(),
+            text: "t".into(),
+            token_budget: None,
+            parent_goal,
+            budgets: Vec::new(),
+        })
+    };
+    let turn = |number, tokens| {
+        Payload::TurnRecorded(TurnRecorded {
+            goal_id: id(number),
+            tokens,
+            turns: 1,
+            seconds: 0,
+            late: false,
+            overage: Vec::new(),
+        })
+    };
+    let budget_set = GoalBudgetSet { goal_id: id(1), previous: Some(7), token_budget: None };
+    let exhausted = BudgetExhausted { budget_id: BudgetId::Goal(id(1)), limit: 100, spent: 99, overage: 0 };
+    let misfits = [
+        (created(1, None, "new"), "exists"),
+        (created(9, Some(id(8)), "new"), "its parent"),
+        (created(9, None, "scope 1"), "no active goal in scope"),
+        (transition(9, GoalStatus::Active, GoalStatus::Paused, 2), "to exist"),
+        (transition(1, GoalStatus::Paused, GoalStatus::Active, 2), "which is active"),
+        (transition(1, GoalStatus::Active, GoalStatus::Active, 2), "legal change"),
+        (transition(1, GoalStatus::Active, GoalStatus::Paused, 7), "revision after 1"),
+        (turn(9, 1), "to exist"),
+        (turn(1, u128::MAX), "would pass"),
+        (Payload::GoalBudgetSet(budget_set), "previous limit"),
+        (Payload::BudgetExhausted(exhausted), "to have spent"),
+    ];
+    let mut book = Book::new();
+    book.create(goal(1));
+    book.turn(1, 1);
+    for (payload, reason) in misfits {
+        let mut projection = book.projection.clone();
+        let event = ChangeEvent { seq: 3, payload, ..book.events[1].clone() };
+        let error = projection.apply(&event).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error.to_string().contains("seq 3"), "{error}");
+    }
+}
+
+#[test]
+fn a_key_that_begins_twice_does_not_fit() {
+    let mut book = Book::new();
+    book.create(goal(1));
+    book.apply(Request::new(RecordTurn::goal(id(1), Turn::tokens(1))).key("k"));
+    let again = ChangeEvent { seq: 3, ..book.events[1].clone() };
+    assert!(book.projection.apply(&again).unwrap_err().to_string().contains("remembered from seq 2"));
+}

@@ -1,0 +1,141 @@
+//! Where the JSONL change feeds that hosts write today fail, and what is so here instead.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::sync::Arc;
+
+use tallybook::storage::{Fault, SimulatedDisk, Storage, Survivors};
+use tallybook::{
+    Blocking, CommandError, ErrorKind, FeedItem, JournalReader, NewGoal, Options, Start, Subscription, Turn,
+};
+
+fn open(disk: &SimulatedDisk) -> Result<Blocking, tallybook::Error> {
+    Ok(Options::new().inline().open_storage(disk.process())?.blocking())
+}
+
+/// The `seq`s that the feed gives without waiting.
+fn given(feed: &mut Subscription) -> Vec<u64> {
+    let mut seqs = Vec::new();
+    while let Ok(Some(item)) = feed.try_next() {
+        if let FeedItem::Event(event) = item {
+            seqs.push(event.event.seq);
+        }
+    }
+    seqs
+}
+
+/// There: an append error is logged, and the event is broadcast all the same.
+#[test]
+fn law_durable_an_event_whose_append_failed_is_never_fed_nor_published() {
+    for fault in [Fault::Eio, Fault::Enospc, Fault::ShortWrite, Fault::SyncLost] {
+        // The write, and the sync behind it.
+        for step in 0..2 {
+            let disk = SimulatedDisk::new(3);
+            let engine = open(&disk).unwrap();
+            let goal = engine.create_goal(NewGoal::new("one")).unwrap();
+            let mut feed = engine.engine().subscribe(Start::Beginning).unwrap();
+            assert_eq!(given(&mut feed), [1]);
+            disk.fail_at(disk.operations() + step, fault);
+            let error = engine.record_turn(goal.id, Turn::tokens(5)).unwrap_err();
+            let CommandError::Engine(error) = error else { panic!("{fault:?}: {error}") };
+            assert_eq!(*error.kind(), ErrorKind::OutcomeUnknown, "{fault:?} at step {step}");
+            assert_eq!(given(&mut feed), [] as [u64; 0], "{fault:?} at step {step}");
+            assert_eq!(engine.view().seq(), 1);
+            let later = engine.record_turn(goal.id, Turn::tokens(5)).unwrap_err();
+            assert!(
+                matches!(&later, CommandError::Engine(error) if *error.kind() == ErrorKind::Halted),
+                "{later}"
+            );
+        }
+    }
+}
+
+/// There: a newest file with only a torn line restarts the numbers at 1.
+#[test]
+fn law_order_a_newest_segment_with_only_torn_bytes_does_not_restart_the_numbers() {
+    let disk = SimulatedDisk::new(4);
+    let engine = open(&disk).unwrap();
+    for n in 0..3 {
+        engine.create_goal(NewGoal::new(format!("goal {n}")).scope(format!("{n}"))).unwrap();
+    }
+    disk.kill();
+    // The recovery hands over to a new segment; then only a torn frame reaches it.
+    let engine = open(&disk).unwrap();
+    disk.kill();
+    drop(engine);
+    let newest = disk.names().into_iter().filter(|name| name.ends_with(".seg")).max().unwrap();
+    let mut bytes = disk.contents(&newest).unwrap();
+    bytes.extend_from_slice(b"\x1eTBFE torn before its end");
+    disk.put(&newest, &bytes);
+    let engine = open(&disk).unwrap();
+    assert_eq!(engine.view().seq(), 3);
+    assert_eq!(engine.execute(NewGoal::new("goal 3").scope("3")).unwrap().first_seq, Some(4));
+}
+
+/// There: unreadable lines are skipped in silence.
+#[test]
+fn law_evidence_an_unreadable_event_is_refused_with_file_offset_and_seq() {
+    let disk = SimulatedDisk::new(5);
+    let engine = open(&disk).unwrap();
+    for n in 0..5 {
+        engine.create_goal(NewGoal::new(format!("goal {n}")).scope(format!("{n}"))).unwrap();
+    }
+    drop(engine);
+    let reader = JournalReader::with_storage(disk.process()).unwrap();
+    let place = reader.events(3).unwrap().next().unwrap().unwrap().location().clone();
+    disk.corrupt(&place.file, place.offset + 60, 0x20).unwrap();
+    let error = open(&disk).unwrap_err();
+    let damage = error.damage().unwrap();
+    assert_eq!((&damage.file, damage.offset, damage.seq), (&place.file, place.offset, Some(3)));
+    for part in [place.file.as_str(), &format!("offset {}", place.offset), "seq 3"] {
+        assert!(error.to_string().contains(part), "{error}");
+    }
+}
+
+/// There: a lagging client lost terminal events.
+#[test]
+fn law_order_a_subscriber_that_lags_by_any_number_of_events_misses_none() {
+    let disk = SimulatedDisk::new(6);
+    let engine =
+        Options::new().inline().segment_bytes(8_192).open_storage(disk.process()).unwrap().blocking();
+    let mut feed = engine.engine().subscribe(Start::Beginning).unwrap();
+    let goal = engine.create_goal(NewGoal::new("one")).unwrap();
+    for _ in 0..500 {
+        engine.record_turn(goal.id, Turn::tokens(5)).unwrap();
+    }
+    let last =
+        engine.execute(tallybook::TransitionGoal::new(goal.id, tallybook::GoalStatus::Completed)).unwrap();
+    assert!(disk.names().len() > 10, "it lags by many segments");
+    assert_eq!(given(&mut feed), (1..=last.last_seq.unwrap()).collect::<Vec<_>>());
+}
+
+/// There: each confirmed append reopens and rescans the file.
+#[test]
+fn a_durable_command_reads_nothing_and_writes_and_syncs_once() {
+    let disk = SimulatedDisk::new(7);
+    let engine = open(&disk).unwrap();
+    let goal = engine.create_goal(NewGoal::new("one")).unwrap();
+    let (reads, operations) = (disk.reads(), disk.operations());
+    for _ in 0..100 {
+        engine.record_turn(goal.id, Turn::tokens(5)).unwrap();
+    }
+    assert_eq!((disk.reads() - reads, disk.operations() - operations), (0, 200));
+}
+
+/// There: a client that resumes by number takes another history for the one it knew.
+#[test]
+fn a_cursor_of_a_future_that_a_crash_unmade_is_refused() {
+    let disk = SimulatedDisk::new(8);
+    let interval = tallybook::Durability::Interval(std::time::Duration::from_secs(3_600));
+    let options = || Options::new().inline().durability(interval);
+    let engine = options().open_storage(disk.process()).unwrap().blocking();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    let cursor = engine.view().cursor().unwrap();
+    disk.restart(Survivors::Nothing);
+    drop(engine);
+    let storage: Arc<dyn Storage> = disk.process();
+    let engine = options().open_storage(storage).unwrap().blocking();
+    assert_eq!(engine.view().seq(), 0, "the interval was not over");
+    engine.create_goal(NewGoal::new("another one")).unwrap();
+    let error = engine.engine().subscribe(Start::After(cursor)).unwrap_err();
+    assert!(error.to_string().contains("unmade"), "{error}");
+}
