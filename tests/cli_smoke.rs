@@ -1,5 +1,6 @@
 //! The binary, end to end: commands in, answers out, and the journal read back.
 #![cfg(feature = "cli")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::io::Write;
 use std::path::Path;
