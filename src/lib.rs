@@ -25,3 +25,8 @@ pub use error::{Damage, Error, ErrorKind};
 pub use event::{ChangeEvent, GoalStatus, Payload};
 pub use ids::{BudgetId, Epoch, GoalId, JournalId};
 pub use journal::{Finding, FindingKind, Location, format};
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
