@@ -66,7 +66,9 @@ impl Error {
     /// An I/O error, with what was being done.
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Error {
         let kind = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorKind::NoSpace
+            }
             _ => ErrorKind::Io,
         };
         Error(Arc::new(Inner { kind, message: doing.into(), source: Some(source) }))

@@ -44,6 +44,8 @@ pub(super) struct Core {
 struct Answers {
     commands: Vec<(oneshot::Sender<CommandAnswer>, CommandAnswer)>,
     views: Vec<(ViewReply, Result<View, Error>)>,
+    /// What came after the work at which the engine had to halt.
+    not_begun: Vec<Work>,
 }
 
 /// Why a command has no receipt: it was not carried out, or the engine has to halt.
@@ -124,21 +126,23 @@ impl Core {
 
     fn decide_all(&mut self, drained: Drained, answers: &mut Answers) -> Result<(), Error> {
         let minute = minute_of(self.now());
-        self.report_suppressed(|then| then < minute)?;
+        if let Err(error) = self.report_suppressed(|then| then < minute) {
+            answers.not_begun = drained.work;
+            return Err(error);
+        }
         let mut flushes = Vec::new();
-        for work in drained.work {
-            match work {
-                Work::Command(request, reply) => {
-                    let answer = match self.carry_out(&request) {
-                        Ok(receipt) => Ok(receipt),
-                        Err(Stopped::Command(error)) => Err(error),
-                        Err(Stopped::Engine(error)) => {
-                            answers.commands.push((reply, Err(error.clone().into())));
-                            return Err(error);
-                        }
-                    };
-                    answers.commands.push((reply, answer));
-                }
+        let mut work = drained.work.into_iter();
+        while let Some(next) = work.next() {
+            match next {
+                Work::Command(request, reply) => match self.carry_out(&request) {
+                    Ok(receipt) => answers.commands.push((reply, Ok(receipt))),
+                    Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
+                    Err(Stopped::Engine(error)) => {
+                        answers.commands.push((reply, Err(error.clone().into())));
+                        answers.not_begun = flushes.into_iter().map(Work::Flush).chain(work).collect();
+                        return Err(error);
+                    }
+                },
                 Work::View(reply) => answers.views.push((reply, Ok(self.view()))),
                 Work::Flush(reply) => flushes.push(reply),
             }
@@ -321,7 +325,7 @@ impl Core {
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
         self.journal = None;
-        self.shared.halt(error);
+        self.shared.halt(error, answers.not_begun);
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,
             format!(

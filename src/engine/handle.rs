@@ -76,6 +76,8 @@ impl Engine {
         options: Options,
         storage: impl FnOnce() -> Result<Arc<dyn Storage>, Error> + Send + 'static,
     ) -> Result<Engine, Error> {
+        // Before anything is made on disk.
+        options.journal()?;
         if options.inline {
             let writer = Arc::new(Writer::open(options, storage()?)?);
             return Ok(Engine {

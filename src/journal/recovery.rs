@@ -239,6 +239,9 @@ impl Opening<'_> {
     /// After an unclean stop every valid frame from D to X is rewritten into a new segment, whose header states
     /// that the old one ends at D.
     fn hand_over(&self, segment: &Segment, bytes: &[u8], tail: &Tail, epoch: Epoch) -> Result<Active, Error> {
+        // The last writer may have died between naming this segment and making the name durable. A successor whose
+        // name reaches the disk before that one would be taken for a journal with a segment missing.
+        self.storage.sync_dir().map_err(|error| Error::io("syncing the journal's directory", error))?;
         let discarded_end = end_of_nonzero(bytes, index_of(tail.believed.end));
         let discarded = &bytes[index_of(tail.believed.end)..discarded_end];
         let mut handed_over = Vec::with_capacity(tail.unbelieved.len());
