@@ -323,7 +323,8 @@ fn the_power_is_cut_at_every_operation_of_a_session_and_of_its_recovery() {
         assert!(operations > 40, "a session worth cutting; found {operations} operations");
         for cut_at in 0..operations {
             let crashed = script(Some(cut_at));
-            let first = [Some(Survivors::Nothing), Some(Survivors::Everything), Some(Survivors::Seeded), None];
+            let first =
+                [Some(Survivors::Nothing), Some(Survivors::Everything), Some(Survivors::Seeded), None];
             for survivors in first {
                 for depth in 0..8 {
                     let mut book = crashed.fork(seed ^ cut_at << 8 ^ depth);

@@ -44,6 +44,8 @@ pub(super) struct Core {
 struct Answers {
     commands: Vec<(oneshot::Sender<CommandAnswer>, CommandAnswer)>,
     views: Vec<(ViewReply, Result<View, Error>)>,
+    /// Turns for which nobody waits: to be counted, should the engine halt.
+    accounted: Vec<(GoalId, Turn)>,
     /// What came after the work at which the engine had to halt.
     not_begun: Vec<Work>,
 }
@@ -134,6 +136,9 @@ impl Core {
         let mut work = drained.work.into_iter();
         while let Some(next) = work.next() {
             match next {
+                Work::Command(request, reply) if matches!(request.command, Command::ReportSuppressed(_)) => {
+                    answers.commands.push((reply, Err(engines_own(&request.command).into())));
+                }
                 Work::Command(request, reply) => match self.carry_out(&request) {
                     Ok(receipt) => answers.commands.push((reply, Ok(receipt))),
                     Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
@@ -143,25 +148,43 @@ impl Core {
                         return Err(error);
                     }
                 },
+                Work::Account(goal_id, turn) => {
+                    if let Err(error) = self.book_accounted(goal_id, *turn, answers) {
+                        answers.not_begun = flushes.into_iter().map(Work::Flush).chain(work).collect();
+                        return Err(error);
+                    }
+                }
                 Work::View(reply) => answers.views.push((reply, Ok(self.view()))),
                 Work::Flush(reply) => flushes.push(reply),
             }
         }
         let mut waits = None;
         for (goal_id, turn) in drained.turns {
-            waits = self.book_pending(goal_id, turn)?.or(waits);
+            waits = self.book_accounted(goal_id, turn, answers)?.or(waits);
         }
         let flushed = waits.map_or_else(|| Ok(self.view()), Err);
         answers.views.extend(flushes.into_iter().map(|reply| (reply, flushed.clone())));
         Ok(())
     }
 
-    /// Turns that were added up while the inbox was full. Why they have to wait on, if they have to.
-    fn book_pending(&mut self, goal_id: GoalId, turn: Turn) -> Result<Option<Error>, Error> {
+    /// Books turns for which nobody waits. What finds no room waits for the next occasion (why is returned then); what
+    /// cannot be booked at all is counted.
+    fn book_accounted(
+        &mut self,
+        goal_id: GoalId,
+        turn: Turn,
+        answers: &mut Answers,
+    ) -> Result<Option<Error>, Error> {
         let request = Request::from(RecordTurn::goal(goal_id, turn.clone()));
         match self.carry_out(&request) {
-            Ok(_) => Ok(None),
-            Err(Stopped::Engine(error)) => Err(error),
+            Ok(_) => {
+                answers.accounted.push((goal_id, turn));
+                Ok(None)
+            }
+            Err(Stopped::Engine(error)) => {
+                answers.accounted.push((goal_id, turn));
+                Err(error)
+            }
             Err(Stopped::Command(CommandError::Engine(error))) => {
                 tracing::warn!(%error, %goal_id, "turns wait for room");
                 if let Err(turn) = self.shared.inbox.defer_turn(goal_id, turn) {
@@ -332,6 +355,9 @@ impl Core {
                 "the engine halted while this command was under way, so its outcome is unknown; reopen and retry with the same key: {error}"
             ),
         );
+        for (goal_id, turn) in answers.accounted {
+            self.shared.count_dropped_turns(goal_id, &turn, &unknown);
+        }
         for (reply, _) in answers.commands {
             // A caller that no longer waits has nothing to be told.
             let _ = reply.send(Err(unknown.clone().into()));
@@ -401,6 +427,12 @@ fn refused(refusal: Refusal) -> Stopped {
 
 fn halted() -> Error {
     Error::new(ErrorKind::Halted, "the engine is not running; nothing was written")
+}
+
+/// A count of suppressed refusals that a host made up would be no fact (law HONEST).
+fn engines_own(command: &Command) -> Rejection {
+    let message = format!("{} is the engine's own: no caller can give it", command.op());
+    Rejection { kind: RejectionKind::Invalid, message, max: None, goal: None }
 }
 
 fn too_large(error: &Error) -> Rejection {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
+use super::answer::CommandError;
 use super::core::Core;
 use super::frames::fold;
 use super::health::EngineStatus;
@@ -111,6 +112,7 @@ impl Shared {
             // A caller that no longer waits has nothing to be told.
             match work {
                 Work::Command(_, reply) => drop(reply.send(Err(why.clone().into()))),
+                Work::Account(goal_id, turn) => self.count_dropped_turns(goal_id, &turn, &why),
                 Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
             }
         }
@@ -178,6 +180,7 @@ impl Writer {
         self.lock().commit(Drained { work, ..Drained::default() });
         match pollster::block_on(answer) {
             Ok(Ok(_)) => Ok(()),
+            Ok(Err(CommandError::Engine(error))) => Err(error),
             Ok(Err(error)) => {
                 Err(Error::new(ErrorKind::InvalidArgument, format!("setting the key window: {error}")))
             }

@@ -16,6 +16,14 @@ pub struct Projection {
     pub last_ts: Timestamp,
 }
 
+impl std::ops::Deref for Projection {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
 impl Projection {
     /// Takes the next event in (law ORDER: without a gap, and not back in time).
     ///

@@ -92,10 +92,10 @@ fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<M
         options = options.key_window(KeyWindow { max_age_ms, ..KeyWindow::DEFAULT });
     }
     if !arguments.manual_clock {
-        return Ok((options.open_blocking(&arguments.dir)?.blocking(), None));
+        return Ok((options.open_blocking(&arguments.dir)?, None));
     }
     let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-    let engine = options.clock(clock.clone()).open_blocking(&arguments.dir)?.blocking();
+    let engine = options.clock(clock.clone()).open_blocking(&arguments.dir)?;
     // It goes on where the journal stands; in a new one nothing has happened yet.
     clock.set(engine.view().last_ts());
     Ok((engine, Some(clock)))
