@@ -119,9 +119,11 @@ impl Core {
         if !self.is_open() {
             return self.shared.inbox.check_open();
         }
-        self.report_suppressed(|_| true)?;
+        let reported = self.report_suppressed(|_| true);
         let (now, last) = (self.now(), self.view());
-        self.journal.take().map_or(Ok(()), |journal| journal.close(now))?;
+        // However this ends, the journal is done with: the lock is given up, and the writer's thread with it.
+        let Some(journal) = self.journal.take() else { return Ok(()) };
+        reported.and_then(|()| journal.close(now))?;
         self.shared.publish(last);
         Ok(())
     }

@@ -363,6 +363,11 @@ fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
     let mut folding = Some(Projection::default());
     let report = inspect(storage, &mut |_, event| {
         let Some(projection) = &mut folding else { return Ok(()) };
+        if event.seq != projection.seq + 1 {
+            // What is missing before it is a finding already.
+            folding = None;
+            return Ok(());
+        }
         projection.apply(event).map_err(|error| {
             // Past this nothing fits any more; that is one finding, not many.
             folding = None;

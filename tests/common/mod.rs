@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
+#[allow(unused_imports, reason = "every test file is a crate of its own, and uses a part")]
 pub(crate) use shadow::{Predicted, Shadow};
 use tallybook::storage::{Files, SimulatedDisk, Storage, Survivors};
 use tallybook::{
