@@ -34,7 +34,8 @@ pub struct Finding {
 /// How bad a [`Finding`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
-    /// The last write was cut short; nothing that was acknowledged is affected, and the next opening recovers.
+    /// The last write was cut short, and the next opening recovers. Nothing that was synced is affected: so nothing that
+    /// was acknowledged, unless at interval durability.
     TornTail,
     /// Something that was synced is damaged, missing or foreign.
     Damage,

@@ -7,6 +7,7 @@ mod one_by_one;
 mod pipelined;
 mod printer;
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ use input::Input;
 
 /// How many commands are in flight when they come from a file.
 const WINDOW_FOR_FILES: u64 = 256;
+/// The sizes of segments that can be asked for.
+const SEGMENT_BYTES: RangeInclusive<u64> = Options::MIN_SEGMENT_BYTES..=Options::MAX_SEGMENT_BYTES;
 /// How long a clean close may take: it is at most the commands in flight and a few syncs.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(300);
 
@@ -41,7 +44,7 @@ pub(super) struct ApplyArguments {
     #[arg(long, value_name = "sync|interval:MS", default_value = "sync", value_parser = values::durability)]
     durability: Durability,
     /// The size at which a new segment begins [default: follows the load].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(SEGMENT_BYTES))]
     segment_bytes: Option<u64>,
     /// How long idempotency keys are remembered, like 24h, 90s or 500ms.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
@@ -89,10 +92,10 @@ fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<M
         options = options.key_window(KeyWindow { max_age_ms, ..KeyWindow::DEFAULT });
     }
     if !arguments.manual_clock {
-        return Ok((options.open_blocking(&arguments.dir)?.blocking(), None));
+        return Ok((options.open_blocking(&arguments.dir)?, None));
     }
     let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-    let engine = options.clock(clock.clone()).open_blocking(&arguments.dir)?.blocking();
+    let engine = options.clock(clock.clone()).open_blocking(&arguments.dir)?;
     // It goes on where the journal stands; in a new one nothing has happened yet.
     clock.set(engine.view().last_ts());
     Ok((engine, Some(clock)))
