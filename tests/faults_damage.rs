@@ -1,6 +1,8 @@
 //! Damage to what was synced: the journal is refused, by file, offset and `seq`, and left exactly as it is (law
 //! EVIDENCE); or the damage lies where it cannot matter, and nothing is lost.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use common::{Line, Shadow, Workload, clock, copy, export, lines, must, open, options, segments};

@@ -1,6 +1,8 @@
 //! The operating system fails a call: any call, in any way. The engine halts where it must and lives on where it can;
 //! nothing is answered, published or fed that is not durable; reopening recovers.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use std::sync::mpsc;
@@ -270,7 +272,7 @@ fn a_journal_on_a_disk_with_little_room_left_can_still_be_opened() {
     );
     disk.set_capacity(Some(disk.used() + 8 * 512 + 2_048));
     let engine = open(&disk, options(4, &session.clock)).unwrap();
-    assert_eq!(engine.view().seq() as usize, lines(&disk).unwrap().len());
+    assert_eq!(engine.view().seq(), lines(&disk).unwrap().len() as u64);
     assert!(engine.view().active_goal("").is_some());
 }
 

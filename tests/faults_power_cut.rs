@@ -4,6 +4,8 @@
 //!
 //! `TALLYBOOK_SEED` and `TALLYBOOK_ROUNDS` ask for other and for more rounds.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use std::time::Duration;

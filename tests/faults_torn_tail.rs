@@ -1,6 +1,8 @@
 //! A crash in the middle of a write leaves a torn tail. Whatever its length, everything acknowledged is there, and
 //! `seq` goes on.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use common::{Shadow, Workload, clock, copy, lines, must, newest_segment, open, options, segments};

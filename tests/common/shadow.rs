@@ -7,7 +7,7 @@ use tallybook::domain::{Command, Context, Decision, decide, fingerprint};
 use tallybook::event::{EventKey, encode_event};
 use tallybook::ids::GoalId;
 use tallybook::projection::Projection;
-use tallybook::{Blocking, ChangeEvent, Clock, JournalReader, ManualClock, Payload, Request, Rules};
+use tallybook::{Blocking, ChangeEvent, Clock, ManualClock, Payload, Request, Rules};
 
 use super::Answer;
 
@@ -172,9 +172,4 @@ pub(crate) fn refold(lines: &[super::Line]) -> tallybook::domain::State {
         projection.apply(&event).unwrap();
     }
     projection.state
-}
-
-/// Law FOLD, by way of the reader's own replay.
-pub(crate) fn replayed(reader: &JournalReader) -> Projection {
-    reader.state(tallybook::StateAt::End).unwrap()
 }
