@@ -80,7 +80,7 @@ fn probe(path: &Path, slice: Duration) -> f64 {
 }
 
 fn open(dir: &Path, durability: Durability) -> (Blocking, Vec<GoalId>) {
-    let engine = Options::new().durability(durability).open_blocking(dir).unwrap().blocking();
+    let engine = Options::new().durability(durability).open_blocking(dir).unwrap();
     let requests =
         (0..GOALS).map(|n| NewGoal::new("find the failing test and mend it").scope(format!("session-{n}")));
     let pending = engine.submit_all(requests.map(Request::from).collect()).unwrap();

@@ -63,8 +63,7 @@ fn fill(book: &Path, events: u64) {
     let engine = Options::new()
         .durability(Durability::Interval(Duration::from_millis(100)))
         .open_blocking(book)
-        .unwrap()
-        .blocking();
+        .unwrap();
     let create =
         |n| Request::from(NewGoal::new("find the failing test and mend it").scope(format!("session-{n}")));
     let pending = engine.submit_all((0..1_000).map(create).collect()).unwrap();

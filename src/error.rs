@@ -27,23 +27,26 @@ pub enum ErrorKind {
     Damaged(Damage),
     /// A newer version of Tallybook wrote this. Upgrade; nothing is wrong with the journal.
     Unsupported,
-    /// The operating system failed a call. The journal is as it was.
+    /// The operating system failed a call. Nothing that was acknowledged is lost; try again, or look at the disk.
     Io,
-    /// There is no room to prepare for more. Nothing was written and the engine lives on: free some space, retry.
+    /// There is no room on the disk. No event was written; an engine that was running lives on: free some space, retry.
     NoSpace,
     /// The inbox is full. Nothing was written: try again later, or wait in line.
     Busy,
     /// The engine halted while this command was under way: it may or may not be there after reopening. Reopen, and
     /// retry with the same idempotency key.
     OutcomeUnknown,
-    /// The engine halted before this command. Nothing was written: reopen, and retry.
+    /// The engine halted: a command that came after that wrote nothing. Reopen, and retry.
     Halted,
     /// The engine was shut down. Nothing was written.
     Closed,
     /// The deadline passed before the work was done; it goes on in the background.
     DeadlinePassed,
-    /// An argument of the host was out of range. Nothing was written: correct it.
+    /// An argument of the host was out of range or of the wrong form. Nothing was written: correct it.
     InvalidArgument,
+    /// The cursor is of another journal, or of an event that a crash unmade. Take a new view, and go on after its
+    /// cursor.
+    CursorMismatch,
 }
 
 /// Where a journal is damaged.
@@ -66,7 +69,9 @@ impl Error {
     /// An I/O error, with what was being done.
     pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Error {
         let kind = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::NoSpace,
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                ErrorKind::NoSpace
+            }
             _ => ErrorKind::Io,
         };
         Error(Arc::new(Inner { kind, message: doing.into(), source: Some(source) }))

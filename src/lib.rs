@@ -1,4 +1,38 @@
 //! Goals and budgets for long-running software agents: embedded, event-sourced, on an append-only journal.
+//!
+//! A host opens an [`Engine`] (or, without a runtime, a [`Blocking`] one) on a directory and gives it commands:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?; let dir = dir.path();
+//! use tallybook::{Blocking, CommandError, NewGoal, Turn};
+//!
+//! let engine = Blocking::open(dir)?;
+//! let goal = engine.create_goal(NewGoal::new("ship 2.0").token_budget(1_000))?;
+//! engine.record_turn(goal.id, Turn::tokens(1_200))?; // durable; the budget is exhausted, so the goal is paused
+//! match engine.resume_goal(goal.id) {
+//!     Err(CommandError::Refused(refusal)) => assert_eq!((refusal.limit, refusal.spent), (1_000, 1_200)),
+//!     other => unreachable!("{other:?}"),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! A command has one of four outcomes. It is **done**: its events are durable, numbered, published and fed. It is
+//! **refused** ([`Refusal`]) by a limit, and the refusal is an event of its own. It is **rejected** ([`Rejection`]):
+//! it makes no sense as it is, and nothing was written. Or the engine **could not** carry it out ([`Error`]), and the
+//! error's [kind](ErrorKind) says what to do next.
+//!
+//! | to | use |
+//! | --- | --- |
+//! | give commands, with idempotency keys and actors | [`Engine::execute`] with a [`Request`], or the typed methods |
+//! | read the state, consistent at one `seq` | [`Engine::view`], [`View`] |
+//! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`Cursor`] |
+//! | account turns of an agent | [`Engine::begin_turn`], [`TurnHandle`], [`Engine::account_turn`] |
+//! | read a journal without an engine, beside a live one too | [`JournalReader`] |
+//! | speak JSON lines | [`adapter::jsonl`] |
+//!
+//! With `default-features = false` there is only the library, without the command line. The feature `test-util` adds
+//! what tests of a host need: seeded randomness, an engine without a thread, and a simulated disk.
 
 pub mod adapter;
 pub mod clock;
@@ -13,8 +47,8 @@ pub mod storage;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
-    Goal, GoalQuery, KeyWindow, NewGoal, RecordTurn, Refusal, Rejection, RejectionKind, Request, Rules,
-    SetGoalBudget, StateHash, TransitionGoal, Turn,
+    Budget, Command, Goal, GoalQuery, KeyWindow, NewGoal, RecordTurn, Refusal, Rejection, RejectionKind,
+    Request, Rules, SetGoalBudget, State, StateHash, TransitionGoal, Turn, TurnTarget,
 };
 pub use engine::{
     Blocking, CommandError, CommandResult, Cursor, Durability, Engine, EngineStatus, Events, FeedEvent,
@@ -22,6 +56,12 @@ pub use engine::{
     SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
-pub use event::{ChangeEvent, GoalStatus, Payload};
+pub use event::{ChangeEvent, Charge, GoalStatus, Meta, Payload, RefusalKind, TransitionReason};
 pub use ids::{BudgetId, Epoch, GoalId, JournalId};
 pub use journal::{Finding, FindingKind, Location, format};
+pub use projection::Projection;
+
+/// The examples of the README are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,8 @@
 //! A day of requests to a language model, applied whole: the sums are those of an independent computation, whatever is
 //! done to the engine in between.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::path::Path;
 
 use tallybook::domain::Request;

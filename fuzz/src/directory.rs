@@ -17,7 +17,7 @@ use crate::samples::{Files, files, open, sample_journals};
 pub fn check_directory(bytes: &[u8]) {
     let mut input = Input::new(bytes);
     let disk = SimulatedDisk::new(0);
-    let made = if input.u8() % 2 == 0 { arbitrary(&mut input) } else { damaged(&mut input) };
+    let made = if input.u8().is_multiple_of(2) { arbitrary(&mut input) } else { damaged(&mut input) };
     for (name, bytes) in made {
         disk.put(&name, &bytes);
     }

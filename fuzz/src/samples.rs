@@ -7,8 +7,8 @@ use tallybook::domain::Request;
 use tallybook::ids::SeededEntropy;
 use tallybook::storage::{SimulatedDisk, Storage, Survivors};
 use tallybook::{
-    Blocking, GoalStatus, ManualClock, NewGoal, Options, RecordTurn, SetGoalBudget, Timestamp, TransitionGoal,
-    Turn,
+    Blocking, GoalStatus, ManualClock, NewGoal, Options, RecordTurn, SetGoalBudget, Timestamp,
+    TransitionGoal, Turn,
 };
 
 /// The files of a directory: names and bytes.

@@ -68,3 +68,58 @@ fn is_of_budget(payload: &Payload, budget: &BudgetId) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use tallybook::event::decode_event;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        filter: FilterArguments,
+    }
+
+    const PARENT: &str = "0190b5a8-7b1c-7000-8000-000000000001";
+    const CHILD: &str = "0190b5a8-7b1c-7000-8000-000000000002";
+
+    /// The `seq`s of the events below that the options let pass.
+    fn passed(options: &[&str]) -> Vec<u64> {
+        let events = [
+            r#"{"seq":1,"ts":"2026-01-01T00:00:00.000000Z","kind":"goal_created","data":{"goal_id":"PARENT","scope":"","text":"a","token_budget":"9","parent_goal":null,"budgets":["money"]},"session_id":"s"}"#,
+            r#"{"seq":2,"ts":"2026-01-01T00:00:00.000000Z","kind":"goal_created","data":{"goal_id":"CHILD","scope":"","text":"b","token_budget":null,"parent_goal":"PARENT","budgets":[]}}"#,
+            r#"{"seq":3,"ts":"2026-01-01T00:00:00.000000Z","kind":"turn_recorded","v":2,"data":{"goal_id":"CHILD","tokens":"10","turns":1,"seconds":0,"late":false,"overage":[{"budget_id":"goal:PARENT","amount":"1"}]},"session_id":"s"}"#,
+            r#"{"seq":4,"ts":"2026-01-01T00:00:00.000000Z","kind":"budget_exhausted","data":{"budget_id":"goal:PARENT","limit":"9","spent":"10","overage":"1"},"session_id":"t"}"#,
+            r#"{"seq":5,"ts":"2026-01-01T00:00:00.000000Z","kind":"goal_transitioned","data":{"goal_id":"CHILD","from":"active","to":"paused","reason":"parent","revision":2,"by_goal":"PARENT","budget_id":"goal:PARENT","note":null}}"#,
+        ];
+        let filter = Options::try_parse_from(["events"].iter().chain(options)).unwrap().filter;
+        assert_eq!(filter.is_empty(), options.is_empty());
+        let decode = |line: &&str| {
+            decode_event(line.replace("PARENT", PARENT).replace("CHILD", CHILD).as_bytes()).unwrap()
+        };
+        events.iter().map(decode).filter(|event| filter.matches(event)).map(|event| event.seq).collect()
+    }
+
+    #[test]
+    fn every_option_narrows_what_is_printed() {
+        let (of_parent, of_child) = (format!("goal:{PARENT}"), format!("goal:{CHILD}"));
+        assert_eq!(passed(&[]), [1, 2, 3, 4, 5]);
+        assert_eq!(passed(&["--kind", "goal_created"]), [1, 2]);
+        assert_eq!(passed(&["--goal", PARENT]), [1, 4, 5]);
+        assert_eq!(passed(&["--goal", CHILD]), [2, 3, 5]);
+        assert_eq!(passed(&["--budget", &of_parent]), [1, 3, 4, 5]);
+        assert_eq!(passed(&["--budget", &of_child]), [2, 3]);
+        assert_eq!(passed(&["--budget", "money"]), [1]);
+        assert_eq!(passed(&["--session", "s"]), [1, 3]);
+        assert_eq!(passed(&["--session", "s", "--kind", "turn_recorded", "--goal", CHILD]), [3]);
+        assert!(passed(&["--session", "s", "--kind", "budget_exhausted"]).is_empty());
+    }
+
+    #[test]
+    fn a_kind_that_nobody_knows_is_refused_with_those_that_are_known() {
+        let error = Options::try_parse_from(["events", "--kind", "goal"]).map(drop).unwrap_err().to_string();
+        assert!(error.contains("goal_created"), "{error}");
+    }
+}

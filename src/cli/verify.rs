@@ -46,7 +46,8 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<u8, Failure> {
 }
 
 fn to_json(report: &VerifyReport) -> VerifyJson<'_> {
-    let VerifyReport { journal_id, segments, events, last_good_seq, is_clean, is_live, findings } = report;
+    let VerifyReport { journal_id, segments, events, last_good_seq, is_clean, is_live, findings, .. } =
+        report;
     VerifyJson {
         journal_id: journal_id.to_string(),
         segments: *segments,

@@ -14,6 +14,7 @@ static TOKENS: LazyLock<Arc<str>> = LazyLock::new(|| UNIT_TOKENS.into());
 ///
 /// Always `limit + overage() = spent + remaining()`, where there is a limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Budget {
     /// Its id.
     pub id: BudgetId,

@@ -11,11 +11,14 @@ use crate::ids::{BudgetId, GoalId};
 pub struct Request {
     /// What is to be done.
     pub command: Command,
-    /// The idempotency key: the same key with the same command is a retry, and is never done twice (law EXACT).
+    /// The idempotency key, 1 to 200 bytes without control characters: within the key window the same key with the
+    /// same command is a retry, and is not done again (law EXACT); with another command it is a conflict. Actor,
+    /// session and metadata are not compared. A command that wrote no event (rejected, a suppressed refusal, a turn
+    /// where no goal is active) leaves its key unused.
     pub key: Option<Arc<str>>,
-    /// Who asks.
+    /// Who asks: at most 200 bytes without control characters.
     pub actor: Option<Arc<str>>,
-    /// The session that it belongs to.
+    /// The session that it belongs to: at most 200 bytes without control characters.
     pub session_id: Option<Arc<str>>,
     /// Metadata of the host.
     pub meta: Option<Meta>,
@@ -126,13 +129,14 @@ pub struct NewGoal {
     pub goal_id: Option<GoalId>,
     /// What is to be reached.
     pub text: Arc<str>,
-    /// Where it lives; `None`: "" for a goal without a parent, the goal's own id for one with.
+    /// Where it lives, at most 200 bytes without control characters; `None`: "" for a goal without a parent, the goal's own id for one with.
     pub scope: Option<Arc<str>>,
     /// The limit of its tokens; `None`: unlimited.
     pub token_budget: Option<u128>,
     /// The goal that it works for.
     pub parent_goal: Option<GoalId>,
-    /// Further budgets that it names.
+    /// Further budgets that it names. They have to exist: in this version there are none but those of goals, which
+    /// cannot be named.
     pub budgets: Vec<BudgetId>,
 }
 
@@ -196,7 +200,7 @@ pub struct TransitionGoal {
     pub expected_revision: Option<u64>,
     /// Whether it is paused because the work is blocked; only together with [`GoalStatus::Paused`].
     pub blocked: bool,
-    /// A note to keep with the change.
+    /// A note to keep with the change, of at most 1,000 characters.
     pub note: Option<Arc<str>>,
 }
 
@@ -301,7 +305,8 @@ pub struct Turn {
     pub seconds: u64,
     /// How many turns these figures are the sum of; at least 1.
     pub turns: u64,
-    /// What was used of other budgets.
+    /// What was used of other budgets. They have to exist: in this version there are none but those of goals, which
+    /// cannot be charged by name.
     pub charges: Vec<Charge>,
 }
 

@@ -1,5 +1,7 @@
 //! What [`decide`](crate::domain::decide) answers.
 
+use std::fmt;
+
 use crate::domain::Goal;
 use crate::event::{Payload, RefusalKind, TransitionReason};
 use crate::ids::{BudgetId, GoalId};
@@ -33,6 +35,7 @@ pub enum Outcome {
 
 /// A refusal by limit, status, authority or risk: a value that the host matches on.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Refusal {
     /// Why.
     pub kind: RefusalKind,
@@ -99,6 +102,12 @@ pub enum RejectionKind {
     KeyExpired,
     /// The goal was forgotten.
     Forgotten,
+}
+
+impl fmt::Display for RejectionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 impl RejectionKind {

@@ -10,6 +10,7 @@ use crate::ids::{BudgetId, GoalId};
 
 /// A goal as of one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Goal {
     /// Its id.
     pub id: GoalId,
@@ -64,6 +65,41 @@ impl Default for GoalQuery {
     /// The newest hundred.
     fn default() -> GoalQuery {
         GoalQuery { limit: 100, before: None, scope: None, status: None }
+    }
+}
+
+impl GoalQuery {
+    /// The newest hundred, until told otherwise.
+    pub fn new() -> GoalQuery {
+        GoalQuery::default()
+    }
+
+    /// No more than so many.
+    #[must_use]
+    pub fn limit(mut self, limit: usize) -> GoalQuery {
+        self.limit = limit;
+        self
+    }
+
+    /// Only those created before this one: the next page.
+    #[must_use]
+    pub fn before(mut self, goal_id: GoalId) -> GoalQuery {
+        self.before = Some(goal_id);
+        self
+    }
+
+    /// Only those of this scope.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<Arc<str>>) -> GoalQuery {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// Only those with this status.
+    #[must_use]
+    pub fn status(mut self, status: GoalStatus) -> GoalQuery {
+        self.status = Some(status);
+        self
     }
 }
 

@@ -97,7 +97,7 @@ impl State {
     }
 
     /// A digest of all that decides and all that is shown: equal states have equal hashes, on any machine. Only
-    /// what changed since it was last asked is looked at anew.
+    /// what changed since it was last asked is digested anew; the digests of all are then put together.
     pub fn state_hash(&self) -> StateHash {
         hash::state_hash(self)
     }

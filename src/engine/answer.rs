@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 
 /// A command was carried out, and its events are durable.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Receipt {
     /// The `seq` of its first event; `None` when it changed nothing.
     pub first_seq: Option<u64>,
@@ -22,13 +23,28 @@ pub struct Receipt {
     pub result: CommandResult,
 }
 
+impl Receipt {
+    /// The goal that the command was about, if it was about one.
+    pub fn goal(&self) -> Option<&Goal> {
+        match &self.result {
+            CommandResult::Goal(goal) => Some(goal),
+            CommandResult::Nothing => None,
+        }
+    }
+
+    /// The same, taken out.
+    pub fn into_goal(self) -> Option<Goal> {
+        self.result.into_goal()
+    }
+}
+
 /// What a command was about, as it is right after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommandResult {
     /// A goal.
     Goal(Box<Goal>),
-    /// Nothing: a turn where no goal is active.
+    /// No goal: a turn where none is active, or a command about the journal as a whole.
     Nothing,
 }
 
@@ -75,6 +91,14 @@ impl Pending {
     pub(super) fn new() -> (oneshot::Sender<CommandAnswer>, Pending) {
         let (sender, receiver) = oneshot::channel();
         (sender, Pending(receiver))
+    }
+
+    /// An answer that is there already.
+    pub(super) fn answered(answer: CommandAnswer) -> Pending {
+        let (sender, pending) = Pending::new();
+        // The receiver is right here.
+        let _ = sender.send(answer);
+        pending
     }
 
     /// Waits on this thread, without a runtime.

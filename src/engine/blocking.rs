@@ -4,11 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::answer::{CommandError, Pending, Receipt};
+use super::feed::{Start, Subscription};
 use super::handle::{Engine, goal_of};
+use super::health::Health;
 use super::options::Options;
 use super::published::View;
+use super::turns::{PendingTurns, TurnHandle};
 use crate::domain::{Goal, NewGoal, RecordTurn, Request, SetGoalBudget, TransitionGoal, Turn};
 use crate::error::Error;
+use crate::event::GoalStatus;
 use crate::ids::GoalId;
 
 /// An engine whose methods wait on the caller's thread. No runtime is needed; on a thread that runs asynchronous
@@ -42,10 +46,15 @@ impl Blocking {
     /// # Errors
     /// See [`Engine::open`].
     pub fn open(dir: impl AsRef<Path>) -> Result<Blocking, Error> {
-        Options::new().open_blocking(dir).map(Blocking::new)
+        Options::new().open_blocking(dir)
     }
 
-    /// The same engine with methods that return futures, and with those that never wait.
+    /// The options to open an engine with; see [`Options::open_blocking`].
+    pub fn options() -> Options {
+        Options::new()
+    }
+
+    /// The same engine with methods that return futures.
     pub fn engine(&self) -> &Engine {
         &self.engine
     }
@@ -76,6 +85,14 @@ impl Blocking {
         pollster::block_on(self.engine.submit_all(requests))
     }
 
+    /// Hands a command over if there is a place in the inbox.
+    ///
+    /// # Errors
+    /// See [`Engine::try_submit`].
+    pub fn try_submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
+        self.engine.try_submit(request)
+    }
+
     /// Creates a goal. See [`Engine::create_goal`].
     ///
     /// # Errors
@@ -90,6 +107,38 @@ impl Blocking {
     /// See [`CommandError`].
     pub fn transition_goal(&self, transition: TransitionGoal) -> Result<Goal, CommandError> {
         goal_of(self.execute(transition)?)
+    }
+
+    /// Pauses a goal. See [`Engine::transition_goal`].
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub fn pause_goal(&self, id: GoalId) -> Result<Goal, CommandError> {
+        self.transition_goal(TransitionGoal::new(id, GoalStatus::Paused))
+    }
+
+    /// Resumes a goal. See [`Engine::transition_goal`].
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub fn resume_goal(&self, id: GoalId) -> Result<Goal, CommandError> {
+        self.transition_goal(TransitionGoal::new(id, GoalStatus::Active))
+    }
+
+    /// Completes a goal, for good. See [`Engine::transition_goal`].
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub fn complete_goal(&self, id: GoalId) -> Result<Goal, CommandError> {
+        self.transition_goal(TransitionGoal::new(id, GoalStatus::Completed))
+    }
+
+    /// Clears a goal, for good. See [`Engine::transition_goal`].
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub fn clear_goal(&self, id: GoalId) -> Result<Goal, CommandError> {
+        self.transition_goal(TransitionGoal::new(id, GoalStatus::Cleared))
     }
 
     /// Sets the token budget of a goal. See [`Engine::set_goal_budget`].
@@ -127,6 +176,34 @@ impl Blocking {
     /// See [`Engine::wait_for`].
     pub fn wait_for(&self, seq: u64) -> Result<View, Error> {
         pollster::block_on(self.engine.wait_for(seq))
+    }
+
+    /// Begins a turn of the goal that is active in `scope`. See [`Engine::begin_turn`].
+    pub fn begin_turn(&self, scope: &str) -> Option<TurnHandle> {
+        self.engine.begin_turn(scope)
+    }
+
+    /// Books a turn without ever failing or delaying it. See [`Engine::account_turn`].
+    pub fn account_turn(&self, goal_id: GoalId, turn: Turn) {
+        self.engine.account_turn(goal_id, turn);
+    }
+
+    /// The turns that wait to be booked. See [`Engine::pending_turns`].
+    pub fn pending_turns(&self) -> PendingTurns {
+        self.engine.pending_turns()
+    }
+
+    /// Follows the journal from a place on; wait with [`Subscription::next_blocking`].
+    ///
+    /// # Errors
+    /// See [`Engine::subscribe`].
+    pub fn subscribe(&self, start: Start) -> Result<Subscription, Error> {
+        self.engine.subscribe(start)
+    }
+
+    /// How the engine is doing.
+    pub fn health(&self) -> Health {
+        self.engine.health()
     }
 
     /// Waits until the turns that were added up while the inbox was full are booked. See [`Engine::flush_turns`].

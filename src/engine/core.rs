@@ -44,6 +44,10 @@ pub(super) struct Core {
 struct Answers {
     commands: Vec<(oneshot::Sender<CommandAnswer>, CommandAnswer)>,
     views: Vec<(ViewReply, Result<View, Error>)>,
+    /// Turns for which nobody waits: to be counted, should the engine halt.
+    accounted: Vec<(GoalId, Turn)>,
+    /// What came after the work at which the engine had to halt.
+    not_begun: Vec<Work>,
 }
 
 /// Why a command has no receipt: it was not carried out, or the engine has to halt.
@@ -115,29 +119,42 @@ impl Core {
         if !self.is_open() {
             return self.shared.inbox.check_open();
         }
-        self.report_suppressed(|_| true)?;
+        let reported = self.report_suppressed(|_| true);
         let (now, last) = (self.now(), self.view());
-        self.journal.take().map_or(Ok(()), |journal| journal.close(now))?;
+        // However this ends, the journal is done with: the lock is given up, and the writer's thread with it.
+        let Some(journal) = self.journal.take() else { return Ok(()) };
+        reported.and_then(|()| journal.close(now))?;
         self.shared.publish(last);
         Ok(())
     }
 
     fn decide_all(&mut self, drained: Drained, answers: &mut Answers) -> Result<(), Error> {
         let minute = minute_of(self.now());
-        self.report_suppressed(|then| then < minute)?;
+        if let Err(error) = self.report_suppressed(|then| then < minute) {
+            answers.not_begun = drained.work;
+            return Err(error);
+        }
         let mut flushes = Vec::new();
-        for work in drained.work {
-            match work {
-                Work::Command(request, reply) => {
-                    let answer = match self.carry_out(&request) {
-                        Ok(receipt) => Ok(receipt),
-                        Err(Stopped::Command(error)) => Err(error),
-                        Err(Stopped::Engine(error)) => {
-                            answers.commands.push((reply, Err(error.clone().into())));
-                            return Err(error);
-                        }
-                    };
-                    answers.commands.push((reply, answer));
+        let mut work = drained.work.into_iter();
+        while let Some(next) = work.next() {
+            match next {
+                Work::Command(request, reply) if matches!(request.command, Command::ReportSuppressed(_)) => {
+                    answers.commands.push((reply, Err(engines_own(&request.command).into())));
+                }
+                Work::Command(request, reply) => match self.carry_out(&request) {
+                    Ok(receipt) => answers.commands.push((reply, Ok(receipt))),
+                    Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
+                    Err(Stopped::Engine(error)) => {
+                        answers.commands.push((reply, Err(error.clone().into())));
+                        answers.not_begun = flushes.into_iter().map(Work::Flush).chain(work).collect();
+                        return Err(error);
+                    }
+                },
+                Work::Account(goal_id, turn) => {
+                    if let Err(error) = self.book_accounted(goal_id, *turn, answers) {
+                        answers.not_begun = flushes.into_iter().map(Work::Flush).chain(work).collect();
+                        return Err(error);
+                    }
                 }
                 Work::View(reply) => answers.views.push((reply, Ok(self.view()))),
                 Work::Flush(reply) => flushes.push(reply),
@@ -145,19 +162,31 @@ impl Core {
         }
         let mut waits = None;
         for (goal_id, turn) in drained.turns {
-            waits = self.book_pending(goal_id, turn)?.or(waits);
+            waits = self.book_accounted(goal_id, turn, answers)?.or(waits);
         }
         let flushed = waits.map_or_else(|| Ok(self.view()), Err);
         answers.views.extend(flushes.into_iter().map(|reply| (reply, flushed.clone())));
         Ok(())
     }
 
-    /// Turns that were added up while the inbox was full. Why they have to wait on, if they have to.
-    fn book_pending(&mut self, goal_id: GoalId, turn: Turn) -> Result<Option<Error>, Error> {
+    /// Books turns for which nobody waits. What finds no room waits for the next occasion (why is returned then); what
+    /// cannot be booked at all is counted.
+    fn book_accounted(
+        &mut self,
+        goal_id: GoalId,
+        turn: Turn,
+        answers: &mut Answers,
+    ) -> Result<Option<Error>, Error> {
         let request = Request::from(RecordTurn::goal(goal_id, turn.clone()));
         match self.carry_out(&request) {
-            Ok(_) => Ok(None),
-            Err(Stopped::Engine(error)) => Err(error),
+            Ok(_) => {
+                answers.accounted.push((goal_id, turn));
+                Ok(None)
+            }
+            Err(Stopped::Engine(error)) => {
+                answers.accounted.push((goal_id, turn));
+                Err(error)
+            }
             Err(Stopped::Command(CommandError::Engine(error))) => {
                 tracing::warn!(%error, %goal_id, "turns wait for room");
                 if let Err(turn) = self.shared.inbox.defer_turn(goal_id, turn) {
@@ -321,13 +350,16 @@ impl Core {
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
         self.journal = None;
-        self.shared.halt(error);
+        self.shared.halt(error, answers.not_begun);
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,
             format!(
                 "the engine halted while this command was under way, so its outcome is unknown; reopen and retry with the same key: {error}"
             ),
         );
+        for (goal_id, turn) in answers.accounted {
+            self.shared.count_dropped_turns(goal_id, &turn, &unknown);
+        }
         for (reply, _) in answers.commands {
             // A caller that no longer waits has nothing to be told.
             let _ = reply.send(Err(unknown.clone().into()));
@@ -397,6 +429,12 @@ fn refused(refusal: Refusal) -> Stopped {
 
 fn halted() -> Error {
     Error::new(ErrorKind::Halted, "the engine is not running; nothing was written")
+}
+
+/// A count of suppressed refusals that a host made up would be no fact (law HONEST).
+fn engines_own(command: &Command) -> Rejection {
+    let message = format!("{} is the engine's own: no caller can give it", command.op());
+    Rejection { kind: RejectionKind::Invalid, message, max: None, goal: None }
 }
 
 fn too_large(error: &Error) -> Rejection {

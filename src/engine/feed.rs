@@ -11,6 +11,7 @@ use super::answer::writer_is_gone;
 use super::cursor::Cursor;
 use super::frames::{decode_line, lines};
 use super::health::EngineStatus;
+use super::published::View;
 use super::writer::Shared;
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
@@ -21,7 +22,7 @@ use crate::journal::{Walk, WalkSource};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
-    /// With the next event that is published.
+    /// With the event after those that are in [`Subscription::snapshot`].
     Now,
     /// With the first event of the journal.
     Beginning,
@@ -65,8 +66,10 @@ pub struct Subscription {
     walk: Walk,
     published: watch::Receiver<u64>,
     ready: VecDeque<FeedItem>,
-    /// Events up to this one were there when it began; `None` once that was said.
-    catch_up_to: Option<u64>,
+    /// The state when it began.
+    snapshot: View,
+    /// Whether everything that is in the snapshot was given, and that was said.
+    is_caught_up: bool,
     is_over: bool,
 }
 
@@ -85,18 +88,28 @@ impl Subscription {
             }
         };
         let walk = Walk::open(Arc::clone(&shared.storage), source(), next_seq)?;
-        let catch_up_to = Some(view.seq());
         Ok(Subscription {
             shared: Arc::clone(shared),
             walk,
             published,
             ready: VecDeque::new(),
-            catch_up_to,
+            snapshot: view,
+            is_caught_up: false,
             is_over: false,
         })
     }
 
-    /// The next item; waits for it. `None` after the engine was shut down and everything was given.
+    /// The published state when the subscription began: what a client of [`Start::Now`] goes on from.
+    pub fn snapshot(&self) -> &View {
+        &self.snapshot
+    }
+
+    /// Whether it is over: the engine ended, and everything was given.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// The next item; waits for it. What is in the journal already is read on the caller's thread. `None` after the engine was shut down and everything was given.
     ///
     /// Dropping the future loses nothing.
     ///
@@ -129,7 +142,7 @@ impl Subscription {
         pollster::block_on(self.next())
     }
 
-    /// The next item, if there is one already; `None` also when the subscription is over.
+    /// The next item, if there is one already; `None` also when the subscription [is over](Self::is_over).
     ///
     /// # Errors
     /// See [`next`](Self::next).
@@ -150,8 +163,8 @@ impl Subscription {
         if let Some(item) = self.ready.pop_front() {
             return Ok(Some(item));
         }
-        if self.catch_up_to.is_some_and(|until| self.walk.next_seq() > until) {
-            self.catch_up_to = None;
+        if !self.is_caught_up && self.walk.next_seq() > self.snapshot.seq() {
+            self.is_caught_up = true;
             return Ok(Some(FeedItem::CaughtUp));
         }
         self.is_over = status != EngineStatus::Running;
@@ -186,7 +199,7 @@ pub(super) fn check_cursor(
 ) -> Result<(), Error> {
     let refuse = |why: String| {
         Err(Error::new(
-            ErrorKind::InvalidArgument,
+            ErrorKind::CursorMismatch,
             format!("the cursor {cursor} does not fit this journal: {why}"),
         ))
     };

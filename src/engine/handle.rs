@@ -27,7 +27,8 @@ use crate::storage::Storage;
 /// A journal, open for writing, with the state it folds to. One journal is one account; a host with many opens many,
 /// at the cost of a thread, a directory and the state each.
 ///
-/// Copies are handles of the same engine. It closes when the last is dropped, or by [`shutdown`](Self::shutdown).
+/// Copies are handles of the same engine; so is a [`TurnHandle`](super::TurnHandle). It closes when the last is dropped,
+/// which waits for the last sync, or by [`shutdown`](Self::shutdown), which does not block the thread.
 ///
 /// Methods that return futures need no particular runtime. Without any, use [`blocking`](Self::blocking).
 ///
@@ -60,8 +61,9 @@ impl Engine {
     ///
     /// # Errors
     /// `Locked` when another writer holds it, `Damaged` when what was synced is not there any more as it was,
-    /// `Unsupported` when a newer version wrote it, `Io` when the operating system fails a call. Existing files are
-    /// left as they are in every case.
+    /// `Unsupported` when a newer version wrote it: such a refusal leaves every segment as it is.
+    /// `InvalidArgument` for options out of range, `NoSpace` when there is no room, `Io` when the operating system fails
+    /// a call.
     pub async fn open(dir: impl AsRef<Path>) -> Result<Engine, Error> {
         Options::new().open(dir).await
     }
@@ -76,6 +78,8 @@ impl Engine {
         options: Options,
         storage: impl FnOnce() -> Result<Arc<dyn Storage>, Error> + Send + 'static,
     ) -> Result<Engine, Error> {
+        // Before anything is made on disk.
+        options.journal()?;
         if options.inline {
             let writer = Arc::new(Writer::open(options, storage()?)?);
             return Ok(Engine {
@@ -127,26 +131,43 @@ impl Engine {
         Ok(pending)
     }
 
-    /// Hands many commands over at once, in order: the cheapest way to have many in flight.
+    /// Hands many commands over at once, in order: the cheapest way to have many in flight. There is one answer for
+    /// each; if the engine ends before all were handed over, the rest are answered so.
     ///
     /// # Errors
-    /// `Halted` or `Closed`; the commands that were handed over before are carried out, or not, as if they had been
-    /// handed over alone.
+    /// `Halted` or `Closed`, when none was handed over.
     pub async fn submit_all(&self, requests: Vec<Request>) -> Result<Vec<Pending>, Error> {
-        let mut pending = Vec::with_capacity(requests.len());
+        let total = requests.len();
+        let mut pending = Vec::with_capacity(total);
         let mut requests = requests.into_iter();
-        while !requests.as_slice().is_empty() {
-            let chunk = requests.as_slice().len().min(self.shared().inbox.capacity());
-            self.shared().inbox.reserve(chunk).await?;
-            let work = requests.by_ref().take(chunk).map(|request| {
-                let (reply, answer) = Pending::new();
-                pending.push(answer);
-                Work::Command(Box::new(request), reply)
-            });
-            self.shared().inbox.put(work)?;
-            self.kick();
+        while pending.len() < total {
+            let handed_over = pending.len();
+            if let Err(error) = self.submit_chunk(&mut requests, &mut pending).await {
+                if handed_over == 0 {
+                    return Err(error);
+                }
+                pending.truncate(handed_over);
+                pending.resize_with(total, || Pending::answered(Err(error.clone().into())));
+            }
         }
         Ok(pending)
+    }
+
+    async fn submit_chunk(
+        &self,
+        requests: &mut std::vec::IntoIter<Request>,
+        pending: &mut Vec<Pending>,
+    ) -> Result<(), Error> {
+        let chunk = requests.len().min(self.shared().inbox.capacity());
+        self.shared().inbox.reserve(chunk).await?;
+        let work = requests.take(chunk).map(|request| {
+            let (reply, answer) = Pending::new();
+            pending.push(answer);
+            Work::Command(Box::new(request), reply)
+        });
+        self.shared().inbox.put(work)?;
+        self.kick();
+        Ok(())
     }
 
     /// Hands a command over if there is a place in the inbox.
@@ -170,8 +191,12 @@ impl Engine {
 
     /// Pauses, resumes, completes or clears a goal.
     ///
+    /// Pausing a goal pauses the active goals below it, with the reason `parent`; resuming it resumes those again.
+    /// Ending it clears the open goals below it.
+    ///
     /// # Errors
-    /// See [`CommandError`]. Resuming under an exhausted budget is refused.
+    /// See [`CommandError`]. `InvalidTransition` when the goal has that status already, is ended, or is to be active
+    /// under a goal that is not. Resuming under an exhausted budget is refused.
     pub async fn transition_goal(&self, transition: TransitionGoal) -> Result<Goal, CommandError> {
         goal_of(self.execute(transition).await?)
     }
@@ -211,7 +236,8 @@ impl Engine {
     /// Sets, raises, lowers or removes the token budget of a goal, and resumes it if asked to.
     ///
     /// # Errors
-    /// See [`CommandError`].
+    /// See [`CommandError`]. If it is to be resumed and a budget would still be exhausted, the whole command is refused,
+    /// and the limit stays as it was.
     pub async fn set_goal_budget(&self, set: SetGoalBudget) -> Result<Goal, CommandError> {
         goal_of(self.execute(set).await?)
     }
@@ -269,7 +295,8 @@ impl Engine {
     /// Follows the journal from a place on: first what is there, then live, without gap or duplicate.
     ///
     /// # Errors
-    /// `InvalidArgument` when the cursor is of another journal, or of a future that a crash unmade.
+    /// `CursorMismatch` when the cursor is of another journal, or of a future that a crash unmade; `Io` or `Damaged`
+    /// when the journal cannot be read.
     pub fn subscribe(&self, start: Start) -> Result<Subscription, Error> {
         Subscription::open(self.shared(), start)
     }

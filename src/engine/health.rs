@@ -16,6 +16,7 @@ pub enum EngineStatus {
 
 /// How an engine is doing, for an operator's dashboard.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Health {
     /// What it does.
     pub status: EngineStatus,
@@ -31,7 +32,8 @@ pub struct Health {
     pub inbox_depth: usize,
     /// How many can wait.
     pub inbox_capacity: usize,
-    /// Fire-and-forget turns that could not be booked, since the engine was opened.
+    /// Fire-and-forget turns that could not be booked, or may not have been when the engine halted, since it was
+    /// opened.
     pub dropped_turns: u64,
     /// Goals with turns that were added up while the inbox was full, and are not booked yet.
     pub goals_with_pending_turns: usize,

@@ -20,6 +20,8 @@ pub(super) type ViewReply = oneshot::Sender<Result<View, Error>>;
 pub(super) enum Work {
     /// A command, and where its answer goes.
     Command(Box<Request>, oneshot::Sender<CommandAnswer>),
+    /// A turn that is booked fire-and-forget: nobody waits for an answer, but nothing is lost without a count.
+    Account(GoalId, Box<Turn>),
     /// The state after everything handed over before, once that is durable.
     View(ViewReply),
     /// The same, after the turns that were added up, too; `NoSpace` when those have to wait.

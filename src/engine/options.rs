@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::blocking::Blocking;
 use super::handle::Engine;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::{KeyWindow, Rules};
@@ -147,8 +148,8 @@ impl Options {
     ///
     /// # Errors
     /// See [`Engine::open`].
-    pub fn open_blocking(self, dir: impl AsRef<Path>) -> Result<Engine, Error> {
-        pollster::block_on(self.open(dir))
+    pub fn open_blocking(self, dir: impl AsRef<Path>) -> Result<Blocking, Error> {
+        pollster::block_on(self.open(dir)).map(|engine| engine.blocking())
     }
 
     /// Opens the journal in any storage: a simulated disk, say.

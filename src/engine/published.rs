@@ -27,6 +27,7 @@ struct Snapshot {
 
 /// A summary of a journal's state: two engines, or an engine and a replay, that agree on it hold the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Head {
     /// The `seq` of the last event; 0 in an empty journal.
     pub seq: u64,

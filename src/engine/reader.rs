@@ -86,7 +86,7 @@ impl JournalReader {
     /// The events after a cursor.
     ///
     /// # Errors
-    /// `InvalidArgument` when the cursor is of another journal, or of a future that a crash unmade.
+    /// `CursorMismatch` when the cursor is of another journal, or of a future that a crash unmade.
     pub fn events_after(&self, cursor: &Cursor) -> Result<Events, Error> {
         check_cursor(cursor, self.journal_id, u64::MAX - 1, &mut self.walk(cursor.seq)?)?;
         self.events(cursor.seq + 1)
@@ -294,6 +294,7 @@ impl JournaledEvent<'_> {
 
 /// What [`JournalReader::verify`] found.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct VerifyReport {
     /// The journal.
     pub journal_id: JournalId,
@@ -313,6 +314,7 @@ pub struct VerifyReport {
 
 /// What [`JournalReader::statistics`] counts.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Statistics {
     /// The journal.
     pub journal_id: JournalId,
@@ -361,6 +363,11 @@ fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
     let mut folding = Some(Projection::default());
     let report = inspect(storage, &mut |_, event| {
         let Some(projection) = &mut folding else { return Ok(()) };
+        if event.seq != projection.seq + 1 {
+            // What is missing before it is a finding already.
+            folding = None;
+            return Ok(());
+        }
         projection.apply(event).map_err(|error| {
             // Past this nothing fits any more; that is one finding, not many.
             folding = None;

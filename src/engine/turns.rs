@@ -6,7 +6,7 @@ use super::answer::CommandError;
 use super::handle::Engine;
 use super::inbox::Work;
 use super::published::View;
-use crate::domain::{Goal, RecordTurn, Turn};
+use crate::domain::{Goal, Turn};
 use crate::error::{Error, ErrorKind};
 use crate::ids::GoalId;
 
@@ -50,19 +50,22 @@ impl Engine {
     }
 
     /// Books a turn without ever failing or delaying it: for the hot path of an agent. When the inbox is full, turns
-    /// add up per goal in memory and are booked together, as one event that says for how many it stands; see
-    /// [`pending_turns`](Self::pending_turns) and [`flush_turns`](Self::flush_turns). What cannot be booked at all is
-    /// counted in [`Health::dropped_turns`](super::Health::dropped_turns).
+    /// add up per goal in memory and are booked together, as one event that says for how many it stands; so do turns
+    /// for which the disk has no room. See [`pending_turns`](Self::pending_turns) and
+    /// [`flush_turns`](Self::flush_turns). What cannot be booked at all, or may not have been when the engine halted,
+    /// is counted in [`Health::dropped_turns`](super::Health::dropped_turns).
     pub fn account_turn(&self, goal_id: GoalId, turn: Turn) {
-        // Charges to further budgets cannot be added up: such a turn needs a place of its own.
-        match self.try_submit(RecordTurn::goal(goal_id, turn.clone())) {
-            Ok(pending) => drop(pending),
-            Err(error) if *error.kind() == ErrorKind::Busy && turn.charges.is_empty() => {
-                if let Err(turn) = self.shared().inbox.add_turn(goal_id, turn) {
-                    self.shared().count_dropped_turns(goal_id, &turn, &error);
-                }
-                self.kick();
+        let inbox = &self.shared().inbox;
+        let handed_over = match inbox.try_reserve() {
+            Ok(()) => inbox.put([Work::Account(goal_id, Box::new(turn.clone()))]),
+            // Charges to further budgets cannot be added up: such a turn needs a place of its own.
+            Err(busy) if *busy.kind() == ErrorKind::Busy && turn.charges.is_empty() => {
+                inbox.add_turn(goal_id, turn.clone()).map_err(|_| busy)
             }
+            Err(error) => Err(error),
+        };
+        match handed_over {
+            Ok(()) => self.kick(),
             Err(error) => self.shared().count_dropped_turns(goal_id, &turn, &error),
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
 
+use super::answer::CommandError;
 use super::core::Core;
 use super::frames::fold;
 use super::health::EngineStatus;
@@ -81,8 +82,8 @@ impl Shared {
         self.dropped_turns.fetch_add(turn.turns, Ordering::Relaxed);
     }
 
-    /// Takes nothing more, because of that error.
-    pub(super) fn halt(&self, error: &Error) {
+    /// Takes nothing more, because of that error; what was not begun is answered so.
+    pub(super) fn halt(&self, error: &Error, not_begun: Vec<Work>) {
         let why = Error::new(
             ErrorKind::Halted,
             format!(
@@ -90,7 +91,7 @@ impl Shared {
             ),
         );
         self.last_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
-        self.end(EngineStatus::Halted, why);
+        self.end(EngineStatus::Halted, why, not_begun);
     }
 
     /// Takes nothing more, because the host wants it so.
@@ -98,18 +99,20 @@ impl Shared {
         self.end(
             EngineStatus::Closed,
             Error::new(ErrorKind::Closed, "the engine was shut down; nothing was written"),
+            Vec::new(),
         );
     }
 
-    fn end(&self, status: EngineStatus, why: Error) {
+    fn end(&self, status: EngineStatus, why: Error, not_begun: Vec<Work>) {
         let left = self.inbox.close(why.clone());
         self.status.send_replace(status);
         // Wakes whoever waits for a `seq` that will not come.
         self.seq.send_modify(|_| ());
-        for work in left.work {
+        for work in not_begun.into_iter().chain(left.work) {
             // A caller that no longer waits has nothing to be told.
             match work {
                 Work::Command(_, reply) => drop(reply.send(Err(why.clone().into()))),
+                Work::Account(goal_id, turn) => self.count_dropped_turns(goal_id, &turn, &why),
                 Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
             }
         }
@@ -177,6 +180,7 @@ impl Writer {
         self.lock().commit(Drained { work, ..Drained::default() });
         match pollster::block_on(answer) {
             Ok(Ok(_)) => Ok(()),
+            Ok(Err(CommandError::Engine(error))) => Err(error),
             Ok(Err(error)) => {
                 Err(Error::new(ErrorKind::InvalidArgument, format!("setting the key window: {error}")))
             }
@@ -234,7 +238,7 @@ impl Writer {
         if is_closing && core.is_open() {
             match core.close() {
                 Ok(()) => self.shared.close(),
-                Err(error) => self.shared.halt(&error),
+                Err(error) => self.shared.halt(&error, Vec::new()),
             }
         }
         core.is_open().then_some(timeout)
@@ -251,7 +255,7 @@ struct HaltOnPanic<'a>(&'a Shared);
 impl Drop for HaltOnPanic<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.halt(&Error::new(ErrorKind::Halted, "the writer panicked"));
+            self.0.halt(&Error::new(ErrorKind::Halted, "the writer panicked"), Vec::new());
         }
     }
 }

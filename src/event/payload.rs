@@ -83,6 +83,12 @@ impl GoalStatus {
     }
 }
 
+impl fmt::Display for GoalStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// Why a goal changed its status; of a paused goal, why it is paused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TransitionReason {
@@ -116,6 +122,12 @@ impl TransitionReason {
         [Requested, Superseded, BudgetExhausted, Blocked, Parent]
             .into_iter()
             .find(|reason| reason.name() == name)
+    }
+}
+
+impl fmt::Display for TransitionReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 

@@ -34,7 +34,8 @@ pub struct Finding {
 /// How bad a [`Finding`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FindingKind {
-    /// The last write was cut short; nothing that was acknowledged is affected, and the next opening recovers.
+    /// The last write was cut short, and the next opening recovers. Nothing that was synced is affected: so nothing that
+    /// was acknowledged, unless at interval durability.
     TornTail,
     /// Something that was synced is damaged, missing or foreign.
     Damage,
@@ -95,11 +96,15 @@ pub(crate) fn audit(storage: &dyn Storage, inspect: &mut Inspect<'_>) -> Result<
     for (index, segment) in segments.iter().enumerate() {
         let Some(segment) = segment else { continue };
         match segments.get(index + 1) {
-            Some(Some(successor)) => audit.closed(segment, successor)?,
-            Some(None) => audit.without_end(segment)?,
+            // Only the very next segment states where this one ends.
+            Some(Some(successor)) if successor.name.number == segment.name.number + 1 => {
+                audit.closed(segment, successor)?;
+            }
+            Some(_) => audit.without_end(segment)?,
             None => audit.newest(segment, live.as_ref())?,
         }
     }
+    audit.report.findings.sort_by(|a, b| (&a.file, a.start).cmp(&(&b.file, b.start)));
     Ok(audit.report)
 }
 
@@ -183,7 +188,7 @@ impl Audit<'_, '_> {
         }
         let bytes = segment.map_to(len.min(end))?;
         let (scan, is_whole) = self.frames(segment, &bytes)?;
-        if is_whole && successor.name.number == segment.name.number + 1 {
+        if is_whole {
             self.note(check_join(segment, &scan, &successor.header))?;
         }
         self.summarize(segment, &scan, len, true);
@@ -282,11 +287,17 @@ impl Audit<'_, '_> {
             Err(wrong) => {
                 self.damage(place.file, place.frame.offset, place.frame.end(), Some(header.first_seq), wrong)
             }
-            Ok(()) if !self.report.findings.iter().any(|finding| finding.kind == FindingKind::Damage) => {
+            Ok(()) if !self.is_damaged_up_to(place.file) => {
                 self.report.last_good_seq = header.next_seq() - 1;
             }
             Ok(()) => {}
         }
+    }
+
+    /// Whether there is damage in this file so far, or in one before it: names sort as the segments do.
+    fn is_damaged_up_to(&self, file: &str) -> bool {
+        let mut findings = self.report.findings.iter();
+        findings.any(|finding| finding.kind == FindingKind::Damage && finding.file.as_str() <= file)
     }
 
     fn summarize(&mut self, segment: &Segment, scan: &Scan<'_>, file_len: u64, is_closed: bool) {

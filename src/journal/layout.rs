@@ -32,9 +32,6 @@ pub(super) const LOCK_NAME: &str = "lock";
 /// The next segment, while it is being built.
 pub(super) const SPARE_NAME: &str = "spare.tmp";
 
-/// The ending of files that are being built; without a meaning once their maker is gone.
-pub(super) const TEMPORARY_SUFFIX: &str = ".tmp";
-
 const SEGMENT_SUFFIX: &str = ".seg";
 const NUMBER_DIGITS: usize = 10;
 const SEQ_DIGITS: usize = 20;

@@ -10,7 +10,7 @@ use super::bytes::{end_of_nonzero, index_of, offset_of};
 use super::chain::{Segment, check_names, read_range, segment_names};
 use super::frame::{Frame, FrameCodec, FrameHeader, FrameKind, FramePlace, FrameRead};
 use super::header::{Predecessor, SegmentHeader, WriterVersion};
-use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SPARE_NAME, SegmentName, TEMPORARY_SUFFIX};
+use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SPARE_NAME, SegmentName};
 use super::lock::WriterLock;
 use super::record::OpenRecord;
 use super::scan::{Scan, Step};
@@ -143,14 +143,13 @@ pub(super) fn check_join(segment: &Segment, scan: &Scan<'_>, successor: &Segment
 }
 
 impl Opening<'_> {
-    /// Files under a temporary name are without a meaning once their maker is gone; we hold its lock.
+    /// A segment under its temporary name is without a meaning once its maker is gone; we hold its lock.
     fn remove_leftovers(&self) -> Result<(), Error> {
         let names =
             self.storage.list().map_err(|error| Error::io("listing the journal's directory", error))?;
-        for name in names.iter().filter(|name| name.ends_with(TEMPORARY_SUFFIX)) {
-            self.storage
-                .remove(name)
-                .map_err(|error| Error::io(format!("removing the leftover {name}"), error))?;
+        if names.iter().any(|name| name == SPARE_NAME) {
+            let removed = self.storage.remove(SPARE_NAME);
+            removed.map_err(|error| Error::io(format!("removing the leftover {SPARE_NAME}"), error))?;
         }
         Ok(())
     }
@@ -239,6 +238,9 @@ impl Opening<'_> {
     /// After an unclean stop every valid frame from D to X is rewritten into a new segment, whose header states
     /// that the old one ends at D.
     fn hand_over(&self, segment: &Segment, bytes: &[u8], tail: &Tail, epoch: Epoch) -> Result<Active, Error> {
+        // The last writer may have died between naming this segment and making the name durable. A successor whose
+        // name reaches the disk before that one would be taken for a journal with a segment missing.
+        self.storage.sync_dir().map_err(|error| Error::io("syncing the journal's directory", error))?;
         let discarded_end = end_of_nonzero(bytes, index_of(tail.believed.end));
         let discarded = &bytes[index_of(tail.believed.end)..discarded_end];
         let mut handed_over = Vec::with_capacity(tail.unbelieved.len());

@@ -11,6 +11,7 @@ use super::header::WriterVersion;
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
 use super::lock::{Published, PublishedCell, peek};
 use super::record::OpenRecord;
+use super::tail::read_tail;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::storage::{Mapping, Storage};
@@ -50,6 +51,8 @@ struct At {
     /// Bytes of an open segment, and where they start.
     chunk: Vec<u8>,
     chunk_at: u64,
+    /// Where the frames were found to end honestly, of a file that long, so that it is not looked into again and again.
+    honest_end: Option<(u64, u64)>,
 }
 
 /// How far a segment may be read.
@@ -128,9 +131,41 @@ impl Walk {
             match found? {
                 Look::Found { length, next_seq } => return Ok(Some((length, next_seq))),
                 Look::Skipped => {}
-                Look::NoMore => return Ok(None),
+                Look::NoMore => {
+                    self.check_end()?;
+                    return Ok(None);
+                }
             }
         }
+    }
+
+    /// Where the frames end in a segment that nobody writes: an honest end, or damage to what was synced, which must
+    /// never be taken for the end.
+    fn check_end(&mut self) -> Result<(), Error> {
+        let Some(at) = &self.at else { return Ok(()) };
+        let is_damaged =
+            |wrong: &Result<_, Error>| wrong.as_ref().is_err_and(|wrong| wrong.damage().is_some());
+        let len = at.segment.file_len()?;
+        if at.honest_end == Some((at.offset, len)) {
+            return Ok(());
+        }
+        let look = || {
+            let bytes = read_range(&*at.segment.file, &at.segment.file_name, 0, at.segment.file_len()?)?;
+            read_tail(&at.segment, &bytes, &mut |_, _| Ok(())).map(|_| ())
+        };
+        let mut end = look();
+        if is_damaged(&end) {
+            // A writer that has come since tears what is read beside it; when it is gone again, the second look shows.
+            end = look();
+        }
+        if is_damaged(&end) && self.published()?.is_some() {
+            return Ok(());
+        }
+        end?;
+        if let Some(at) = &mut self.at {
+            at.honest_end = Some((at.offset, len));
+        }
+        Ok(())
     }
 
     /// The segment that holds the next event, or will.
@@ -161,6 +196,7 @@ impl Walk {
             closed: None,
             chunk: Vec::new(),
             chunk_at: 0,
+            honest_end: None,
         })
     }
 

@@ -13,7 +13,22 @@ pub(super) struct Flight {
 #[derive(Debug, Default)]
 struct FlightState {
     in_flight: usize,
+    /// Whether the window was found full, and half of it is not free again yet.
+    is_crowded: bool,
     is_over: bool,
+}
+
+impl FlightState {
+    /// How many places may be taken: all that are free.
+    ///
+    /// A window that was found full stays shut until half of it is free: handing over one command for each that is
+    /// answered would make the batches behind a sync ever smaller. Nothing waits for ever, since what is in flight
+    /// ends by itself.
+    fn places(&mut self, window: usize) -> usize {
+        self.is_crowded |= self.in_flight >= window;
+        self.is_crowded &= self.in_flight > window / 2;
+        if self.is_crowded { 0 } else { window - self.in_flight }
+    }
 }
 
 impl Flight {
@@ -21,21 +36,16 @@ impl Flight {
         Flight { window, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Takes places, all that are free; `None` when nobody answers any more.
-    ///
-    /// Where none is free it waits until half of them are: handing over one command for each that is answered would
-    /// make the batches behind a sync ever smaller. Nothing waits for ever, since what is in flight ends by itself.
+    /// Takes places, once there are any; `None` when nobody answers any more.
     pub(super) fn take(&self) -> Option<usize> {
-        let mut state = self.lock();
-        if state.in_flight >= self.window {
-            let is_crowded = |state: &mut FlightState| state.in_flight > self.window / 2 && !state.is_over;
-            state = self.changed.wait_while(state, is_crowded).unwrap_or_else(PoisonError::into_inner);
-        }
+        let has_none = |state: &mut FlightState| !state.is_over && state.places(self.window) == 0;
+        let mut state =
+            self.changed.wait_while(self.lock(), has_none).unwrap_or_else(PoisonError::into_inner);
         if state.is_over {
             return None;
         }
-        let places = self.window - state.in_flight;
-        state.in_flight = self.window;
+        let places = state.places(self.window);
+        state.in_flight += places;
         Some(places)
     }
 
@@ -60,5 +70,43 @@ impl Flight {
 
     fn lock(&self) -> MutexGuard<'_, FlightState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_window_that_was_full_opens_again_when_half_of_it_is_answered() {
+        let mut state = FlightState { in_flight: 4, ..FlightState::default() };
+        assert_eq!(state.places(4), 0);
+        state.in_flight = 3;
+        assert_eq!(state.places(4), 0, "one place of four is not worth a batch");
+        state.in_flight = 2;
+        assert_eq!(state.places(4), 2);
+        state.in_flight = 3;
+        assert_eq!(state.places(4), 1, "it was not full since");
+    }
+
+    #[test]
+    fn a_window_that_is_not_full_lets_in_what_there_is_room_for() {
+        let flight = Flight::new(4);
+        assert_eq!(flight.take(), Some(4));
+        flight.give_back(1);
+        // Three are in flight: the reader had taken four places and needed three.
+        assert_eq!(flight.take(), Some(1));
+    }
+
+    #[test]
+    fn the_end_frees_who_waits_for_a_place() {
+        let flight = Arc::new(Flight::new(1));
+        assert_eq!(flight.take(), Some(1));
+        let taker = Arc::clone(&flight);
+        let thread = std::thread::spawn(move || taker.take());
+        flight.end();
+        assert_eq!(thread.join().unwrap(), None);
     }
 }

@@ -22,7 +22,7 @@ use input::Input;
 
 /// How many commands are in flight when they come from a file.
 const WINDOW_FOR_FILES: u64 = 256;
-/// Told here, before anything is made in the directory.
+/// The sizes of segments that can be asked for.
 const SEGMENT_BYTES: RangeInclusive<u64> = Options::MIN_SEGMENT_BYTES..=Options::MAX_SEGMENT_BYTES;
 /// How long a clean close may take: it is at most the commands in flight and a few syncs.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(300);
@@ -92,10 +92,10 @@ fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<M
         options = options.key_window(KeyWindow { max_age_ms, ..KeyWindow::DEFAULT });
     }
     if !arguments.manual_clock {
-        return Ok((options.open_blocking(&arguments.dir)?.blocking(), None));
+        return Ok((options.open_blocking(&arguments.dir)?, None));
     }
     let clock = ManualClock::new(Timestamp::UNIX_EPOCH);
-    let engine = options.clock(clock.clone()).open_blocking(&arguments.dir)?.blocking();
+    let engine = options.clock(clock.clone()).open_blocking(&arguments.dir)?;
     // It goes on where the journal stands; in a new one nothing has happened yet.
     clock.set(engine.view().last_ts());
     Ok((engine, Some(clock)))

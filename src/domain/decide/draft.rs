@@ -1,6 +1,6 @@
 //! The events of one command in the making, and the statuses that goals will have after them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::budget::overage;
@@ -130,17 +130,18 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Resumes a goal, and below it what was paused with it. What cannot be active stays paused, with all below it: a
-    /// goal whose scope meanwhile has another active one, or whose budget is exhausted.
+    /// Resumes a goal, and below it what was paused with it, level by level, each in the order of the ids. What cannot
+    /// be active stays paused, with all below it: a goal whose scope has another active one by then, or whose budget
+    /// is exhausted.
     pub(super) fn resume(&mut self, goal: &'a GoalRecord, cause: Cause) {
         self.supersede(&goal.facts.scope, goal.id());
         self.transition(goal, GoalStatus::Active, cause);
-        let mut resumed = vec![goal];
-        while let Some(parent) = resumed.pop() {
+        let mut resumed = VecDeque::from([goal]);
+        while let Some(parent) = resumed.pop_front() {
             for child in self.state.open_children(parent.id()) {
                 if self.can_follow(child) {
                     self.transition(child, GoalStatus::Active, Cause::from_parent(child));
-                    resumed.push(child);
+                    resumed.push_back(child);
                 }
             }
         }

@@ -103,7 +103,7 @@ fn a_goal_over_its_budget_cannot_be_resumed_and_the_refusal_has_the_figures() {
     let refusal = book.refused(TransitionGoal::new(id(1), GoalStatus::Active));
     assert_eq!(refusal.budget_id, goal_budget(1));
     assert_eq!((refusal.limit, refusal.spent, refusal.reserved, refusal.amount), (100, 130, 0, 0));
-    assert_eq!(refusal.seq, Some(book.projection.seq));
+    assert_eq!(refusal.seq, Some(book.seq));
     assert_eq!(book.last_frame(), ["transition_goal refused by budget 1"]);
     assert_eq!(book.status(1), paused(EXHAUSTED));
 }

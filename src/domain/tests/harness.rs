@@ -8,11 +8,10 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::domain::{
     Budget, Context, Decision, Goal, NewGoal, Outcome, RecordTurn, Refusal, Rejection, Remembered, Request,
-    Rules, SetGoalBudget, TransitionGoal, Turn, decide, fingerprint, outcome,
+    Rules, SetGoalBudget, State, TransitionGoal, Turn, decide, evolve, fingerprint, outcome,
 };
 use crate::event::{ChangeEvent, EventKey, GoalStatus, Payload, TransitionReason};
 use crate::ids::{BudgetId, GoalId};
-use crate::projection::Projection;
 
 /// What a request came to, as a caller would see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +28,8 @@ pub(super) enum Answer {
 pub(super) struct Book {
     pub(super) now: Timestamp,
     pub(super) rules: Rules,
-    pub(super) projection: Projection,
+    pub(super) state: State,
+    pub(super) seq: u64,
     pub(super) events: Vec<ChangeEvent>,
     /// How many events each command wrote, in order.
     pub(super) frames: Vec<usize>,
@@ -56,7 +56,8 @@ impl Book {
         Book {
             now: Timestamp::parse("2026-11-21T01:15:13Z").unwrap(),
             rules: Rules::default(),
-            projection: Projection::default(),
+            state: State::default(),
+            seq: 0,
             events: Vec::new(),
             frames: Vec::new(),
             made: 1_000,
@@ -66,7 +67,7 @@ impl Book {
     pub(super) fn decide(&mut self, request: &Request) -> Decision {
         self.made += 1;
         let context = Context { now: self.now, rules: &self.rules, new_goal_id: id(self.made) };
-        decide(&self.projection.state, request, &context)
+        decide(&self.state, request, &context)
     }
 
     /// Decides, and folds in what was decided.
@@ -80,7 +81,7 @@ impl Book {
             }
             Decision::Refused(event, mut refusal) => {
                 self.write(&request, vec![event]);
-                refusal.seq = Some(self.projection.seq);
+                refusal.seq = Some(self.seq);
                 Answer::Refused(refusal)
             }
             Decision::Unchanged(outcome) => Answer::Unchanged(outcome),
@@ -99,7 +100,7 @@ impl Book {
                 fingerprint: (position == 0).then(|| fingerprint(request)),
             });
             let event = ChangeEvent {
-                seq: self.projection.seq + 1,
+                seq: self.seq + 1,
                 ts: self.now,
                 session_id: request.session_id.clone(),
                 actor: request.actor.clone(),
@@ -107,7 +108,8 @@ impl Book {
                 meta: request.meta.clone(),
                 payload,
             };
-            self.projection.apply(&event).unwrap();
+            evolve(&mut self.state, &event).unwrap();
+            self.seq = event.seq;
             self.events.push(event);
         }
     }
@@ -179,7 +181,7 @@ impl Book {
     // What can be seen.
 
     pub(super) fn goal(&self, number: u128) -> Goal {
-        self.projection.state.goal(id(number)).unwrap()
+        self.state.goal(id(number)).unwrap()
     }
 
     pub(super) fn status(&self, number: u128) -> (GoalStatus, Option<TransitionReason>) {
@@ -188,8 +190,15 @@ impl Book {
     }
 
     pub(super) fn budget(&self, number: u128) -> Budget {
-        self.projection.state.budget(&goal_budget(number)).unwrap().clone()
+        self.state.budget(&goal_budget(number)).unwrap().clone()
     }
+}
+
+/// The state after those events.
+pub(super) fn replay(events: &[ChangeEvent]) -> State {
+    let mut state = State::default();
+    events.iter().for_each(|event| evolve(&mut state, event).unwrap());
+    state
 }
 
 /// A goal with that number as its id, in a scope of its own.

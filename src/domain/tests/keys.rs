@@ -70,7 +70,7 @@ fn every_command_remembers_the_goal_it_was_about() {
         assert_eq!(book.apply(request.clone()), Answer::Done(Outcome::Goal(id(1))));
         let Answer::Retried(remembered) = book.apply(request) else { panic!("expected a retry") };
         assert_eq!(remembered.outcome, RememberedOutcome::Done(Outcome::Goal(id(1))));
-        assert_eq!(remembered.last_seq, book.projection.seq);
+        assert_eq!(remembered.last_seq, book.seq);
     }
 }
 
@@ -121,7 +121,7 @@ fn the_oldest_keys_beyond_the_count_are_forgotten() {
     for key in ["a", "b", "c"] {
         book.apply(turn(1).key(key));
     }
-    assert_eq!(book.projection.state.remembered_key_count(), 2);
+    assert_eq!(book.state.remembered_key_count(), 2);
     assert!(matches!(book.apply(turn(1).key("b")), Answer::Retried(_)));
     assert!(matches!(book.apply(turn(1).key("a")), Answer::Done(_)));
 }
@@ -135,10 +135,7 @@ fn changing_the_window_is_an_event_once_and_forgets_at_once() {
     let window = KeyWindow { max_age_ms: 1_000, max_count: 1 };
     assert_eq!(book.apply(window), Answer::Done(Outcome::Nothing));
     assert_eq!(book.apply(window), Answer::Unchanged(Outcome::Nothing));
-    assert_eq!(
-        (book.projection.state.key_window(), book.projection.state.remembered_key_count()),
-        (window, 1)
-    );
+    assert_eq!((book.state.key_window(), book.state.remembered_key_count()), (window, 1));
     for bad in [KeyWindow { max_age_ms: 0, max_count: 1 }, KeyWindow { max_age_ms: 1, max_count: 0 }] {
         assert_eq!(book.rejected(bad).kind, RejectionKind::Invalid);
     }

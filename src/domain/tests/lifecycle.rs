@@ -12,7 +12,7 @@ fn creating_a_second_goal_in_a_scope_pauses_the_first_in_the_same_frame_as_super
     book.create(goal(3).scope("s"));
     assert_eq!(book.last_frame(), ["2 paused parent by 1", "1 paused superseded by 3", "3 created"]);
     assert_eq!(book.status(1), paused(TransitionReason::Superseded));
-    assert_eq!(book.projection.state.active_goal_id("s"), Some(id(3)));
+    assert_eq!(book.state.active_goal_id("s"), Some(id(3)));
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn a_terminal_goal_stays_and_keeps_when_it_ended() {
     book.turn(1, 5);
     assert_eq!(book.goal(1).completed_at, Some(ended_at));
     assert_eq!(book.goal(1).updated_at, book.now);
-    assert_eq!(book.projection.state.active_goal_id("scope 1"), None);
+    assert_eq!(book.state.active_goal_id("scope 1"), None);
 }
 
 #[test]
@@ -140,5 +140,5 @@ fn an_id_is_given_once_and_made_where_none_is_given() {
     book.create(goal(1));
     assert_eq!(book.rejected(goal(1)).kind, RejectionKind::Exists);
     let made = book.create(NewGoal::new("no id"));
-    assert!(book.projection.state.goal(made).is_some_and(|goal| &*goal.text == "no id"));
+    assert!(book.state.goal(made).is_some_and(|goal| &*goal.text == "no id"));
 }

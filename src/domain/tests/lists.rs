@@ -5,7 +5,7 @@ use crate::domain::{GoalQuery, NewGoal};
 use crate::event::GoalStatus;
 
 fn numbers(book: &Book, query: &GoalQuery) -> Vec<u128> {
-    book.projection.state.list_goals(query).iter().map(|goal| goal.id.0.as_u128()).collect()
+    book.state.list_goals(query).iter().map(|goal| goal.id.0.as_u128()).collect()
 }
 
 fn book() -> Book {
@@ -47,11 +47,11 @@ fn filters_by_scope_and_status_apply_before_the_limit() {
 #[test]
 fn a_state_that_was_copied_stays_as_it_was() {
     let mut book = book();
-    let before = book.projection.clone();
-    let hash = before.state.state_hash();
+    let before = book.state.clone();
+    let hash = before.state_hash();
     book.turn(5, 10);
     book.create(NewGoal::new("one more").id(id(6)));
-    assert_eq!(before.state.goal(id(5)).map(|goal| goal.tokens_used), Some(0));
-    assert_eq!((before.state.goal_count(), before.state.state_hash()), (5, hash));
-    assert_ne!(book.projection.state.state_hash(), hash);
+    assert_eq!(before.goal(id(5)).map(|goal| goal.tokens_used), Some(0));
+    assert_eq!((before.goal_count(), before.state_hash()), (5, hash));
+    assert_ne!(book.state.state_hash(), hash);
 }

@@ -280,9 +280,12 @@ impl Model {
         let scope = self.goal(id).scope.clone();
         self.supersede(&scope);
         self.set(id, Active, TransitionReason::Requested);
-        // A level at a time, each in the order of the ids.
+        // A level at a time, each in the order of its parents, then of the ids.
         let mut below = self.below(id);
-        below.sort_by_key(|&goal| (self.path(goal).len(), goal));
+        below.sort_by_key(|&goal| {
+            let path = self.path(goal);
+            (path.len(), path.into_iter().rev().collect::<Vec<_>>())
+        });
         for goal in below {
             let can_follow = {
                 let goal = self.goal(goal);

@@ -70,6 +70,25 @@ fn superseding_frees_the_scopes_below_for_what_is_resumed() {
 }
 
 #[test]
+fn of_two_in_one_scope_that_were_paused_with_it_the_one_that_comes_first_is_resumed() {
+    let mut book = Book::new();
+    book.create(goal(1));
+    book.create(child(2, 1));
+    book.create(child(3, 1));
+    book.create(child(4, 2).scope("shared"));
+    book.transition(2, GoalStatus::Paused);
+    book.create(child(5, 3).scope("shared"));
+    // 4 finds its scope taken, and goes on being paused with its parent.
+    book.transition(2, GoalStatus::Active);
+    book.transition(1, GoalStatus::Paused);
+    book.transition(1, GoalStatus::Active);
+    let expected =
+        ["1 active requested", "2 active parent by 1", "3 active parent by 1", "4 active parent by 2"];
+    assert_eq!(book.last_frame(), expected);
+    assert_eq!(book.status(5), paused(TransitionReason::Parent));
+}
+
+#[test]
 fn ending_a_parent_clears_the_open_goals_below_it_first() {
     let mut book = family();
     book.transition(2, GoalStatus::Paused);

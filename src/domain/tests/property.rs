@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use proptest::prelude::*;
 
-use super::harness::{Answer, Book, goal_budget, id};
+use super::harness::{Answer, Book, goal_budget, id, replay};
 use super::model::{Expected, Model, Op, scope_name};
-use crate::domain::{KeyWindow, NewGoal, RecordTurn, Request, SetGoalBudget, State, TransitionGoal, Turn};
+use crate::domain::{
+    KeyWindow, NewGoal, RecordTurn, Request, SetGoalBudget, State, TransitionGoal, Turn, evolve,
+};
 use crate::event::{ChangeEvent, GoalStatus, Payload};
-use crate::projection::Projection;
 
 /// One step of a run: time passes, and a command is given, perhaps with a key.
 #[derive(Debug, Clone)]
@@ -100,7 +101,7 @@ fn in_short(answer: Answer) -> Expected {
 }
 
 fn check_against_model(book: &Book, model: &Model) {
-    let state = &book.projection.state;
+    let state = &book.state;
     assert_eq!(state.goal_count(), model.goals.len());
     for expected in &model.goals {
         let goal = book.goal(expected.id);
@@ -152,15 +153,15 @@ fn check_overage(before: &State, after: &State, event: &ChangeEvent) {
     }
 }
 
-fn replay_checking_laws(events: &[ChangeEvent]) -> Projection {
-    let mut projection = Projection::default();
+fn replay_checking_laws(events: &[ChangeEvent]) -> State {
+    let mut state = State::default();
     for event in events {
-        let before = projection.state.clone();
-        projection.apply(event).unwrap();
-        check_at_every_seq(&projection.state);
-        check_overage(&before, &projection.state, event);
+        let before = state.clone();
+        evolve(&mut state, event).unwrap();
+        check_at_every_seq(&state);
+        check_overage(&before, &state, event);
     }
-    projection
+    state
 }
 
 fn run(steps: &[Step]) -> Book {
@@ -171,11 +172,11 @@ fn run(steps: &[Step]) -> Book {
     for Step { wait_secs, op, key } in steps {
         book.wait_secs(*wait_secs);
         model.now_secs += wait_secs;
-        let first_seq = book.projection.seq + 1;
+        let first_seq = book.seq + 1;
         let expected = model.apply(op, *key);
         assert_eq!(in_short(book.apply(request(op, *key))), expected, "{op:?}");
-        if book.projection.seq >= first_seq {
-            model.wrote(op, *key, (first_seq, book.projection.seq));
+        if book.seq >= first_seq {
+            model.wrote(op, *key, (first_seq, book.seq));
         }
         check_against_model(&book, &model);
     }
@@ -190,11 +191,11 @@ proptest! {
     fn the_domain_does_what_the_model_does(steps in steps()) {
         let book = run(&steps);
         let replayed = replay_checking_laws(&book.events);
-        prop_assert_eq!(replayed.state.state_hash(), book.projection.state.state_hash());
-        prop_assert!(replayed.state.goals().eq(book.projection.state.goals()));
-        prop_assert!(replayed.state.budgets().eq(book.projection.state.budgets()));
-        for goal in replayed.state.goals() {
-            prop_assert!(replayed.state.budget(&goal_budget(goal.id.0.as_u128())).is_some());
+        prop_assert_eq!(replayed.state_hash(), book.state.state_hash());
+        prop_assert!(replayed.goals().eq(book.state.goals()));
+        prop_assert!(replayed.budgets().eq(book.state.budgets()));
+        for goal in replayed.goals() {
+            prop_assert!(replayed.budget(&goal_budget(goal.id.0.as_u128())).is_some());
         }
     }
 
@@ -204,29 +205,29 @@ proptest! {
         let book = run(&steps);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of the length")]
         let cut = (book.events.len() as f64 * cut) as usize;
-        let mut live = replay_checking_laws(&book.events[..cut]);
+        let mut live = replay(&book.events[..cut]);
         let published = live.clone();
-        live.state.state_hash();
+        live.state_hash();
         for event in &book.events[cut..] {
-            live.apply(event).unwrap();
+            evolve(&mut live, event).unwrap();
         }
-        let anew = replay_checking_laws(&book.events[..cut]);
-        prop_assert_eq!(published.state.state_hash(), anew.state.state_hash());
-        prop_assert!(published.state.goals().eq(anew.state.goals()));
+        let anew = replay(&book.events[..cut]);
+        prop_assert_eq!(published.state_hash(), anew.state_hash());
+        prop_assert!(published.goals().eq(anew.goals()));
     }
 
     /// Events that no engine wrote in that order fold or fail; they never panic.
     #[test]
     fn a_history_with_holes_never_panics(steps in steps(), kept in proptest::collection::vec(any::<bool>(), 400)) {
         let book = run(&steps);
-        let mut projection = Projection::default();
+        let mut state = State::default();
         let left = book.events.iter().zip(kept.iter().cycle()).filter(|&(_, &kept)| kept);
         for (position, (event, _)) in left.enumerate() {
             let event = ChangeEvent { seq: position as u64 + 1, ..event.clone() };
-            if projection.apply(&event).is_err() {
+            if evolve(&mut state, &event).is_err() {
                 break;
             }
-            projection.state.state_hash();
+            state.state_hash();
         }
     }
 }

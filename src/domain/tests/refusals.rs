@@ -21,7 +21,7 @@ fn the_first_sixteen_of_a_minute_are_events_and_the_rest_is_answered_without_a_s
     let mut book = exhausted();
     for _ in 0..REFUSALS_PER_MINUTE {
         let refusal = book.refused(resume());
-        assert_eq!((refusal.seq, refusal.suppressed), (Some(book.projection.seq), false));
+        assert_eq!((refusal.seq, refusal.suppressed), (Some(book.seq), false));
     }
     let events = book.events.len();
     let refusal = book.refused(resume());

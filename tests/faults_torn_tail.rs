@@ -1,0 +1,207 @@
+//! A crash in the middle of a write leaves a torn tail. Whatever its length, everything acknowledged is there, and
+//! `seq` goes on.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod common;
+
+use common::{Shadow, Workload, clock, copy, lines, must, newest_segment, open, options, segments};
+use tallybook::storage::{SimulatedDisk, Survivors};
+use tallybook::{Clock, ErrorKind, JournalReader, ManualClock, Request};
+
+/// A journal that lost its power while its last command was being written.
+struct Torn {
+    /// The disk as the crash left it, had everything reached it.
+    disk: SimulatedDisk,
+    clock: ManualClock,
+    shadow: Shadow,
+    /// The newest segment: its name, its bytes.
+    name: String,
+    bytes: Vec<u8>,
+    /// Where what was acknowledged ends in it.
+    acknowledged_end: usize,
+    /// Where the command that was not acknowledged ends.
+    written_end: usize,
+    /// The commands that nobody got an answer for.
+    unknown: Vec<Request>,
+}
+
+/// Acknowledges `commands` commands, and cuts the power at the sync of the next batch of `unacknowledged`.
+fn torn(segment_bytes: u64, commands: usize, unacknowledged: usize) -> Torn {
+    let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(1), Shadow::default());
+    let mut workload = Workload::new(5);
+    let engine = open(&disk, options(1, &clock).segment_bytes(segment_bytes)).unwrap();
+    for _ in 0..commands {
+        let request = workload.next(shadow.projection(), &clock);
+        must(&engine, &mut shadow, &clock, request);
+    }
+    let end = lines(&disk).unwrap().pop().map_or(4096, |line| line.offset + line.length);
+    let (name, before) = newest_segment(&disk);
+    // Room for the next batch is there already: the write is the first operation, the sync the second.
+    disk.power_cut_at(disk.operations() + 1);
+    let mut unknown = Vec::new();
+    let still = ManualClock::new(clock.now());
+    while unknown.len() < unacknowledged {
+        let request = workload.next(shadow.projection(), &still);
+        if let common::Predicted::Events(..) = shadow.predict(&request, &clock) {
+            unknown.push(request);
+        }
+    }
+    for pending in engine.submit_all(unknown.clone()).unwrap() {
+        assert_eq!(common::answer_of(&pending.wait()), common::Answer::Unknown);
+    }
+    assert!(disk.is_off());
+    let disk = copy(&disk);
+    let (newest, bytes) = newest_segment(&disk);
+    assert_eq!(newest, name, "the batch is in the segment that was looked at");
+    assert_eq!(bytes.len(), before.len(), "zeroed ahead");
+    let written_end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+    Torn {
+        disk,
+        clock,
+        shadow,
+        name,
+        bytes,
+        acknowledged_end: usize::try_from(end).unwrap(),
+        written_end: written_end.next_multiple_of(8),
+        unknown,
+    }
+}
+
+impl Torn {
+    /// The disk with the newest segment cut at `len`, and zeros behind or not.
+    fn cut_at(&self, len: usize, zeros: bool) -> SimulatedDisk {
+        let disk = copy(&self.disk);
+        let mut bytes = self.bytes[..len].to_vec();
+        if zeros {
+            bytes.resize(self.bytes.len(), 0);
+        }
+        disk.put(&self.name, &bytes);
+        disk
+    }
+
+    /// Opens and looks: nothing acknowledged is gone, what is there goes on. How many events there were.
+    fn recovers(&self, disk: &SimulatedDisk) -> u64 {
+        let mut shadow = self.shadow.clone();
+        let before = segments(disk);
+        let seen_before = lines(disk).unwrap();
+        let engine = open(disk, options(2, &self.clock)).unwrap();
+        let seen = lines(disk).unwrap();
+        shadow.check(&engine, &seen);
+        let bytes = |lines: &[common::Line]| lines.iter().map(|line| line.bytes.clone()).collect::<Vec<_>>();
+        assert_eq!(bytes(&seen_before), bytes(&seen), "a reader saw something else before the recovery");
+        let after = segments(disk);
+        assert_eq!(&after[..before.len()], &before[..], "law EVIDENCE: an existing segment was edited");
+        let count = shadow.seq();
+        // A retry with the same key is booked exactly once (law EXACT), and `seq` goes on (law ORDER).
+        for request in &self.unknown {
+            must(&engine, &mut shadow, &self.clock, request.clone());
+        }
+        assert_eq!(shadow.seq(), self.shadow.seq());
+        let report = JournalReader::with_storage(disk.process()).unwrap().verify().unwrap();
+        assert_eq!(report.findings, [], "a journal in order");
+        count
+    }
+}
+
+#[test]
+fn a_torn_tail_of_every_length_is_recovered_and_nothing_acknowledged_is_lost() {
+    let torn = torn(16 << 10, 12, 1);
+    for len in torn.acknowledged_end..=torn.written_end {
+        for zeros in [false, true] {
+            let count = torn.recovers(&torn.cut_at(len, zeros));
+            let whole = torn.bytes[len..].iter().all(|&byte| byte == 0) && (zeros || len == torn.written_end);
+            let expected = if whole { torn.shadow.seq() } else { torn.shadow.acknowledged() };
+            assert_eq!(count, expected, "cut at {len}, zeros behind: {zeros}");
+        }
+    }
+}
+
+#[test]
+fn a_torn_batch_keeps_its_whole_commands_and_no_part_of_one_law_atomic() {
+    let torn = torn(16 << 10, 6, 4);
+    let mut counts = std::collections::BTreeSet::new();
+    for len in (torn.acknowledged_end..=torn.written_end).step_by(3) {
+        counts.insert(torn.recovers(&torn.cut_at(len, true)));
+    }
+    assert!(counts.len() >= 4, "every prefix of the batch came up: {counts:?}");
+}
+
+#[test]
+fn a_hole_in_an_unacknowledged_batch_is_a_torn_tail_wherever_it_is() {
+    let torn = torn(16 << 10, 6, 4);
+    for at in (torn.acknowledged_end..torn.written_end).step_by(8) {
+        let disk = copy(&torn.disk);
+        let mut bytes = torn.bytes.clone();
+        let end = (at + 512).min(bytes.len());
+        bytes[at..end].fill(0);
+        disk.put(&torn.name, &bytes);
+        torn.recovers(&disk);
+    }
+}
+
+#[test]
+fn law_order_a_newest_segment_with_only_torn_bytes_does_not_restart_seq() {
+    // Enough commands that the next one begins a new segment.
+    let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(1), Shadow::default());
+    let mut workload = Workload::new(5);
+    let engine = open(&disk, options(1, &clock)).unwrap();
+    let torn = loop {
+        let request = workload.next(shadow.projection(), &clock);
+        let names = segments(&disk).len();
+        must(&engine, &mut shadow, &clock, request);
+        if segments(&disk).len() > names && names >= 2 {
+            break newest_segment(&disk);
+        }
+    };
+    let last = lines(&disk).unwrap().pop().unwrap();
+    assert_eq!(last.file, torn.0, "the new segment holds the last command alone");
+    let first_of_last = lines(&disk).unwrap().iter().find(|line| line.file == torn.0).unwrap().seq;
+    disk.kill();
+    let end = usize::try_from(last.offset + last.length).unwrap();
+    // As if the last command had never been acknowledged: its frame is torn, at every length.
+    for len in 4096..end {
+        let disk = copy(&disk);
+        let mut bytes = torn.1[..len].to_vec();
+        bytes.resize(torn.1.len(), 0);
+        let is_whole = bytes == torn.1;
+        disk.put(&torn.0, &bytes);
+        let engine = open(&disk, options(2, &clock)).unwrap();
+        let seq = engine.view().seq();
+        assert_eq!(seq, if is_whole { last.seq } else { first_of_last - 1 }, "cut at {len}");
+        let goal = engine.create_goal(tallybook::NewGoal::new("after the crash")).unwrap();
+        assert_eq!(engine.view().goal(goal.id).unwrap().text.as_ref(), "after the crash");
+        let seqs: Vec<_> = lines(&disk).unwrap().iter().map(|line| line.seq).collect();
+        assert_eq!(seqs, (1..=engine.view().seq()).collect::<Vec<_>>());
+        assert!(engine.view().seq() > seq);
+    }
+}
+
+#[test]
+fn a_second_crash_at_every_operation_of_a_recovery_loses_nothing() {
+    let torn = torn(16 << 10, 6, 2);
+    let middle = (torn.acknowledged_end + torn.written_end) / 2;
+    for len in [torn.acknowledged_end, middle, torn.written_end] {
+        let crashed = torn.cut_at(len, true);
+        let operations = {
+            let disk = copy(&crashed);
+            let before = disk.operations();
+            let _engine = open(&disk, options(2, &torn.clock)).unwrap();
+            disk.operations() - before
+        };
+        assert!(operations >= 5, "create, write, sync, rename, sync of the directory; found {operations}");
+        for operation in 0..=operations {
+            for survivors in [Survivors::Nothing, Survivors::Everything, Survivors::Seeded, Survivors::Seeded]
+            {
+                let disk = crashed.fork(operation + 100 * u64::try_from(len).unwrap());
+                disk.restart(Survivors::Everything);
+                disk.power_cut_at(disk.operations() + operation);
+                if let Err(error) = open(&disk, options(2, &torn.clock)) {
+                    assert!(disk.is_off() && *error.kind() == ErrorKind::Io, "{error}");
+                }
+                disk.restart(survivors);
+                torn.recovers(&disk);
+            }
+        }
+    }
+}
