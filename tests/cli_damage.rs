@@ -69,10 +69,15 @@ fn expect_findings(ran: &Ran, kind: &str) -> Value {
     report
 }
 
+/// Everything that is kept: the lock file only says who tried last.
+fn without_lock(book: &Book) -> Vec<(String, Vec<u8>)> {
+    book.files().into_iter().filter(|(name, _)| name != "lock").collect()
+}
+
 /// Refused by what would write, and by what checks; the message names all of these.
 #[track_caller]
 fn expect_refused(book: &Book, names: &[&str]) {
-    let before = book.files();
+    let before = without_lock(book);
     let ran = book.run("apply", &[], (turn(1) + "\n").as_bytes());
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{ran:?}");
     for name in names {
@@ -84,7 +89,7 @@ fn expect_refused(book: &Book, names: &[&str]) {
     for name in names {
         assert!(said.contains(name), "expected {name:?} in {said:?}");
     }
-    assert!(book.files() == before, "a refusal changes nothing");
+    assert!(without_lock(book) == before, "a refusal changes nothing");
 }
 
 #[test]
@@ -266,13 +271,13 @@ fn a_missing_or_swapped_segment_is_refused_by_name() {
 fn a_newer_format_is_unsupported_not_damaged() {
     let book = closed(3, &[]);
     let (file, mut bytes) = book.segments().remove(0);
-    bytes[8] = 2;
+    // The version, and something whose layout is another there: a header of ours with nothing else bent is damaged.
+    (bytes[8], bytes[300]) = (2, 7);
     book.put(&file, &bytes);
     for command in ["apply", "verify", "events", "state", "stat"] {
         let ran = book.run(command, &[], b"").expect_code(2);
         let said = (ran.stdout + &ran.stderr).to_lowercase();
-        assert!(said.contains("unsupported"), "{command}: {said}");
-        assert!(said.contains('2') && said.contains(&file), "{command}: {said}");
+        assert!(said.contains("format version 2") && said.contains(&file), "{command}: {said}");
         assert!(!said.contains("damage"), "{command}: {said}");
     }
 }

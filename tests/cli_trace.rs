@@ -1,5 +1,6 @@
 //! `tallybook apply` on a whole trace of requests: the sums are those of an independent computation.
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::print_stdout, reason = "which trace it was")]
 
 use std::path::Path;
 
