@@ -1,5 +1,6 @@
 //! Exit codes of what is wrong with a journal: torn tails, damage, other versions, other writers (law EVIDENCE).
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::cast_possible_truncation, reason = "offsets and seqs of a test are small")]
 
 use serde_json::{Value, json};
 

@@ -3,6 +3,7 @@
 //!
 //! `TALLYBOOK_SEED` repeats a run as far as the machine lets it, `TALLYBOOK_ROUNDS` makes it longer.
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::cast_possible_truncation, reason = "offsets and seqs of a test are small")]
 #![allow(clippy::print_stdout, reason = "the seed, and how each round ended")]
 
 use std::collections::HashMap;

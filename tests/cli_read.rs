@@ -1,5 +1,6 @@
 //! Reading a journal: what the filters let through, what a follower sees, what the state was, what is left untouched.
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::cast_possible_truncation, reason = "offsets and seqs of a test are small")]
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
