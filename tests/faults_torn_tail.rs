@@ -205,3 +205,35 @@ fn a_second_crash_at_every_operation_of_a_recovery_loses_nothing() {
         }
     }
 }
+
+/// A writer dies between naming a segment and making the name durable; the recovery names the next, and then the power
+/// goes. A file system that keeps the second name and not the first must not make a journal with a segment missing.
+#[test]
+fn a_name_that_only_the_page_cache_had_does_not_become_a_missing_segment() {
+    for operation in 0..12 {
+        let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(1), Shadow::default());
+        let mut workload = Workload::new(5);
+        // Every command rotates.
+        let engine = open(&disk, options(1, &clock).segment_bytes(4 << 10)).unwrap();
+        for _ in 0..2 {
+            let request = workload.next(shadow.projection(), &clock);
+            must(&engine, &mut shadow, &clock, request);
+        }
+        disk.power_cut_at(disk.operations() + operation);
+        let request = workload.next(shadow.projection(), &clock);
+        shadow.predict(&request, &clock);
+        if let common::Answer::Acknowledged(..) = common::answer_of(&engine.execute(request)) {
+            shadow.expose();
+        }
+        disk.kill();
+        for (depth, seed) in (0..9).flat_map(|depth| (0..12).map(move |seed| (depth, seed))) {
+            let disk = disk.fork(seed);
+            disk.power_cut_at(disk.operations() + depth);
+            let _ = open(&disk, options(2, &clock));
+            disk.restart(Survivors::Seeded);
+            let engine = open(&disk, options(3, &clock))
+                .unwrap_or_else(|error| panic!("cut at {operation}, then at {depth}, seed {seed}: {error}"));
+            shadow.clone().check(&engine, &lines(&disk).unwrap());
+        }
+    }
+}

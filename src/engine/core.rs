@@ -1,6 +1,6 @@
 //! Deciding and committing: one batch of work, one write, one sync, then state, answers and feed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -79,6 +79,11 @@ impl Core {
         self.journal.is_some()
     }
 
+    /// Gives up the journal as it is on disk, with nothing of what is only in memory (law HALT).
+    pub(super) fn abandon(&mut self) {
+        self.journal = None;
+    }
+
     /// Carries out a batch of work.
     pub(super) fn commit(&mut self, drained: Drained) {
         let mut answers = Answers::default();
@@ -124,19 +129,41 @@ impl Core {
         // However this ends, the journal is done with: the lock is given up, and the writer's thread with it.
         let Some(journal) = self.journal.take() else { return Ok(()) };
         reported.and_then(|()| journal.close(now))?;
+        self.shared.durable_seq(last.seq());
         self.shared.publish(last);
         Ok(())
     }
 
     fn decide_all(&mut self, drained: Drained, answers: &mut Answers) -> Result<(), Error> {
         let minute = minute_of(self.now());
-        if let Err(error) = self.report_suppressed(|then| then < minute) {
-            answers.not_begun = drained.work;
-            return Err(error);
-        }
-        let mut flushes = Vec::new();
+        let mut turns = drained.turns.into_iter();
         let mut work = drained.work.into_iter();
-        while let Some(next) = work.next() {
+        let mut flushes = Vec::new();
+        let result = self.report_suppressed(|then| then < minute);
+        let result = result.and_then(|()| self.do_work(&mut work, &mut flushes, answers));
+        let result = result.and_then(|()| self.book_pending(&mut turns, answers));
+        match result {
+            Ok(waits) => {
+                let flushed = waits.map_or_else(|| Ok(self.view()), Err);
+                answers.views.extend(flushes.into_iter().map(|reply| (reply, flushed.clone())));
+                Ok(())
+            }
+            Err(error) => {
+                let turns = turns.map(|(goal_id, turn)| Work::Account(goal_id, Box::new(turn)));
+                answers.not_begun = flushes.into_iter().map(Work::Flush).chain(work).chain(turns).collect();
+                Err(error)
+            }
+        }
+    }
+
+    /// Carries out what was handed over, in order, until that is all or the engine has to halt.
+    fn do_work(
+        &mut self,
+        work: &mut std::vec::IntoIter<Work>,
+        flushes: &mut Vec<ViewReply>,
+        answers: &mut Answers,
+    ) -> Result<(), Error> {
+        for next in work {
             match next {
                 Work::Command(request, reply) if matches!(request.command, Command::ReportSuppressed(_)) => {
                     answers.commands.push((reply, Err(engines_own(&request.command).into())));
@@ -146,27 +173,30 @@ impl Core {
                     Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
                     Err(Stopped::Engine(error)) => {
                         answers.commands.push((reply, Err(error.clone().into())));
-                        answers.not_begun = flushes.into_iter().map(Work::Flush).chain(work).collect();
                         return Err(error);
                     }
                 },
                 Work::Account(goal_id, turn) => {
-                    if let Err(error) = self.book_accounted(goal_id, *turn, answers) {
-                        answers.not_begun = flushes.into_iter().map(Work::Flush).chain(work).collect();
-                        return Err(error);
-                    }
+                    self.book_accounted(goal_id, *turn, answers)?;
                 }
                 Work::View(reply) => answers.views.push((reply, Ok(self.view()))),
                 Work::Flush(reply) => flushes.push(reply),
             }
         }
+        Ok(())
+    }
+
+    /// Books the turns that were added up. Why some have to wait on, if they have to.
+    fn book_pending(
+        &mut self,
+        turns: &mut btree_map::IntoIter<GoalId, Turn>,
+        answers: &mut Answers,
+    ) -> Result<Option<Error>, Error> {
         let mut waits = None;
-        for (goal_id, turn) in drained.turns {
+        for (goal_id, turn) in turns {
             waits = self.book_accounted(goal_id, turn, answers)?.or(waits);
         }
-        let flushed = waits.map_or_else(|| Ok(self.view()), Err);
-        answers.views.extend(flushes.into_iter().map(|reply| (reply, flushed.clone())));
-        Ok(())
+        Ok(waits)
     }
 
     /// Books turns for which nobody waits. What finds no room waits for the next occasion (why is returned then); what

@@ -157,15 +157,15 @@ impl Subscription {
         // The status before the position: what was published before the end is still given.
         let status = self.shared.status();
         let seq = *self.published.borrow_and_update();
+        if !self.is_caught_up && self.ready.is_empty() && self.walk.next_seq() > self.snapshot.seq() {
+            self.is_caught_up = true;
+            return Ok(Some(FeedItem::CaughtUp));
+        }
         if self.ready.is_empty() && self.walk.next_seq() <= seq {
             self.read_frame(seq)?;
         }
         if let Some(item) = self.ready.pop_front() {
             return Ok(Some(item));
-        }
-        if !self.is_caught_up && self.walk.next_seq() > self.snapshot.seq() {
-            self.is_caught_up = true;
-            return Ok(Some(FeedItem::CaughtUp));
         }
         self.is_over = status != EngineStatus::Running;
         match (status, self.shared.last_error()) {

@@ -90,10 +90,9 @@ impl Engine {
         let run = move || {
             let writer = storage().and_then(|storage| Writer::open(options, storage)).map(Arc::new);
             let to_run = writer.clone();
-            // A caller that no longer waits leaves an engine that nobody can reach: then it is not run.
-            if opened.send(writer).is_ok()
-                && let Ok(writer) = to_run
-            {
+            // A caller that no longer waits drops what is sent, and by that closes the engine.
+            drop(opened.send(writer.map(CloseUnlessTaken::new)));
+            if let Ok(writer) = to_run {
                 writer.run();
             }
         };
@@ -101,7 +100,7 @@ impl Engine {
             .name("tallybook-writer".into())
             .spawn(run)
             .map_err(|error| Error::io("starting the writer's thread", error))?;
-        let writer = open.await.map_err(|_| writer_is_gone())??;
+        let writer = open.await.map_err(|_| writer_is_gone())??.take();
         Ok(Engine { inner: Arc::new(Inner { writer, thread: Mutex::new(Some(thread)), is_inline: false }) })
     }
 
@@ -283,11 +282,13 @@ impl Engine {
         let mut watch = self.shared().watch_seq();
         loop {
             watch.borrow_and_update();
+            // In this order: what was published before the end still counts.
+            let is_open = self.shared().inbox.check_open();
             let view = self.view();
             if view.seq() >= seq {
                 return Ok(view);
             }
-            self.shared().inbox.check_open()?;
+            is_open?;
             watch.changed().await.map_err(|_| writer_is_gone())?;
         }
     }
@@ -409,6 +410,28 @@ impl Drop for Inner {
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
             // A panic of the writer was reported to those who waited for it.
             let _ = thread.join();
+        }
+    }
+}
+
+/// A writer on its way to whoever opened it. If that one has gone in the meantime (a cancelled future), nobody could
+/// ever close the engine: so it closes itself.
+struct CloseUnlessTaken(Option<Arc<Writer>>);
+
+impl CloseUnlessTaken {
+    fn new(writer: Arc<Writer>) -> CloseUnlessTaken {
+        CloseUnlessTaken(Some(writer))
+    }
+
+    fn take(mut self) -> Arc<Writer> {
+        self.0.take().expect("it is taken once, here")
+    }
+}
+
+impl Drop for CloseUnlessTaken {
+    fn drop(&mut self) {
+        if let Some(writer) = &self.0 {
+            writer.shared.inbox.start_closing();
         }
     }
 }

@@ -221,6 +221,9 @@ fn add_up(turns: &mut BTreeMap<GoalId, Turn>, goal_id: GoalId, turn: Turn) -> Re
         turns.insert(goal_id, turn);
         return Ok(());
     };
+    if !pending.charges.is_empty() || !turn.charges.is_empty() {
+        return Err(turn);
+    }
     let sums = (
         pending.tokens.checked_add(turn.tokens),
         pending.seconds.checked_add(turn.seconds),

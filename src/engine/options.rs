@@ -183,6 +183,13 @@ impl Options {
                 self.inbox_capacity
             ));
         }
+        if let Some(window) = self.key_window.filter(|window| window.max_age_ms == 0 || window.max_count == 0)
+        {
+            let KeyWindow { max_age_ms, max_count } = window;
+            return out_of_range(format!(
+                "expected a key window of at least 1 ms and 1 key, found {max_age_ms} ms and {max_count} keys"
+            ));
+        }
         let is_sync = self.durability == Durability::Sync;
         Ok(JournalOptions {
             rotation,

@@ -1,7 +1,8 @@
 //! The writer's thread, and what it shares with the handles.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{oneshot, watch};
@@ -13,6 +14,7 @@ use super::health::EngineStatus;
 use super::inbox::{Drained, Inbox, Work};
 use super::options::Options;
 use super::published::View;
+use crate::clock::monotonic;
 use crate::domain::{Request, Turn};
 use crate::error::{Error, ErrorKind};
 use crate::ids::GoalId;
@@ -106,6 +108,7 @@ impl Shared {
     fn end(&self, status: EngineStatus, why: Error, not_begun: Vec<Work>) {
         let left = self.inbox.close(why.clone());
         self.status.send_replace(status);
+        self.inbox.wake();
         // Wakes whoever waits for a `seq` that will not come.
         self.seq.send_modify(|_| ());
         for work in not_begun.into_iter().chain(left.work) {
@@ -127,8 +130,8 @@ impl Shared {
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
     core: Mutex<Core>,
-    /// Whether the thread will come by itself before long.
-    has_timer: AtomicBool,
+    /// When the thread will come by itself at the latest; `None`: when it is woken.
+    wakes_at: Mutex<Option<Instant>>,
 }
 
 impl Writer {
@@ -166,9 +169,13 @@ impl Writer {
         });
         let key_window = options.key_window;
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
-        let writer = Writer { shared, core: Mutex::new(core), has_timer: AtomicBool::new(false) };
-        if let Some(window) = key_window {
-            writer.set_key_window(window)?;
+        let writer = Writer { shared, core: Mutex::new(core), wakes_at: Mutex::new(None) };
+        if let Some(window) = key_window
+            && let Err(error) = writer.set_key_window(window)
+        {
+            // Not left open: each try would need a recovery.
+            drop(writer.lock().close());
+            return Err(error);
         }
         Ok(writer)
     }
@@ -190,7 +197,7 @@ impl Writer {
 
     /// The thread: until the engine is closed or halts.
     pub(super) fn run(&self) {
-        let _guard = HaltOnPanic(&self.shared);
+        let _guard = HaltOnPanic::new(&self.shared);
         let mut timeout = None;
         loop {
             self.shared.inbox.wait(timeout);
@@ -200,7 +207,8 @@ impl Writer {
                 Some(next) => timeout = next,
                 None => return,
             }
-            self.has_timer.store(timeout.is_some(), Ordering::Release);
+            *self.wakes_at.lock().unwrap_or_else(PoisonError::into_inner) =
+                timeout.map(|timeout| monotonic() + timeout);
         }
     }
 
@@ -208,19 +216,20 @@ impl Writer {
     pub(super) fn try_step(&self) -> bool {
         let mut core = match self.core.try_lock() {
             Ok(core) => core,
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::Poisoned(poisoned)) => abandoned(poisoned),
             Err(TryLockError::WouldBlock) => return false,
         };
-        let _guard = HaltOnPanic(&self.shared);
-        let needs_timer = self.step(&mut core).is_some_and(|timeout| timeout.is_some());
-        // Otherwise the thread has to learn that it must come by itself.
-        !needs_timer || self.has_timer.load(Ordering::Acquire)
+        let _guard = HaltOnPanic::new(&self.shared);
+        let Some(Some(timeout)) = self.step(&mut core) else { return true };
+        // The thread has to learn of it, unless it comes by itself in time.
+        let wakes_at = *self.wakes_at.lock().unwrap_or_else(PoisonError::into_inner);
+        wakes_at.is_some_and(|at| at <= monotonic() + timeout)
     }
 
     /// Does what waits, on this thread.
     pub(super) fn step_inline(&self) {
         let mut core = self.lock();
-        let _guard = HaltOnPanic(&self.shared);
+        let _guard = HaltOnPanic::new(&self.shared);
         self.step(&mut core);
     }
 
@@ -245,17 +254,34 @@ impl Writer {
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+        self.core.lock().unwrap_or_else(abandoned)
     }
 }
 
+/// Whoever panicked while it held the core may have left half a batch there: none of it may reach the disk.
+fn abandoned(poisoned: PoisonError<MutexGuard<'_, Core>>) -> MutexGuard<'_, Core> {
+    let mut core = poisoned.into_inner();
+    core.abandon();
+    core
+}
+
 /// A writer that panics halts the engine: nobody may wait for it for ever.
-struct HaltOnPanic<'a>(&'a Shared);
+struct HaltOnPanic<'a> {
+    shared: &'a Shared,
+    /// A host may call us while it unwinds from a panic of its own.
+    was_panicking: bool,
+}
+
+impl<'a> HaltOnPanic<'a> {
+    fn new(shared: &'a Shared) -> HaltOnPanic<'a> {
+        HaltOnPanic { shared, was_panicking: std::thread::panicking() }
+    }
+}
 
 impl Drop for HaltOnPanic<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.halt(&Error::new(ErrorKind::Halted, "the writer panicked"), Vec::new());
+        if std::thread::panicking() && !self.was_panicking {
+            self.shared.halt(&Error::new(ErrorKind::Halted, "the writer panicked"), Vec::new());
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::bytes::{end_of_nonzero, index_of, offset_of};
-use super::chain::{Segment, read_range, segment_names, wrong_succession};
+use super::chain::{Segment, read_range, segment_names, successor_of, wrong_succession};
 use super::frame::{FrameKind, FramePlace};
-use super::layout::SegmentName;
+use super::layout::{SegmentName, header_end};
 use super::lock::{Published, peek};
 use super::recovery::check_join;
 use super::scan::{Scan, Step};
@@ -101,7 +101,7 @@ pub(crate) fn audit(storage: &dyn Storage, inspect: &mut Inspect<'_>) -> Result<
                 audit.closed(segment, successor)?;
             }
             Some(_) => audit.without_end(segment)?,
-            None => audit.newest(segment, live.as_ref())?,
+            None => audit.newest(storage, segment)?,
         }
     }
     audit.report.findings.sort_by(|a, b| (&a.file, a.start).cmp(&(&b.file, b.start)));
@@ -186,7 +186,7 @@ impl Audit<'_, '_> {
                 format!("the file is cut off: it should have {end} bytes, and has {len}"),
             );
         }
-        let bytes = segment.map_to(len.min(end))?;
+        let bytes = segment.read_to(len.min(end))?;
         let (scan, is_whole) = self.frames(segment, &bytes)?;
         if is_whole {
             self.note(check_join(segment, &scan, &successor.header))?;
@@ -199,22 +199,21 @@ impl Audit<'_, '_> {
     fn without_end(&mut self, segment: &Segment) -> Result<(), Error> {
         let len = segment.file_len()?;
         let bytes = read_range(&*segment.file, &segment.file_name, 0, len)?;
-        let end = end_of_nonzero(&bytes, 0).next_multiple_of(8).min(bytes.len());
-        let (scan, _) = self.frames(segment, &bytes[..end])?;
+        let (scan, _) = self.frames(segment, &bytes)?;
         self.summarize(segment, &scan, len, true);
         Ok(())
     }
 
     /// The newest segment: beside a live writer as far as it published, else with the rules of recovery.
-    fn newest(&mut self, segment: &Segment, live: Option<&Published>) -> Result<(), Error> {
+    fn newest(&mut self, storage: &dyn Storage, segment: &Segment) -> Result<(), Error> {
         let len = segment.file_len()?;
-        if let Some(published) = live.filter(|published| published.segment == segment.name.number) {
-            let bytes = segment.map_to(published.published)?;
-            let (scan, _) = self.frames(segment, &bytes)?;
-            self.summarize(segment, &scan, len, false);
-            return Ok(());
+        let bytes = read_range(&*segment.file, &segment.file_name, 0, len);
+        // Looked at after reading: a writer that came before may have been changing what was read.
+        if let Some(published) = peek(storage)? {
+            self.report.is_live = true;
+            return self.newest_of_writer(storage, segment, &published);
         }
-        let bytes = read_range(&*segment.file, &segment.file_name, 0, len)?;
+        let bytes = bytes?;
         let tail = match read_tail(segment, &bytes, &mut |_, _| Ok(())) {
             Ok(tail) => tail,
             Err(error) if error.damage().is_some() => return self.refused(segment, &bytes, error),
@@ -236,11 +235,27 @@ impl Audit<'_, '_> {
         Ok(())
     }
 
+    fn newest_of_writer(
+        &mut self,
+        storage: &dyn Storage,
+        segment: &Segment,
+        published: &Published,
+    ) -> Result<(), Error> {
+        if let Some(successor) = successor_of(storage, segment.name)? {
+            // The writer has gone on while we read: this one is closed now.
+            return self.closed(segment, &Segment::open(storage, successor)?);
+        }
+        let is_this = published.segment == segment.name.number;
+        let bytes = segment.read_to(if is_this { published.published } else { header_end() })?;
+        let (scan, _) = self.frames(segment, &bytes)?;
+        self.summarize(segment, &scan, segment.file_len()?, false);
+        Ok(())
+    }
+
     /// A newest segment that cannot be opened: every range that is damaged, and what is still good.
     fn refused(&mut self, segment: &Segment, bytes: &[u8], error: Error) -> Result<(), Error> {
         let known = self.report.findings.len();
-        let end = end_of_nonzero(bytes, 0).next_multiple_of(8).min(bytes.len());
-        let (scan, _) = self.frames(segment, &bytes[..end])?;
+        let (scan, _) = self.frames(segment, bytes)?;
         if self.report.findings.len() == known {
             self.note::<()>(Err(error))?;
         }
@@ -252,7 +267,8 @@ impl Audit<'_, '_> {
     fn frames<'s>(&mut self, segment: &'s Segment, bytes: &'s [u8]) -> Result<(Scan<'s>, bool), Error> {
         let mut scan = Scan::new(segment, bytes);
         let mut is_whole = true;
-        while scan.offset < offset_of(bytes.len()) {
+        let end = offset_of(end_of_nonzero(bytes, 0));
+        while scan.offset < end {
             let (offset, seq) = (scan.offset, scan.next_seq);
             let stopped = match scan.step() {
                 Ok(Step::Frame(frame)) => {
@@ -272,7 +288,7 @@ impl Audit<'_, '_> {
             };
             is_whole = false;
             let Some((at, header)) = segment.codec.find_header(bytes, offset + 8, |_| true) else {
-                self.damage(&segment.file_name, offset, offset_of(bytes.len()), Some(seq), stopped);
+                self.damage(&segment.file_name, offset, end, Some(seq), stopped);
                 break;
             };
             self.damage(&segment.file_name, offset, at, Some(seq), stopped);

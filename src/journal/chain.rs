@@ -28,6 +28,11 @@ pub(super) fn segment_names(storage: &dyn Storage) -> Result<Vec<SegmentName>, E
     Ok(segments)
 }
 
+/// The segment after that one, if it is there.
+pub(super) fn successor_of(storage: &dyn Storage, name: SegmentName) -> Result<Option<SegmentName>, Error> {
+    Ok(segment_names(storage)?.into_iter().find(|other| other.number == name.number + 1))
+}
+
 /// Refuses a list of segments with one missing or doubled.
 pub(super) fn check_names(names: &[SegmentName]) -> Result<(), Error> {
     if let Some(first) = names.first().filter(|first| first.number != 1 || first.first_seq != 1) {
@@ -114,8 +119,20 @@ impl Segment {
         file_len(&*self.file, &self.file_name)
     }
 
-    /// The bytes of the file from its start to `end`, which is stated elsewhere to be there.
+    /// The bytes of the file from its start to `end`, which is stated elsewhere to be there, mapped: for reading a
+    /// little here and there. A device that fails under a mapping ends the process.
     pub(super) fn map_to(&self, end: u64) -> Result<crate::storage::Mapping, Error> {
+        self.check_len(end)?;
+        self.file.map(end).map_err(|error| Error::io(format!("mapping segment {}", self.file_name), error))
+    }
+
+    /// The same, read: for going through all of it once, where a device that fails has to be an error.
+    pub(super) fn read_to(&self, end: u64) -> Result<Vec<u8>, Error> {
+        self.check_len(end)?;
+        read_range(&*self.file, &self.file_name, 0, end)
+    }
+
+    fn check_len(&self, end: u64) -> Result<(), Error> {
         let len = self.file_len()?;
         if len < end {
             return Err(Error::damaged(
@@ -125,7 +142,7 @@ impl Segment {
                 format!("the file is cut off: it should have {end} bytes, and has {len}"),
             ));
         }
-        self.file.map(end).map_err(|error| Error::io(format!("mapping segment {}", self.file_name), error))
+        Ok(())
     }
 
     /// Damage in this segment.

@@ -213,6 +213,10 @@ impl FrameCodec {
             durable_through: u64_at(head, 24),
             epoch: Epoch { counter: u32_at(head, 32), tag: u32_at(head, 36) },
         };
+        let end = header.first_seq.checked_add(u64::from(header.event_count));
+        if header.first_seq == 0 || end.is_none_or(|end| end == u64::MAX) {
+            return Err("the frame's header counts beyond the numbers of events");
+        }
         Ok((header, u32_at(head, 40)))
     }
 

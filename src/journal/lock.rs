@@ -23,6 +23,9 @@ const HOLDER_LEN_WORD: usize = 63;
 const HOLDER_WORD: usize = 64;
 const HOLDER_MAX_LEN: usize = (SharedPage::WORDS - HOLDER_WORD) * 8;
 
+/// How often a reader looks again while the words change: some milliseconds' worth.
+const TRIES: u32 = 10_000;
+
 /// What the writer publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Published {
@@ -122,7 +125,7 @@ struct LockView {
 impl LockView {
     /// What is published now; `None` while a writer is opening or closing.
     fn read(&self) -> Option<Published> {
-        loop {
+        for _ in 0..TRIES {
             let before = self.page.load(VERSION_WORD);
             let state = Published {
                 epoch: Epoch::from_bits(self.page.load(EPOCH_WORD)),
@@ -131,12 +134,13 @@ impl LockView {
                 synced: self.page.load(SYNCED_WORD),
                 seq: self.page.load(SEQ_WORD),
             };
-            // An odd version that stays is of a writer that died in the middle: its word is worth nothing.
-            if self.page.load(VERSION_WORD) == before {
-                return (before.is_multiple_of(2) && state.segment != 0).then_some(state);
+            if before.is_multiple_of(2) && self.page.load(VERSION_WORD) == before {
+                return (state.segment != 0).then_some(state);
             }
-            std::hint::spin_loop();
+            std::thread::yield_now();
         }
+        // An odd version that stays is of a writer that died in the middle: its word is worth nothing.
+        None
     }
 }
 

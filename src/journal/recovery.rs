@@ -108,7 +108,7 @@ fn read_closed_segment(
     successor: &SegmentHeader,
     visit: &mut Visit<'_>,
 ) -> Result<Epoch, Error> {
-    let bytes = segment.map_to(successor.predecessor.end)?;
+    let bytes = segment.read_to(successor.predecessor.end)?;
     let mut scan = Scan::new(segment, &bytes);
     while scan.offset < successor.predecessor.end {
         match scan.step()? {

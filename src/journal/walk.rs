@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::bytes::{index_of, offset_of, u32_at};
-use super::chain::{Segment, check_names, read_range, segment_names};
+use super::chain::{Segment, check_names, read_range, segment_names, successor_of};
 use super::frame::{Frame, FrameKind, FramePlace, FrameRead};
 use super::header::WriterVersion;
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
@@ -247,10 +247,6 @@ impl Walk {
         }
         self.enter(successor)
     }
-}
-
-fn successor_of(storage: &dyn Storage, name: SegmentName) -> Result<Option<SegmentName>, Error> {
-    Ok(segment_names(storage)?.into_iter().find(|other| other.number == name.number + 1))
 }
 
 fn check_place(segment: &Segment, frame: &Frame<'_>, expected: u64) -> Result<(), Error> {

@@ -91,6 +91,8 @@ pub(crate) struct JournalWriter {
     /// The time of the newest frame, for seals and headers.
     now: Timestamp,
     zero_step: u64,
+    /// Whether the last zeroing ahead found no room.
+    room_is_short: bool,
     failed: Option<Error>,
 }
 
@@ -123,6 +125,7 @@ impl JournalWriter {
             now,
             spare,
             zero_step: FIRST_STEP,
+            room_is_short: false,
             failed: None,
         };
         writer.publish();
@@ -242,9 +245,12 @@ impl JournalWriter {
             self.spare.start(self.spare_len());
         }
         let ahead = self.active.capacity.saturating_sub(self.active.end);
-        if self.options.zero_ahead && self.active.capacity < full_at && ahead < self.zero_step / 4 {
-            match self.zero_to(self.active.end + record_len()) {
+        let is_due = self.active.capacity < full_at && ahead < self.zero_step / 4;
+        if self.options.zero_ahead && is_due && !self.room_is_short {
+            match self.zero_ahead(self.active.end + record_len()) {
                 Err(error) if *error.kind() == ErrorKind::NoSpace => {
+                    // Tried again when a frame needs it.
+                    self.room_is_short = true;
                     tracing::warn!(%error, "no room to prepare for more");
                 }
                 result => result?,
@@ -306,28 +312,42 @@ impl JournalWriter {
         }
         let end = self.active.end + offset_of(self.batch.len()) + len + record_len();
         if self.options.zero_ahead && end > self.active.capacity {
-            self.zero_to(end)?;
+            match self.zero_ahead(end) {
+                // Not as far as it would be good; perhaps as far as it takes.
+                Err(error) if *error.kind() == ErrorKind::NoSpace => self.zero_to(end)?,
+                result => result?,
+            }
         }
         Ok(())
     }
 
-    /// Fills the active segment with zeros, at least to `end`. What is gathered is not written yet, and all that is
-    /// written may be unsynced: so a failed sync fails the writer, unless it only lacked space with nothing at stake.
-    fn zero_to(&mut self, end: u64) -> Result<(), Error> {
+    /// Fills the active segment with zeros, at least to `end`, and so far that it lasts for a while.
+    fn zero_ahead(&mut self, end: u64) -> Result<(), Error> {
         let limit = self.options.rotation.bytes().max(end);
-        let target = end.max(self.active.capacity + self.zero_step).min(limit);
+        self.zero_to(end.max(self.active.capacity + self.zero_step).min(limit))?;
+        self.room_is_short = false;
+        self.zero_step = (self.zero_step * 2).min(self.options.rotation.bytes());
+        Ok(())
+    }
+
+    /// Fills the active segment with zeros to `target`. What is gathered is not written yet, and all that is written
+    /// may be unsynced: so a failed sync fails the writer, unless it only lacked space with nothing at stake.
+    fn zero_to(&mut self, target: u64) -> Result<(), Error> {
         let nothing_at_stake = self.active.synced == self.active.end;
         let file = Arc::clone(&self.active.file);
         let result =
             write_zeros(&*file, self.active.capacity.max(self.active.end), target).and_then(|()| file.sync());
         if let Err(source) = result {
             let error = Error::io(format!("preparing room in segment {}", self.active.name), source);
-            let can_live_on = nothing_at_stake && *error.kind() == ErrorKind::NoSpace;
-            return Err(if can_live_on { error } else { self.fail(error.with_kind(ErrorKind::Io)) });
+            if !nothing_at_stake || *error.kind() != ErrorKind::NoSpace {
+                return Err(self.fail(error.with_kind(ErrorKind::Io)));
+            }
+            // What little room there is belongs to the next opening. If it cannot be given back, that is no worse.
+            let _ = file.set_len(self.active.capacity.max(self.active.end));
+            return Err(error);
         }
         self.active.capacity = target;
         self.active.synced = self.active.end;
-        self.zero_step = (self.zero_step * 2).min(self.options.rotation.bytes());
         Ok(())
     }
 
@@ -342,11 +362,11 @@ impl JournalWriter {
         if name.number > SegmentName::MAX_NUMBER {
             return Err(Error::new(ErrorKind::NoSpace, "the journal has used up its segment numbers"));
         }
-        self.options.rotation.rotating();
         let (file, capacity) = match self.spare.take(self.spare_len()) {
             Err(error) if *error.kind() != ErrorKind::NoSpace => return Err(self.fail(error)),
             taken => taken?,
         };
+        self.options.rotation.rotating();
         let now = self.now;
         let seal = self.end_record(FrameKind::Seal, now);
         let max_unsynced = self.options.max_unsynced.max(frame_len);
