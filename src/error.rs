@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// An infrastructure error. (A refusal or a rejected command is a value of another type: the domain said no.)
@@ -89,6 +90,11 @@ impl Error {
     /// The same error under another kind.
     pub(crate) fn with_kind(&self, kind: ErrorKind) -> Error {
         Error::new(kind, self.to_string())
+    }
+
+    /// The same error, with the directory that it is about.
+    pub(crate) fn in_dir(&self, dir: &Path) -> Error {
+        Error::new(self.0.kind.clone(), format!("{}: {self}", dir.display()))
     }
 
     /// What kind it is.

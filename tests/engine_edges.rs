@@ -1,7 +1,8 @@
 //! The engine where hosts push it: cancelled openings, full inboxes, many tasks, ends.
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::disallowed_methods, reason = "it waits for threads, no longer than for so long")]
 
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use tallybook::storage::SimulatedDisk;

@@ -6,35 +6,32 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::answer::{CommandAnswer, CommandError, CommandResult, Receipt};
-use super::frames::push_line;
+use super::answer::{CommandAnswer, CommandError};
+use super::carry_out::{Stopped, engines_own};
 use super::inbox::{Drained, ViewReply, Work};
 use super::options::{Durability, Options};
 use super::published::View;
-use super::writer::Shared;
+use super::shared::Shared;
 use crate::clock::{Timestamp, monotonic};
-use crate::domain::{
-    Command, Context, Decision, Outcome, RecordTurn, Refusal, Rejection, RejectionKind, Remembered,
-    RememberedOutcome, Request, Turn, decide, fingerprint, minute_of, outcome,
-};
+use crate::domain::{Command, RecordTurn, Request, Turn, minute_of};
 use crate::error::{Error, ErrorKind};
-use crate::event::{ChangeEvent, EventKey, Payload, RefusalKind, RefusalsSuppressed};
-use crate::ids::{BudgetId, GoalId, new_goal_id};
+use crate::event::RefusalKind;
+use crate::ids::{BudgetId, GoalId};
 use crate::journal::JournalWriter;
 use crate::projection::Projection;
 
 /// The writer's own: working state and journal. Whoever holds it is the writer for that time.
 #[derive(Debug)]
 pub(super) struct Core {
-    options: Options,
-    shared: Arc<Shared>,
+    pub(super) options: Options,
+    pub(super) shared: Arc<Shared>,
     /// `None` once closed or halted: then the lock is given up, and the journal can be reopened.
-    journal: Option<JournalWriter>,
+    pub(super) journal: Option<JournalWriter>,
     /// Ahead of what is published while a batch is under way.
-    working: Projection,
-    payload: Vec<u8>,
+    pub(super) working: Projection,
+    pub(super) payload: Vec<u8>,
     /// Refusals without an event of their own, by minute.
-    suppressed: BTreeMap<(BudgetId, RefusalKind), (Timestamp, u64)>,
+    pub(super) suppressed: BTreeMap<(BudgetId, RefusalKind), (Timestamp, u64)>,
     /// Since when something is written and not synced, at interval durability.
     unsynced_since: Option<Instant>,
 }
@@ -48,12 +45,6 @@ struct Answers {
     accounted: Vec<(GoalId, Turn)>,
     /// What came after the work at which the engine had to halt.
     not_begun: Vec<Work>,
-}
-
-/// Why a command has no receipt: it was not carried out, or the engine has to halt.
-enum Stopped {
-    Command(CommandError),
-    Engine(Error),
 }
 
 impl Core {
@@ -231,92 +222,6 @@ impl Core {
         }
     }
 
-    fn carry_out(&mut self, request: &Request) -> Result<Receipt, Stopped> {
-        let now = self.now();
-        let context =
-            Context { now, rules: &self.options.rules, new_goal_id: self.new_goal_id(&request.command, now) };
-        match decide(&self.working.state, request, &context) {
-            Decision::Events(payloads) => {
-                let subject = outcome(&payloads);
-                let (first_seq, last_seq) = self.record(payloads, request, now)?;
-                Ok(self.receipt(Some((first_seq, last_seq)), subject, false))
-            }
-            Decision::Unchanged(subject) => Ok(self.receipt(None, subject, false)),
-            Decision::Retried(remembered) => self.retried(remembered).map_err(Stopped::Command),
-            Decision::Refused(payload, refusal) => {
-                let (seq, _) = self.record(vec![payload], request, now)?;
-                Err(refused(Refusal { seq: Some(seq), ..refusal }))
-            }
-            Decision::Suppressed(refusal) => {
-                self.count_suppressed(&refusal, now);
-                Err(refused(refusal))
-            }
-            Decision::Rejected(rejection) => Err(Stopped::Command(rejection.into())),
-        }
-    }
-
-    /// Only a creation without an id needs one; randomness costs a system call.
-    fn new_goal_id(&self, command: &Command, now: Timestamp) -> GoalId {
-        match command {
-            Command::CreateGoal(new) if new.goal_id.is_none() => new_goal_id(&*self.options.entropy, now),
-            _ => GoalId(uuid::Uuid::nil()),
-        }
-    }
-
-    fn receipt(&self, seqs: Option<(u64, u64)>, subject: Outcome, retried: bool) -> Receipt {
-        let result = match subject {
-            Outcome::Goal(id) => self.working.state.goal(id).map(|goal| CommandResult::Goal(Box::new(goal))),
-            Outcome::Nothing => None,
-        };
-        Receipt {
-            first_seq: seqs.map(|(first, _)| first),
-            last_seq: seqs.map(|(_, last)| last),
-            retried,
-            result: result.unwrap_or(CommandResult::Nothing),
-        }
-    }
-
-    fn retried(&self, remembered: Remembered) -> CommandAnswer {
-        match remembered.outcome {
-            RememberedOutcome::Done(subject) => {
-                Ok(self.receipt(Some((remembered.first_seq, remembered.last_seq)), subject, true))
-            }
-            RememberedOutcome::Refused(refusal) => Err(CommandError::Refused(*refusal)),
-        }
-    }
-
-    /// Journals the events of one command as one frame (law ATOMIC) and takes them into the working state.
-    fn record(
-        &mut self,
-        payloads: Vec<Payload>,
-        request: &Request,
-        now: Timestamp,
-    ) -> Result<(u64, u64), Stopped> {
-        let first_seq = self.working.seq + 1;
-        let events = envelopes(payloads, request, first_seq, now);
-        self.payload.clear();
-        for event in &events {
-            push_line(event, &mut self.payload);
-        }
-        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
-        let journal = self.journal.as_mut().ok_or_else(|| Stopped::Engine(halted()))?;
-        journal.append(count, &self.payload, now).map_err(|error| match error.kind() {
-            ErrorKind::InvalidArgument => Stopped::Command(too_large(&error).into()),
-            ErrorKind::NoSpace => Stopped::Command(error.into()),
-            _ => Stopped::Engine(error),
-        })?;
-        for event in &events {
-            self.working.apply(event).map_err(|error| {
-                // Decide and evolve disagree. The frame is not written yet, and will not be.
-                Stopped::Engine(Error::new(
-                    ErrorKind::Halted,
-                    format!("a decided event does not fit the state: {error}"),
-                ))
-            })?;
-        }
-        Ok((first_seq, self.working.seq))
-    }
-
     /// Writes and, unless that may wait, syncs everything that was gathered.
     fn make_durable(&mut self) -> Result<(), Error> {
         let Some(journal) = self.journal.as_mut() else { return Err(halted()) };
@@ -400,38 +305,8 @@ impl Core {
     }
 
     /// The time of what is decided next: never before the last event, whatever the clock does.
-    fn now(&self) -> Timestamp {
+    pub(super) fn now(&self) -> Timestamp {
         self.options.clock.now().max(self.working.last_ts)
-    }
-
-    fn count_suppressed(&mut self, refusal: &Refusal, now: Timestamp) {
-        let entry = self.suppressed.entry((refusal.budget_id.clone(), refusal.kind));
-        entry.or_insert((minute_of(now), 0)).1 += 1;
-    }
-
-    fn has_past_suppressed(&self) -> bool {
-        let minute = minute_of(self.now());
-        self.suppressed.values().any(|&(then, _)| then < minute)
-    }
-
-    /// One counted event for the refusals of a minute that had none of their own (law HONEST).
-    fn report_suppressed(&mut self, is_due: impl Fn(Timestamp) -> bool) -> Result<(), Error> {
-        if self.suppressed.is_empty() {
-            return Ok(());
-        }
-        let due: Vec<_> = self.suppressed.extract_if(.., |_, (minute, _)| is_due(*minute)).collect();
-        for ((budget_id, refusal), (minute, count)) in due {
-            let report = RefusalsSuppressed { budget_id: budget_id.clone(), refusal, count, minute };
-            match self.carry_out(&Request::from(report)) {
-                Ok(_) => {}
-                Err(Stopped::Engine(error)) => return Err(error),
-                Err(Stopped::Command(error)) => {
-                    tracing::warn!(%error, "the count of suppressed refusals waits");
-                    self.suppressed.insert((budget_id, refusal), (minute, count));
-                }
-            }
-        }
-        Ok(())
     }
 }
 
@@ -447,49 +322,7 @@ impl Answers {
     }
 }
 
-impl From<Error> for Stopped {
-    fn from(error: Error) -> Stopped {
-        Stopped::Engine(error)
-    }
-}
-
-fn refused(refusal: Refusal) -> Stopped {
-    Stopped::Command(CommandError::Refused(refusal))
-}
-
-fn halted() -> Error {
+/// What a core without a journal answers.
+pub(super) fn halted() -> Error {
     Error::new(ErrorKind::Halted, "the engine is not running; nothing was written")
-}
-
-/// A count of suppressed refusals that a host made up would be no fact (law HONEST).
-fn engines_own(command: &Command) -> Rejection {
-    let message = format!("{} is the engine's own: no caller can give it", command.op());
-    Rejection { kind: RejectionKind::Invalid, message, max: None, goal: None }
-}
-
-fn too_large(error: &Error) -> Rejection {
-    Rejection { kind: RejectionKind::Invalid, message: error.to_string(), max: None, goal: None }
-}
-
-/// The events of a command, numbered and stamped. All carry its key; the first also the fingerprint of its body.
-fn envelopes(payloads: Vec<Payload>, request: &Request, first_seq: u64, now: Timestamp) -> Vec<ChangeEvent> {
-    let body = request.key.as_ref().map(|_| fingerprint(request));
-    let key_of = |is_first: bool| {
-        request
-            .key
-            .as_ref()
-            .map(|key| EventKey { key: Arc::clone(key), fingerprint: body.filter(|_| is_first) })
-    };
-    (first_seq..)
-        .zip(payloads)
-        .map(|(seq, payload)| ChangeEvent {
-            seq,
-            ts: now,
-            session_id: request.session_id.clone(),
-            actor: request.actor.clone(),
-            key: key_of(seq == first_seq),
-            meta: request.meta.clone(),
-            payload,
-        })
-        .collect()
 }

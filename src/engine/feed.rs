@@ -12,7 +12,7 @@ use super::cursor::Cursor;
 use super::frames::{decode_line, lines};
 use super::health::EngineStatus;
 use super::published::View;
-use super::writer::Shared;
+use super::shared::Shared;
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::JournalId;

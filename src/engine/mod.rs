@@ -5,11 +5,13 @@
 //! answers (law DURABLE). Readers look at the published state, which is a value of its own, and never wait.
 //!
 //! From the bottom up: `frames` (events to payloads and back), `options`, `answer` (what callers get), `inbox`,
-//! `published` (what readers see), `core` (deciding and committing), `writer` (the thread), `handle` and `blocking`
-//! (what hosts hold), `turns`, `cursor` and `feed`, `reader` (a journal without an engine).
+//! `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish, answer) with
+//! `carry_out` (one command), `writer` (the thread), `handle` and `blocking` (what hosts hold), `turns`, `cursor` and
+//! `feed`, `reader` and `report` (a journal without an engine).
 
 mod answer;
 mod blocking;
+mod carry_out;
 mod core;
 mod cursor;
 mod feed;
@@ -20,6 +22,8 @@ mod inbox;
 mod options;
 mod published;
 mod reader;
+mod report;
+mod shared;
 mod turns;
 mod writer;
 
@@ -31,7 +35,6 @@ pub use handle::Engine;
 pub use health::{EngineStatus, Health};
 pub use options::{Durability, Options};
 pub use published::{Head, View};
-pub use reader::{
-    Events, JournalReader, JournaledEvent, SegmentStatistics, StateAt, Statistics, VerifyReport,
-};
+pub use reader::{Events, JournalReader, JournaledEvent, StateAt};
+pub use report::{SegmentStatistics, Statistics, VerifyReport};
 pub use turns::{PendingTurns, TurnHandle};

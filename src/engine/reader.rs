@@ -1,18 +1,18 @@
 //! A journal without an engine: reading it from outside, without a lock, beside a live writer too. Nothing is ever
 //! written into its directory.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
 use super::feed::check_cursor;
-use super::frames::{check_count, decode_line, fold, lines};
+use super::frames::{check_count, fold, lines};
+use super::report::{Statistics, VerifyReport, statistics, verify};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
-use crate::journal::{AuditReport, Finding, FindingKind, FramePlace, Location, Walk, WalkSource, audit};
+use crate::journal::{Location, Walk, WalkSource};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
 
@@ -58,7 +58,7 @@ impl JournalReader {
         let dir = dir.as_ref();
         let files = Files::open(dir)
             .map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))?;
-        JournalReader::with_storage(Arc::new(files))
+        JournalReader::with_storage(Arc::new(files)).map_err(|error| error.in_dir(dir))
     }
 
     /// Opens the journal in any storage.
@@ -289,168 +289,5 @@ impl JournaledEvent<'_> {
 
     fn damaged(&self, error: &dyn std::fmt::Display) -> Error {
         Error::damaged(&self.location.file, self.location.offset, Some(self.seq), error)
-    }
-}
-
-/// What [`JournalReader::verify`] found.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct VerifyReport {
-    /// The journal.
-    pub journal_id: JournalId,
-    /// How many segments there are.
-    pub segments: usize,
-    /// How many events were read.
-    pub events: u64,
-    /// The last `seq` up to which nothing is wrong; 0 when the first event is.
-    pub last_good_seq: u64,
-    /// Whether the last writer closed the journal; `false` beside a live one.
-    pub is_clean: bool,
-    /// Whether a writer holds the journal.
-    pub is_live: bool,
-    /// What is wrong, in the order of the files.
-    pub findings: Vec<Finding>,
-}
-
-/// What [`JournalReader::statistics`] counts.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Statistics {
-    /// The journal.
-    pub journal_id: JournalId,
-    /// The segments, oldest first.
-    pub segments: Vec<SegmentStatistics>,
-    /// The first `seq` that is retained; 0 when there is no event.
-    pub first_seq: u64,
-    /// The last `seq`; 0 when there is no event.
-    pub last_seq: u64,
-    /// The epochs that frames are of, oldest first.
-    pub epochs: Vec<Epoch>,
-    /// How many events there are of each kind.
-    pub events_by_kind: BTreeMap<String, u64>,
-    /// The length of all segment files together, in bytes.
-    pub bytes: u64,
-    /// Whether the last writer closed the journal; `false` beside a live one.
-    pub is_clean: bool,
-    /// Whether a writer holds the journal.
-    pub is_live: bool,
-    /// What is wrong, in the order of the files.
-    pub findings: Vec<Finding>,
-}
-
-/// What a segment holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SegmentStatistics {
-    /// The file's name in the journal's directory.
-    pub file: String,
-    /// The segment's number.
-    pub number: u64,
-    /// Its first `seq`.
-    pub first_seq: u64,
-    /// Its last `seq`; below `first_seq` when it holds no event.
-    pub last_seq: u64,
-    /// How many events it holds.
-    pub events: u64,
-    /// The length of the file, in bytes.
-    pub file_len: u64,
-    /// Where its frames end, in bytes from the start of the file.
-    pub end: u64,
-    /// Whether a segment follows it.
-    pub is_closed: bool,
-}
-
-fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
-    let mut folding = Some(Projection::default());
-    let report = inspect(storage, &mut |_, event| {
-        let Some(projection) = &mut folding else { return Ok(()) };
-        if event.seq != projection.seq + 1 {
-            // What is missing before it is a finding already.
-            folding = None;
-            return Ok(());
-        }
-        projection.apply(event).map_err(|error| {
-            // Past this nothing fits any more; that is one finding, not many.
-            folding = None;
-            error.to_string()
-        })
-    })?;
-    Ok(VerifyReport {
-        journal_id: report.journal_id,
-        segments: report.segments.len(),
-        events: report.segments.iter().map(|segment| segment.events).sum(),
-        last_good_seq: report.last_good_seq,
-        is_clean: report.is_clean,
-        is_live: report.is_live,
-        findings: report.findings,
-    })
-}
-
-fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
-    let mut events_by_kind = BTreeMap::new();
-    let report = inspect(storage, &mut |_, event| {
-        *events_by_kind.entry(event.payload.kind().to_owned()).or_default() += 1;
-        Ok(())
-    })?;
-    let holding = || report.segments.iter().filter(|segment| segment.events > 0);
-    Ok(Statistics {
-        journal_id: report.journal_id,
-        first_seq: holding().map(|segment| segment.first_seq).min().unwrap_or(0),
-        last_seq: holding().map(|segment| segment.last_seq).max().unwrap_or(0),
-        bytes: report.segments.iter().map(|segment| segment.file_len).sum(),
-        epochs: report.epochs.iter().copied().collect(),
-        events_by_kind,
-        is_clean: report.is_clean,
-        is_live: report.is_live,
-        segments: report.segments.into_iter().map(segment_statistics).collect(),
-        findings: report.findings,
-    })
-}
-
-fn segment_statistics(segment: crate::journal::SegmentSummary) -> SegmentStatistics {
-    let crate::journal::SegmentSummary {
-        file,
-        number,
-        first_seq,
-        last_seq,
-        events,
-        file_len,
-        end,
-        is_closed,
-    } = segment;
-    SegmentStatistics { file, number, first_seq, last_seq, events, file_len, end, is_closed }
-}
-
-/// Audits the journal, reading every event. What cannot be read is damage, or ends it when a newer version wrote it.
-fn inspect(
-    storage: &dyn Storage,
-    visit: &mut dyn FnMut(&FramePlace<'_>, &ChangeEvent) -> Result<(), String>,
-) -> Result<AuditReport, Error> {
-    let mut unsupported = None;
-    let report = audit(storage, &mut |place| {
-        let mut read = || -> Result<(), Error> {
-            check_count(place)?;
-            for (seq, line) in lines(place) {
-                let event = decode_line(place, seq, line)?;
-                visit(place, &event)
-                    .map_err(|wrong| Error::damaged(place.file, place.frame.offset, Some(seq), wrong))?;
-            }
-            Ok(())
-        };
-        match read() {
-            Err(error) if *error.kind() == ErrorKind::Unsupported => {
-                unsupported.get_or_insert(error);
-                Ok(())
-            }
-            Err(error) => Err(error.to_string()),
-            Ok(()) => Ok(()),
-        }
-    })?;
-    unsupported.map_or(Ok(report), Err)
-}
-
-impl VerifyReport {
-    /// Whether anything that was synced is damaged, missing or foreign.
-    pub fn is_damaged(&self) -> bool {
-        self.findings.iter().any(|finding| finding.kind == FindingKind::Damage)
     }
 }

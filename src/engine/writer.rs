@@ -1,129 +1,23 @@
-//! The writer's thread, and what it shares with the handles.
+//! The writer: its thread, and how others take its place while it sleeps.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 
-use super::answer::CommandError;
+use super::answer::{CommandError, writer_is_gone};
 use super::core::Core;
 use super::frames::fold;
-use super::health::EngineStatus;
-use super::inbox::{Drained, Inbox, Work};
+use super::inbox::{Drained, Work};
 use super::options::Options;
 use super::published::View;
+use super::shared::Shared;
 use crate::clock::monotonic;
-use crate::domain::{Request, Turn};
+use crate::domain::{KeyWindow, Request};
 use crate::error::{Error, ErrorKind};
-use crate::ids::GoalId;
-use crate::journal::{JournalWriter, PublishedCell};
+use crate::journal::JournalWriter;
 use crate::projection::Projection;
 use crate::storage::Storage;
-
-/// What handles, feeds and the writer share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) storage: Arc<dyn Storage>,
-    pub(super) inbox: Inbox,
-    pub(super) journal_published: Arc<PublishedCell>,
-    view: ArcSwap<View>,
-    seq: watch::Sender<u64>,
-    status: watch::Sender<EngineStatus>,
-    durable_seq: AtomicU64,
-    dropped_turns: AtomicU64,
-    last_error: Mutex<Option<Error>>,
-}
-
-impl Shared {
-    /// The published state.
-    pub(super) fn view(&self) -> View {
-        View::clone(&self.view.load())
-    }
-
-    pub(super) fn publish(&self, view: View) {
-        let seq = view.seq();
-        self.view.store(Arc::new(view));
-        self.seq.send_replace(seq);
-    }
-
-    /// Tells each change of the published `seq`.
-    pub(super) fn watch_seq(&self) -> watch::Receiver<u64> {
-        self.seq.subscribe()
-    }
-
-    /// Tells each change of what the engine does.
-    pub(super) fn watch_status(&self) -> watch::Receiver<EngineStatus> {
-        self.status.subscribe()
-    }
-
-    pub(super) fn status(&self) -> EngineStatus {
-        *self.status.borrow()
-    }
-
-    pub(super) fn durable_seq(&self, seq: u64) {
-        self.durable_seq.store(seq, Ordering::Relaxed);
-    }
-
-    pub(super) fn last_durable_seq(&self) -> u64 {
-        self.durable_seq.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn last_error(&self) -> Option<Error> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn dropped_turns(&self) -> u64 {
-        self.dropped_turns.load(Ordering::Relaxed)
-    }
-
-    /// A fire-and-forget turn that cannot be booked: the host is not bothered, but it shows.
-    pub(super) fn count_dropped_turns(&self, goal_id: GoalId, turn: &Turn, why: &dyn std::fmt::Display) {
-        tracing::warn!(%goal_id, tokens = %turn.tokens, turns = turn.turns, %why, "turns were dropped");
-        self.dropped_turns.fetch_add(turn.turns, Ordering::Relaxed);
-    }
-
-    /// Takes nothing more, because of that error; what was not begun is answered so.
-    pub(super) fn halt(&self, error: &Error, not_begun: Vec<Work>) {
-        let why = Error::new(
-            ErrorKind::Halted,
-            format!(
-                "the engine halted before this command, so nothing was written; reopen to recover: {error}"
-            ),
-        );
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| error.clone());
-        self.end(EngineStatus::Halted, why, not_begun);
-    }
-
-    /// Takes nothing more, because the host wants it so.
-    pub(super) fn close(&self) {
-        self.end(
-            EngineStatus::Closed,
-            Error::new(ErrorKind::Closed, "the engine was shut down; nothing was written"),
-            Vec::new(),
-        );
-    }
-
-    fn end(&self, status: EngineStatus, why: Error, not_begun: Vec<Work>) {
-        let left = self.inbox.close(why.clone());
-        self.status.send_replace(status);
-        self.inbox.wake();
-        // Wakes whoever waits for a `seq` that will not come.
-        self.seq.send_modify(|_| ());
-        for work in not_begun.into_iter().chain(left.work) {
-            // A caller that no longer waits has nothing to be told.
-            match work {
-                Work::Command(_, reply) => drop(reply.send(Err(why.clone().into()))),
-                Work::Account(goal_id, turn) => self.count_dropped_turns(goal_id, &turn, &why),
-                Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
-            }
-        }
-        for (goal_id, turn) in left.turns {
-            self.count_dropped_turns(goal_id, &turn, &why);
-        }
-    }
-}
 
 /// The writer: a thread, or whoever gets hold of the core while the thread sleeps.
 #[derive(Debug)]
@@ -156,17 +50,7 @@ impl Writer {
         }
         tracing::info!(journal = %journal.journal_id(), epoch = %journal.epoch(), seq = projection.seq, is_new = report.is_new, "opened");
         let view = View::new(projection.clone(), journal.journal_id(), journal.epoch(), journal.last_epoch());
-        let shared = Arc::new(Shared {
-            storage,
-            inbox: Inbox::new(options.inbox_capacity),
-            journal_published: journal.published(),
-            view: ArcSwap::from_pointee(view),
-            seq: watch::Sender::new(projection.seq),
-            status: watch::Sender::new(EngineStatus::Running),
-            durable_seq: AtomicU64::new(projection.seq),
-            dropped_turns: AtomicU64::new(0),
-            last_error: Mutex::new(None),
-        });
+        let shared = Arc::new(Shared::new(storage, options.inbox_capacity, journal.published(), view));
         let key_window = options.key_window;
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
         let writer = Writer { shared, core: Mutex::new(core), wakes_at: Mutex::new(None) };
@@ -181,7 +65,7 @@ impl Writer {
     }
 
     /// A window that differs from the recorded one becomes a fact (law FOLD).
-    fn set_key_window(&self, window: crate::domain::KeyWindow) -> Result<(), Error> {
+    fn set_key_window(&self, window: KeyWindow) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         let work = vec![Work::Command(Box::new(Request::from(window)), reply)];
         self.lock().commit(Drained { work, ..Drained::default() });
@@ -191,7 +75,7 @@ impl Writer {
             Ok(Err(error)) => {
                 Err(Error::new(ErrorKind::InvalidArgument, format!("setting the key window: {error}")))
             }
-            Err(_) => Err(super::answer::writer_is_gone()),
+            Err(_) => Err(writer_is_gone()),
         }
     }
 
@@ -234,7 +118,7 @@ impl Writer {
     }
 
     /// One batch. When to come again at the latest; `None` when that was the last.
-    fn step(&self, core: &mut Core) -> Option<Option<std::time::Duration>> {
+    fn step(&self, core: &mut Core) -> Option<Option<Duration>> {
         let drained = self.shared.inbox.drain();
         let is_closing = drained.is_closing;
         if !core.is_open() {

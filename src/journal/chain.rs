@@ -80,7 +80,7 @@ impl Segment {
         let header = SegmentHeader::from_bytes(&block).map_err(|error| match error {
             HeaderError::Unsupported { found } => Error::new(
                 ErrorKind::Unsupported,
-                format!("segment {file_name} is of format version {found}; this is Tallybook {}, which knows versions up to {FORMAT_VERSION}: upgrade", env!("CARGO_PKG_VERSION")),
+                format!("segment {file_name} is of format version {found}, which is unsupported: this is Tallybook {}, which knows versions up to {FORMAT_VERSION}: upgrade", env!("CARGO_PKG_VERSION")),
             ),
             HeaderError::Bad(wrong) => Error::damaged(&file_name, 0, Some(name.first_seq), wrong),
         })?;
