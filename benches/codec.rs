@@ -1,11 +1,11 @@
 //! The JSON of events: the hand-written codec beside what serde derives for each form of tagging.
 //!
 //! `cargo bench --bench codec`. Every candidate holds the same facts in the same types (amounts as strings, ids and
-//! times as text, strings shared by `Arc`) and is checked to read back what it wrote. The derived forms take times
-//! through the public `Timestamp`; the hand-written codec has its own calendar, which is part of what is compared. No
-//! derived form here refuses unknown fields (serde cannot, where one is flattened). All candidates run in turn in
-//! every round, so that noise of the machine falls on all of them. Without `--bench` (as under `cargo test`) it runs
-//! once, briefly, as a check of itself.
+//! times as text, strings shared by `Arc`) and is checked to read back what it wrote. The derived forms read times with
+//! the general parser of `Timestamp`; the hand-written codec reads only their canonical form, which is part of what is
+//! compared. No derived form here refuses unknown fields (serde cannot, where one is flattened). All candidates run in
+//! turn in every round, so that noise of the machine falls on all of them. Without `--bench` (as under `cargo test`) it
+//! runs once, briefly, as a check of itself.
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the monotonic clock itself")]
 #![expect(clippy::print_stdout, reason = "its table is its output")]
 

@@ -30,6 +30,7 @@ struct StatJson<'a> {
     journal_id: String,
     first_seq: u64,
     last_seq: u64,
+    retention_floor: u64,
     bytes: u64,
     clean: bool,
     live: bool,
@@ -66,6 +67,7 @@ fn to_json(statistics: &Statistics) -> StatJson<'_> {
         journal_id: statistics.journal_id.to_string(),
         first_seq: statistics.first_seq,
         last_seq: statistics.last_seq,
+        retention_floor: retention_floor(statistics),
         bytes: statistics.bytes,
         clean: statistics.is_clean,
         live: statistics.is_live,
@@ -90,12 +92,18 @@ fn segment_json(segment: &SegmentStatistics) -> SegmentJson<'_> {
     }
 }
 
+/// The first `seq` that is retained, or will be.
+fn retention_floor(statistics: &Statistics) -> u64 {
+    statistics.segments.first().map_or(1, |oldest| oldest.first_seq)
+}
+
 fn print(statistics: &Statistics) -> Result<(), Failure> {
     let mut out = stdout();
     let mut table = Table::of_pairs();
     table.pair("journal", statistics.journal_id);
     table.pair("condition", findings::condition(statistics.is_clean, statistics.is_live));
     table.pair("seqs", format!("{} to {}", statistics.first_seq, statistics.last_seq));
+    table.pair("floor", retention_floor(statistics));
     table.pair("bytes", statistics.bytes);
     table.pair("epochs", epochs(statistics));
     table.print(&mut out)?;

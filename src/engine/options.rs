@@ -161,6 +161,27 @@ impl Options {
         pollster::block_on(Engine::start(self, move || Ok(storage)))
     }
 
+    /// Opens a new journal in memory, for the tests of a host: everything works as on a disk, and is gone with the
+    /// engine.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use tallybook::{ManualClock, NewGoal, Options, Timestamp};
+    ///
+    /// let clock = ManualClock::new(Timestamp::parse("2026-11-21T09:00:00Z")?);
+    /// let engine = Options::new().clock(clock.clone()).open_in_memory()?;
+    /// let goal = engine.create_goal(NewGoal::new("ship 2.0"))?;
+    /// assert_eq!(goal.created_at.to_string(), "2026-11-21T09:00:00.000000Z");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidArgument` for options out of range.
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn open_in_memory(self) -> Result<Blocking, Error> {
+        self.open_storage(crate::storage::SimulatedDisk::new(0).process()).map(|engine| engine.blocking())
+    }
+
     /// What the journal needs to know; refuses what is out of range.
     pub(super) fn journal(&self) -> Result<JournalOptions, Error> {
         let out_of_range = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));

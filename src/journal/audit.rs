@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use sha2::{Digest, Sha256};
-
 use super::bytes::{end_of_nonzero, index_of, offset_of};
 use super::chain::{Segment, read_range, segment_names, successor_of, wrong_succession};
 use super::frame::{FrameKind, FramePlace};
@@ -193,24 +191,7 @@ impl Audit<'_, '_> {
         if is_whole {
             self.note(check_join(segment, &scan, &successor.header))?;
         }
-        self.discarded(segment, successor, len)?;
         self.summarize(segment, &scan, len, true);
-        Ok(())
-    }
-
-    /// What a recovery left lying as evidence is still what it was (law EVIDENCE).
-    fn discarded(&mut self, segment: &Segment, successor: &Segment, file_len: u64) -> Result<(), Error> {
-        let stated = &successor.header.predecessor;
-        let end = stated.end.saturating_add(stated.discarded_len);
-        if stated.discarded_len == 0 || file_len < stated.end {
-            return Ok(());
-        }
-        let len = end.min(file_len) - stated.end;
-        let bytes = read_range(&*segment.file, &segment.file_name, stated.end, len)?;
-        if <[u8; 32]>::from(Sha256::digest(&bytes)) != stated.discarded_sha256 {
-            let message = "what the recovery left here as evidence has changed; no event is affected";
-            self.damage(&segment.file_name, stated.end, end, None, message);
-        }
         Ok(())
     }
 
