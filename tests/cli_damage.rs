@@ -168,7 +168,9 @@ fn a_newest_segment_with_only_torn_bytes_does_not_restart_seq() {
     writer.kill();
     let (file, end) = end(&book);
     let mut bytes = bytes_of(&book, &file);
-    bytes[end..end + 50].fill(b'#');
+    // Whether zeros follow depends on when it was killed.
+    bytes.truncate(end);
+    bytes.extend([b'#'; 50]);
     book.put(&file, &bytes);
     assert_eq!(book.apply(&[], &[turn(1)])[0]["ok"]["first_seq"], 7);
     assert_eq!(book.verify()["last_good_seq"], 7);
