@@ -175,3 +175,28 @@ fn options_out_of_range_make_nothing() {
         assert!(!book.exists());
     }
 }
+
+#[test]
+fn law_honest_no_host_can_make_up_a_count_of_suppressed_refusals() {
+    let engine = Options::new().open_in_memory().unwrap();
+    let goal = engine.create_goal(NewGoal::new("one")).unwrap();
+    let made_up = tallybook::event::RefusalsSuppressed {
+        budget_id: tallybook::BudgetId::Goal(goal.id),
+        refusal: tallybook::RefusalKind::BudgetExceeded,
+        count: 1_000,
+        minute: tallybook::Timestamp::UNIX_EPOCH,
+    };
+    let Err(CommandError::Rejected(rejection)) = engine.execute(made_up) else { panic!("not rejected") };
+    assert_eq!(rejection.kind, tallybook::RejectionKind::Invalid);
+    assert_eq!(engine.view().seq(), 1);
+}
+
+#[test]
+fn queries_and_rejected_commands_write_nothing_to_the_disk() {
+    let disk = SimulatedDisk::new(4);
+    let engine = Options::new().inline().open_storage(disk.process()).unwrap().blocking();
+    let operations = disk.operations();
+    engine.settled_view().unwrap();
+    engine.create_goal(NewGoal::new(" ")).unwrap_err();
+    assert_eq!(disk.operations(), operations);
+}

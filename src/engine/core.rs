@@ -85,7 +85,9 @@ impl Core {
                 self.publish();
                 answers.send();
                 tracing::trace!(events = self.working.seq - seq_before, seq = self.working.seq, "committed");
-                self.work_ahead();
+                if self.working.seq != seq_before {
+                    self.work_ahead();
+                }
             }
             Err(error) => self.halt(&error, answers),
         }

@@ -109,7 +109,8 @@ impl Subscription {
         self.is_over
     }
 
-    /// The next item; waits for it. What is in the journal already is read on the caller's thread. `None` after the engine was shut down and everything was given.
+    /// The next item; waits for it. What is in the journal already is read on the caller's thread. `None` after the
+    /// engine was shut down and everything was given.
     ///
     /// Dropping the future loses nothing.
     ///

@@ -5,6 +5,7 @@ use memchr::{memchr, memchr_iter};
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, DecodeError, decode_event, encode_event};
 use crate::journal::FramePlace;
+use crate::journal::format::WriterVersion;
 use crate::projection::Projection;
 
 /// Appends the event as a line.
@@ -32,9 +33,28 @@ pub(super) fn lines<'a>(place: &FramePlace<'a>) -> impl Iterator<Item = (u64, &'
 
 /// Reads one line of a frame.
 pub(super) fn decode_line(place: &FramePlace<'_>, seq: u64, line: &[u8]) -> Result<ChangeEvent, Error> {
-    let event = decode_event(line).map_err(|error| not_decoded(place, seq, &error))?;
+    decode_at(place.file, place.frame.offset, place.written_by, seq, line)
+}
+
+/// The same, where only the frame's place is left.
+pub(super) fn decode_at(
+    file: &str,
+    offset: u64,
+    written_by: WriterVersion,
+    seq: u64,
+    line: &[u8],
+) -> Result<ChangeEvent, Error> {
+    let damaged = |found: String| Error::damaged(file, offset, Some(seq), found);
+    let event = decode_event(line).map_err(|error| match error {
+        // What this version does not know is unsupported, with the version that may know it.
+        DecodeError::UnknownKind { .. } | DecodeError::UnsupportedVersion { .. } => Error::new(
+            ErrorKind::Unsupported,
+            format!("{error}; file {file}, offset {offset}, was written by tallybook {written_by}"),
+        ),
+        DecodeError::Invalid { .. } => damaged(error.to_string()),
+    })?;
     if event.seq != seq {
-        return Err(damaged(place, seq, format!("the event says that it is seq {}", event.seq)));
+        return Err(damaged(format!("the event says that it is seq {}", event.seq)));
     }
     Ok(event)
 }
@@ -61,18 +81,4 @@ pub(super) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
 
 fn damaged(place: &FramePlace<'_>, seq: u64, found: String) -> Error {
     Error::damaged(place.file, place.frame.offset, Some(seq), found)
-}
-
-/// What this version does not know is unsupported, with the version that may know it; the rest is damage.
-fn not_decoded(place: &FramePlace<'_>, seq: u64, error: &DecodeError) -> Error {
-    match error {
-        DecodeError::UnknownKind { .. } | DecodeError::UnsupportedVersion { .. } => Error::new(
-            ErrorKind::Unsupported,
-            format!(
-                "{error}; file {}, offset {}, was written by tallybook {}",
-                place.file, place.frame.offset, place.written_by
-            ),
-        ),
-        DecodeError::Invalid { .. } => damaged(place, seq, error.to_string()),
-    }
 }

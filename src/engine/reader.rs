@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::cursor::Cursor;
 use super::feed::check_cursor;
-use super::frames::{check_count, fold, lines};
+use super::frames::{check_count, decode_at, fold, lines};
 use super::report::{Statistics, VerifyReport, statistics, verify};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
+use crate::journal::format::WriterVersion;
 use crate::journal::{Location, Walk, WalkSource};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
@@ -185,7 +186,7 @@ struct LoadedFrame {
     next_seq: u64,
     epoch: Epoch,
     location: Location,
-    written_by: String,
+    written_by: WriterVersion,
 }
 
 /// An event as it stands in the journal.
@@ -199,7 +200,7 @@ pub struct JournaledEvent<'a> {
     pub line: &'a [u8],
     journal_id: JournalId,
     location: &'a Location,
-    written_by: &'a str,
+    written_by: WriterVersion,
 }
 
 impl Events {
@@ -227,7 +228,7 @@ impl Events {
             line: &frame.payload[start..start + len],
             journal_id,
             location: &frame.location,
-            written_by: &frame.written_by,
+            written_by: frame.written_by,
         }))
     }
 
@@ -252,7 +253,7 @@ impl Events {
                 length: place.frame.length,
                 crc: place.frame.payload_crc,
             },
-            written_by: place.written_by.to_string(),
+            written_by: place.written_by,
         });
         Ok(true)
     }
@@ -264,17 +265,7 @@ impl JournaledEvent<'_> {
     /// # Errors
     /// `Unsupported` for a kind that this version does not know, `Damaged` for what is no event.
     pub fn decode(&self) -> Result<ChangeEvent, Error> {
-        crate::event::decode_event(self.line).map_err(|error| match error {
-            crate::event::DecodeError::Invalid { .. } => self.damaged(&error),
-            _ => {
-                let Location { file, offset, .. } = self.location;
-                let found = format!(
-                    "{error}; file {file}, offset {offset}, was written by tallybook {}",
-                    self.written_by
-                );
-                Error::new(ErrorKind::Unsupported, found)
-            }
-        })
+        decode_at(&self.location.file, self.location.offset, self.written_by, self.seq, self.line)
     }
 
     /// Where its frame lies on disk.
