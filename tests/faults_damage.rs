@@ -162,8 +162,7 @@ impl SegmentBytes {
 fn every_byte_of_a_header_that_is_flipped_is_refused() {
     let sample = sample();
     for segment in &sample.segments {
-        let fields = (0..160).chain((160..HEADER_LEN - 4).step_by(197)).chain(HEADER_LEN - 4..HEADER_LEN);
-        for at in fields {
+        for at in 0..HEADER_LEN {
             sample.flip(segment, at, 1 << (at % 8));
         }
     }
@@ -174,14 +173,8 @@ fn every_byte_of_a_frame_that_is_flipped_is_refused_or_cannot_matter() {
     let sample = sample();
     for segment in &sample.segments {
         let end = segment.bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
-        // All of the frames' headers; of their payloads a sample that is another one in every frame.
-        let ends = segment.frames[1..].iter().map(|(offset, _)| *offset).chain([end]);
-        for ((begin, seq), end) in segment.frames.iter().zip(ends) {
-            let step = 11 + usize::try_from(seq % 5).unwrap();
-            let header_end = end.min(begin + 48);
-            for at in (*begin..header_end).chain((header_end..end).step_by(step)).chain([end - 1]) {
-                sample.flip(segment, at, [1, 0x80, 0xff][at % 3]);
-            }
+        for at in segment.frames[0].0..end {
+            sample.flip(segment, at, [1, 0x80, 0xff][at % 3]);
         }
     }
 }
