@@ -89,6 +89,10 @@ impl Engine {
         }
         let (opened, open) = oneshot::channel();
         let run = move || {
+            // Cancelled before it began.
+            if opened.is_closed() {
+                return;
+            }
             let writer = storage().and_then(|storage| Writer::open(options, storage)).map(Arc::new);
             let to_run = writer.clone();
             // A caller that no longer waits drops what is sent, and by that closes the engine.
