@@ -47,8 +47,11 @@ pub mod storage;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
-    Budget, Command, Goal, GoalQuery, KeyWindow, NewGoal, RecordTurn, Refusal, Rejection, RejectionKind,
-    Request, Rules, SetGoalBudget, State, StateHash, TransitionGoal, Turn, TurnTarget,
+    AdjustBudget, Budget, BudgetQuery, BudgetStatus, BudgetView, CloseBudget, Command, Goal, GoalQuery,
+    KeyWindow, Limit, MarkUnknown, Meter, MeterKind, NewBudget, NewGoal, NewReservation, ObserveMeter,
+    RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request, Reservation,
+    ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget, SetProgress, Settle,
+    Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use engine::{
     Blocking, CommandError, CommandResult, Cursor, Durability, Engine, EngineStatus, Events, FeedEvent,
@@ -56,8 +59,11 @@ pub use engine::{
     SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
-pub use event::{ChangeEvent, Charge, GoalStatus, Meta, Payload, RefusalKind, TransitionReason};
-pub use ids::{BudgetId, Epoch, GoalId, JournalId};
+pub use event::{
+    BudgetTerms, ChangeEvent, Charge, Fraction, GoalStatus, Meta, Payload, Quantity, Reading, RefusalKind,
+    Span, SpendDetails, TransitionReason, Window,
+};
+pub use ids::{BudgetId, Epoch, GoalId, JournalId, MeterId, ReservationId, SpendId};
 pub use journal::{Finding, FindingKind, Location, format};
 pub use projection::Projection;
 

@@ -143,7 +143,7 @@ fn print_budgets(budgets: &[&Budget], out: &mut impl Write) -> Result<(), Failur
     ]);
     for budget in budgets {
         let spent = budget.spent.to_string();
-        table.row([budget.id.to_string(), budget.unit.to_string(), spent, limit(budget.limit)]);
+        table.row([budget.id.to_string(), budget.unit.to_string(), spent, limit(budget.limit())]);
     }
     Ok(table.print(out)?)
 }

@@ -1,10 +1,11 @@
 //! What [`decide`](crate::domain::decide) answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::domain::Goal;
-use crate::event::{Payload, RefusalKind, TransitionReason};
-use crate::ids::{BudgetId, GoalId};
+use crate::event::{Payload, RefusalKind, ReleaseReason, TransitionReason};
+use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 
 /// What a command leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,10 +26,20 @@ pub enum Decision {
 }
 
 /// What a successful command is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A goal.
     Goal(GoalId),
+    /// A budget.
+    Budget(BudgetId),
+    /// A budget that was closed: the answer is a report.
+    Closed(BudgetId),
+    /// A spend.
+    Spend(SpendId),
+    /// A reservation.
+    Reservation(ReservationId),
+    /// An external meter.
+    Meter(MeterId),
     /// Nothing in particular.
     Nothing,
 }
@@ -45,14 +56,30 @@ pub struct Refusal {
     pub suppressed: bool,
     /// The budget that blocked.
     pub budget_id: BudgetId,
-    /// The budget's limit.
-    pub limit: u128,
+    /// The budget's limit; `None`: unlimited.
+    pub limit: Option<u128>,
     /// What is spent of it.
     pub spent: u128,
     /// What is reserved of it.
     pub reserved: u128,
     /// What the command asked for.
     pub amount: u128,
+    /// The reservation that the command was about.
+    pub reservation_id: Option<ReservationId>,
+    /// What else explains it: the reason of a risk assessor, say.
+    pub reason: Option<Arc<str>>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of budget {} (", self.kind, self.budget_id)?;
+        match self.limit {
+            Some(limit) => write!(f, "limit {limit}")?,
+            None => f.write_str("no limit")?,
+        }
+        write!(f, ", spent {}, reserved {}, amount {})", self.spent, self.reserved, self.amount)?;
+        self.reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+    }
 }
 
 /// Why a command cannot be done as it stands.
@@ -148,21 +175,42 @@ pub enum RememberedOutcome {
 
 /// What the command of these events is about.
 pub fn outcome(events: &[Payload]) -> Outcome {
-    events.iter().find_map(subject).map_or(Outcome::Nothing, Outcome::Goal)
+    events.iter().find_map(subject).unwrap_or(Outcome::Nothing)
 }
 
-/// The goal that the command of this event is about, if this event can tell: it is the command's own, not one that
-/// followed from it on other goals.
-pub(super) fn subject(event: &Payload) -> Option<GoalId> {
+/// What the command of this event is about, if this event can tell: it is the command's own, not one that followed
+/// from it.
+pub(super) fn subject(event: &Payload) -> Option<Outcome> {
     match event {
-        Payload::GoalCreated(created) => Some(created.goal_id),
+        Payload::GoalCreated(created) => Some(Outcome::Goal(created.goal_id)),
         Payload::GoalTransitioned(change) => {
             matches!(change.reason, TransitionReason::Requested | TransitionReason::Blocked)
-                .then_some(change.goal_id)
+                .then_some(Outcome::Goal(change.goal_id))
         }
-        Payload::GoalBudgetSet(set) => Some(set.goal_id),
-        Payload::TurnRecorded(turn) => Some(turn.goal_id),
+        Payload::GoalBudgetSet(set) => Some(Outcome::Goal(set.goal_id)),
+        Payload::TurnRecorded(turn) => Some(Outcome::Goal(turn.goal_id)),
+        Payload::BudgetAllocated(made) => Some(Outcome::Budget(made.budget_id.clone())),
+        Payload::BudgetAdjusted(adjusted) => Some(Outcome::Budget(adjusted.budget_id.clone())),
+        Payload::ProgressSet(set) => Some(Outcome::Budget(set.budget_id.clone())),
+        Payload::BudgetClosed(closed) => {
+            closed.by_budget.is_none().then(|| Outcome::Closed(closed.budget_id.clone()))
+        }
+        // Charges of a turn and bookings of a meter follow from the event before them.
+        Payload::SpendRecorded(spend) => (spend.goal_id.is_none() && spend.meter_id.is_none())
+            .then(|| Outcome::Spend(spend.spend_id.clone())),
+        Payload::SpendReversed(reversed) => Some(Outcome::Spend(reversed.spend_id.clone())),
+        Payload::ReservationMade(made) => Some(Outcome::Reservation(made.reservation_id.clone())),
+        Payload::ReservationReleased(released) => (released.reason == ReleaseReason::Requested)
+            .then(|| Outcome::Reservation(released.reservation_id.clone())),
+        Payload::ReservationMarkedUnknown(marked) => {
+            Some(Outcome::Reservation(marked.reservation_id.clone()))
+        }
+        Payload::MeterObserved(observed) => Some(Outcome::Meter(observed.meter_id.clone())),
+        Payload::MeterReset(reset) => Some(Outcome::Meter(reset.meter_id.clone())),
         Payload::BudgetExhausted(_)
+        | Payload::ThresholdCrossed(_)
+        | Payload::WindowRolled(_)
+        | Payload::ReservationExpired(_)
         | Payload::CommandRefused(_)
         | Payload::RefusalsSuppressed(_)
         | Payload::KeyWindowSet(_) => None,

@@ -7,10 +7,12 @@ use crate::domain::decision::subject;
 use crate::domain::goal::{GoalFacts, GoalRecord, is_legal};
 use crate::domain::keys::RememberedKey;
 use crate::domain::leaf::Leaf;
-use crate::domain::{Budget, KeyWindow, Outcome, Refusal, Remembered, RememberedOutcome, State};
+use crate::domain::{
+    Budget, DEFAULT_THRESHOLDS, KeyWindow, Outcome, Refusal, Remembered, RememberedOutcome, State,
+};
 use crate::event::{
-    BudgetExhausted, ChangeEvent, CommandRefused, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned,
-    Payload, TurnRecorded,
+    BudgetExhausted, BudgetTerms, ChangeEvent, CommandRefused, GoalBudgetSet, GoalCreated, GoalStatus,
+    GoalTransitioned, Payload, TurnRecorded,
 };
 use crate::ids::{BudgetId, GoalId};
 
@@ -56,6 +58,7 @@ fn fold(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
         Payload::KeyWindowSet(set) => {
             state.keys.set_window(KeyWindow { max_age_ms: set.max_age_ms, max_count: set.max_count }, ts);
         }
+        other => return Err(format!("{} is not folded yet", other.kind())),
     }
     remember_key(state, event)
 }
@@ -75,7 +78,32 @@ fn goal_created(state: &mut State, event: &ChangeEvent, created: &GoalCreated) -
     let ordinal = state.created.get_max().map_or(0, |(last, _)| last + 1);
     state.created.insert(ordinal, id);
     let parent_budget = created.parent_goal.map(BudgetId::Goal);
-    let budget = Budget::of_tokens(BudgetId::Goal(id), created.token_budget, parent_budget, ts);
+    let budget = Budget {
+        id: BudgetId::Goal(id),
+        unit: Budget::tokens(),
+        parent: parent_budget,
+        terms: BudgetTerms {
+            limit: created.token_budget,
+            hard: true,
+            thresholds: DEFAULT_THRESHOLDS.clone(),
+            window: None,
+        },
+        span: None,
+        spent: 0,
+        spent_total: 0,
+        reserved: 0,
+        overage_total: 0,
+        crossed: 0,
+        entry_count: 0,
+        progress: None,
+        widen_by: created.widen_by.clone(),
+        closing: None,
+        created_at: ts,
+        updated_at: ts,
+        meta: None,
+        made_seq: event.seq,
+        rolled_seq: 0,
+    };
     state.budgets.insert(BudgetId::Goal(id), Leaf::new(budget));
     let facts = GoalFacts {
         id,
@@ -142,14 +170,14 @@ fn goal_transitioned(state: &mut State, ts: Timestamp, change: &GoalTransitioned
 
 fn goal_budget_set(state: &mut State, ts: Timestamp, set: &GoalBudgetSet) -> Result<(), String> {
     let budget = change_budget(state, &BudgetId::Goal(set.goal_id))?;
-    if budget.limit != set.previous {
-        let (expected, found) = (budget.limit, set.previous);
+    if budget.terms.limit != set.previous {
+        let (expected, found) = (budget.terms.limit, set.previous);
         return Err(format!(
             "expected the previous limit {expected:?} of goal {}, found {found:?}",
             set.goal_id
         ));
     }
-    budget.limit = set.token_budget;
+    budget.terms.limit = set.token_budget;
     budget.updated_at = ts;
     Ok(())
 }
@@ -181,8 +209,11 @@ fn turn_recorded(state: &mut State, ts: Timestamp, turn: &TurnRecorded) -> Resul
 fn budget_exhausted(state: &State, exhausted: &BudgetExhausted) -> Result<(), String> {
     let id = &exhausted.budget_id;
     let budget = state.budget(id).ok_or_else(|| no_budget(id))?;
-    if budget.limit != Some(exhausted.limit) || budget.spent != exhausted.spent || !budget.is_exhausted() {
-        let (limit, spent) = (budget.limit, budget.spent);
+    if budget.terms.limit != Some(exhausted.limit)
+        || budget.spent != exhausted.spent
+        || !budget.is_exhausted()
+    {
+        let (limit, spent) = (budget.terms.limit, budget.spent);
         return Err(format!(
             "expected budget {id} to have spent {} of {}, found {spent} of {limit:?}",
             exhausted.spent, exhausted.limit
@@ -218,7 +249,7 @@ fn own_outcome(event: &ChangeEvent) -> Option<RememberedOutcome> {
         Payload::CommandRefused(refused) => {
             Some(RememberedOutcome::Refused(Box::new(refusal(refused, Some(event.seq)))))
         }
-        payload => subject(payload).map(|id| RememberedOutcome::Done(Outcome::Goal(id))),
+        payload => subject(payload).map(RememberedOutcome::Done),
     }
 }
 
@@ -233,6 +264,8 @@ pub(super) fn refusal(refused: &CommandRefused, seq: Option<u64>) -> Refusal {
         spent: refused.spent,
         reserved: refused.reserved,
         amount: refused.amount,
+        reservation_id: refused.reservation_id.clone(),
+        reason: refused.reason.clone(),
     }
 }
 

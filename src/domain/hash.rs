@@ -19,7 +19,7 @@ use crate::ids::{BudgetId, GoalId};
 
 /// The version of the fold: hashes compare only within one. It grows when the same events come to mean another
 /// state, or the state another hash.
-pub const FOLD_VERSION: u32 = 1;
+pub const FOLD_VERSION: u32 = 2;
 
 /// A digest of the state. Written as the fold version and 64 hexadecimal digits: `1-9f86…`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,7 +70,10 @@ fn goal_digest(goal: &GoalRecord) -> Digest {
 
 fn budget_digest(budget: &Budget) -> Digest {
     let mut out = Canonical::new();
-    out.budget_id(&budget.id).text(&budget.unit).option(budget.limit, Canonical::u128).u128(budget.spent);
+    out.budget_id(&budget.id)
+        .text(&budget.unit)
+        .option(budget.terms.limit, Canonical::u128)
+        .u128(budget.spent);
     out.option(budget.parent.as_ref(), Canonical::budget_id).time(budget.created_at).time(budget.updated_at);
     out.digest()
 }
@@ -82,10 +85,17 @@ fn key_digest(key: &str, entry: &RememberedKey) -> Digest {
     match &entry.remembered.outcome {
         RememberedOutcome::Done(Outcome::Nothing) => out.text("nothing"),
         RememberedOutcome::Done(Outcome::Goal(id)) => out.text("goal").goal_id(*id),
+        RememberedOutcome::Done(Outcome::Budget(id)) => out.text("budget").budget_id(id),
+        RememberedOutcome::Done(Outcome::Closed(id)) => out.text("closed").budget_id(id),
+        RememberedOutcome::Done(Outcome::Spend(id)) => out.text("spend").text(&id.0),
+        RememberedOutcome::Done(Outcome::Reservation(id)) => out.text("reservation").text(&id.0),
+        RememberedOutcome::Done(Outcome::Meter(id)) => out.text("meter").text(&id.0),
         RememberedOutcome::Refused(refusal) => {
             out.text("refused").text(refusal.kind.name()).option(refusal.seq, Canonical::u64);
-            out.budget_id(&refusal.budget_id).u128(refusal.limit).u128(refusal.spent);
-            out.u128(refusal.reserved).u128(refusal.amount)
+            out.budget_id(&refusal.budget_id).option(refusal.limit, Canonical::u128).u128(refusal.spent);
+            out.u128(refusal.reserved).u128(refusal.amount);
+            out.option(refusal.reservation_id.as_ref(), |out, id| out.text(&id.0));
+            out.option(refusal.reason.as_deref(), Canonical::text)
         }
     };
     out.digest()

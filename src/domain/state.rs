@@ -7,12 +7,15 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
 use crate::domain::goal::GoalRecord;
 use crate::domain::keys::Keys;
 use crate::domain::leaf::Leaf;
 use crate::domain::refusals::RefusalCounts;
-use crate::domain::{Budget, Goal, GoalQuery, KeyWindow, StateHash, hash};
-use crate::ids::{BudgetId, GoalId};
+use crate::domain::{
+    Budget, BudgetView, Goal, GoalQuery, KeyWindow, Meter, Reservation, SpendRecord, StateHash, hash,
+};
+use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 
 /// Goals, budgets and remembered keys, as of one moment. Copying it costs the same however much it holds: copies
 /// share what they have in common.
@@ -28,8 +31,32 @@ pub struct State {
     pub(super) open_children: OrdSet<(GoalId, GoalId)>,
     /// The goals in the order of their creation.
     pub(super) created: OrdMap<u64, GoalId>,
+    /// The budgets in the order of their making.
+    pub(super) budgets_made: OrdMap<u64, BudgetId>,
+    /// Parent and child, for every budget that is not closed.
+    pub(super) open_budgets_below: OrdSet<(BudgetId, BudgetId)>,
+    /// Budget and goal, for every goal that is not ended and names a budget.
+    pub(super) named_by: OrdSet<(BudgetId, GoalId)>,
+    pub(super) reservations: OrdMap<ReservationId, Arc<Leaf<Reservation>>>,
+    /// The reservations in the order of their making.
+    pub(super) reservations_made: OrdMap<u64, ReservationId>,
+    /// Budget and reservation, for every one that is open or unknown.
+    pub(super) held: OrdSet<(BudgetId, ReservationId)>,
+    pub(super) spends: OrdMap<SpendId, Arc<Leaf<SpendRecord>>>,
+    pub(super) meters: OrdMap<MeterId, Arc<Leaf<Meter>>>,
+    /// When what is due next.
+    pub(super) deadlines: OrdSet<(Timestamp, Due)>,
     pub(super) keys: Keys,
     pub(super) refusals: RefusalCounts,
+}
+
+/// What happens by itself at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// A reservation expires.
+    Expiry(ReservationId),
+    /// A window ends.
+    Roll(BudgetId),
 }
 
 impl State {
@@ -81,9 +108,40 @@ impl State {
         self.budgets.get(id).map(|leaf| &***leaf)
     }
 
+    /// A budget, with what its path leaves of it.
+    pub fn budget_view(&self, id: &BudgetId) -> Option<BudgetView> {
+        let budget = self.budget(id)?.clone();
+        Some(BudgetView { budget, available: self.available(id) })
+    }
+
+    /// The least that remains on the path from a budget to the root; `None`: no budget on it has a limit.
+    pub fn available(&self, id: &BudgetId) -> Option<u128> {
+        self.path(id).filter_map(Budget::remaining).min()
+    }
+
     /// All budgets, in the order of their ids.
     pub fn budgets(&self) -> impl Iterator<Item = &Budget> + '_ {
         self.budgets.values().map(|leaf| &***leaf)
+    }
+
+    /// A reservation.
+    pub fn reservation(&self, id: &ReservationId) -> Option<&Reservation> {
+        self.reservations.get(id).map(|leaf| &***leaf)
+    }
+
+    /// A spend, while it is remembered.
+    pub fn spend(&self, id: &SpendId) -> Option<&SpendRecord> {
+        self.spends.get(id).map(|leaf| &***leaf)
+    }
+
+    /// An external meter.
+    pub fn meter(&self, id: &MeterId) -> Option<&Meter> {
+        self.meters.get(id).map(|leaf| &***leaf)
+    }
+
+    /// When something is due next: a reservation expires, a window ends.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.get_min().map(|(at, _)| *at)
     }
 
     /// The window in which idempotency keys are remembered.

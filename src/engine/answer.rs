@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use crate::domain::{Goal, Refusal, Rejection};
+use crate::domain::{Budget, BudgetView, Goal, Meter, Refusal, Rejection, Reservation, SpendRecord};
 use crate::error::{Error, ErrorKind};
 
 /// A command was carried out, and its events are durable.
@@ -28,7 +28,7 @@ impl Receipt {
     pub fn goal(&self) -> Option<&Goal> {
         match &self.result {
             CommandResult::Goal(goal) => Some(goal),
-            CommandResult::Nothing => None,
+            _ => None,
         }
     }
 
@@ -44,7 +44,17 @@ impl Receipt {
 pub enum CommandResult {
     /// A goal.
     Goal(Box<Goal>),
-    /// No goal: a turn where none is active, or a command about the journal as a whole.
+    /// A budget.
+    Budget(Box<BudgetView>),
+    /// A budget that was closed: the answer to a closing is a report.
+    Closed(Box<Budget>),
+    /// A spend.
+    Spend(Box<SpendRecord>),
+    /// A reservation.
+    Reservation(Box<Reservation>),
+    /// An external meter.
+    Meter(Box<Meter>),
+    /// Nothing: a turn where none is active, or a command about the journal as a whole.
     Nothing,
 }
 
@@ -53,7 +63,7 @@ impl CommandResult {
     pub fn into_goal(self) -> Option<Goal> {
         match self {
             CommandResult::Goal(goal) => Some(*goal),
-            CommandResult::Nothing => None,
+            _ => None,
         }
     }
 }
@@ -62,7 +72,7 @@ impl CommandResult {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommandError {
     /// A limit, a status, an authority or a risk stands against it. The refusal is an event of its own (law HONEST).
-    #[error("refused: {} of budget {} (limit {}, spent {}, reserved {}, amount {})", .0.kind, .0.budget_id, .0.limit, .0.spent, .0.reserved, .0.amount)]
+    #[error("refused: {0}")]
     Refused(Refusal),
     /// It does not make sense as it is. Nothing was written.
     #[error("{}: {}", .0.kind.name(), .0.message)]

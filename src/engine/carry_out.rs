@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::answer::{CommandAnswer, CommandError, CommandResult, Receipt};
 use super::core::{Core, halted};
 use super::frames::push_line;
@@ -12,7 +14,7 @@ use crate::domain::{
 };
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, EventKey, Payload, RefusalsSuppressed};
-use crate::ids::{GoalId, new_goal_id};
+use crate::ids::new_uuid;
 
 /// Why a command has no receipt: it was not carried out, or the engine has to halt.
 pub(super) enum Stopped {
@@ -23,8 +25,12 @@ pub(super) enum Stopped {
 impl Core {
     pub(super) fn carry_out(&mut self, request: &Request) -> Result<Receipt, Stopped> {
         let now = self.now();
-        let context =
-            Context { now, rules: &self.options.rules, new_goal_id: self.new_goal_id(&request.command, now) };
+        let context = Context {
+            now,
+            rules: &self.options.rules,
+            new_id: self.new_id(&request.command, now),
+            veto: None,
+        };
         match decide(&self.working.state, request, &context) {
             Decision::Events(payloads) => {
                 let subject = outcome(&payloads);
@@ -45,17 +51,40 @@ impl Core {
         }
     }
 
-    /// Only a creation without an id needs one; randomness costs a system call.
-    fn new_goal_id(&self, command: &Command, now: Timestamp) -> GoalId {
-        match command {
-            Command::CreateGoal(new) if new.goal_id.is_none() => new_goal_id(&*self.options.entropy, now),
-            _ => GoalId(uuid::Uuid::nil()),
-        }
+    /// Only what makes something without an id needs one; randomness costs a system call.
+    fn new_id(&self, command: &Command, now: Timestamp) -> Uuid {
+        let needs_one = match command {
+            Command::CreateGoal(new) => new.goal_id.is_none(),
+            Command::RecordTurn(record) => !record.turn.charges.is_empty(),
+            Command::RecordSpend(record) => record.spend.spend_id.is_none(),
+            Command::Settle(settle) => settle.spend.spend_id.is_none(),
+            Command::Reserve(new) => new.reservation_id.is_none(),
+            Command::ObserveMeter(_) => true,
+            _ => false,
+        };
+        if needs_one { new_uuid(&*self.options.entropy, now) } else { Uuid::nil() }
     }
 
     fn receipt(&self, seqs: Option<(u64, u64)>, subject: Outcome, retried: bool) -> Receipt {
+        let state = &self.working.state;
         let result = match subject {
-            Outcome::Goal(id) => self.working.state.goal(id).map(|goal| CommandResult::Goal(Box::new(goal))),
+            Outcome::Goal(id) => state.goal(id).map(|goal| CommandResult::Goal(Box::new(goal))),
+            Outcome::Budget(id) => {
+                state.budget_view(&id).map(|budget| CommandResult::Budget(Box::new(budget)))
+            }
+            Outcome::Closed(id) => {
+                state.budget(&id).cloned().map(|budget| CommandResult::Closed(Box::new(budget)))
+            }
+            Outcome::Spend(id) => {
+                state.spend(&id).cloned().map(|spend| CommandResult::Spend(Box::new(spend)))
+            }
+            Outcome::Reservation(id) => state
+                .reservation(&id)
+                .cloned()
+                .map(|reservation| CommandResult::Reservation(Box::new(reservation))),
+            Outcome::Meter(id) => {
+                state.meter(&id).cloned().map(|meter| CommandResult::Meter(Box::new(meter)))
+            }
             Outcome::Nothing => None,
         };
         Receipt {

@@ -445,8 +445,6 @@ impl Drop for CloseUnlessTaken {
 pub(super) fn goal_of(receipt: Receipt) -> Result<Goal, CommandError> {
     match receipt.result {
         CommandResult::Goal(goal) => Ok(*goal),
-        CommandResult::Nothing => {
-            Err(Error::new(ErrorKind::InvalidArgument, "the command was about no goal").into())
-        }
+        _ => Err(Error::new(ErrorKind::InvalidArgument, "the command was about no goal").into()),
     }
 }

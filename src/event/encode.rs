@@ -46,6 +46,7 @@ pub fn encode_event(event: &ChangeEvent, out: &mut Vec<u8>) {
         Payload::CommandRefused(data) => put_command_refused(out, data),
         Payload::RefusalsSuppressed(data) => put_refusals_suppressed(out, data),
         Payload::KeyWindowSet(data) => put_key_window_set(out, data),
+        other => unreachable!("{} is not encoded yet", other.kind()),
     }
     put(out, b"}");
     put_context(out, event);
@@ -155,7 +156,7 @@ fn put_command_refused(out: &mut Vec<u8>, data: &CommandRefused) {
     put(out, br#","goal_id":"#);
     put_option(out, data.goal_id, put_goal_id);
     put(out, br#","limit":"#);
-    put_amount(out, data.limit);
+    put_option(out, data.limit, put_amount);
     put(out, br#","spent":"#);
     put_amount(out, data.spent);
     put(out, br#","reserved":"#);

@@ -74,7 +74,7 @@ impl Answer {
                 last_seq: *last_seq,
                 result: match result {
                     CommandResult::Goal(goal) => ResultJson::Goal(Some(GoalJson(goal))),
-                    CommandResult::Nothing => ResultJson::Goal(None),
+                    _ => ResultJson::Goal(None),
                 },
                 retried: *retried,
             }),
@@ -215,7 +215,7 @@ struct RefusalJson<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     suppressed: bool,
     budget_id: Text<&'a BudgetId>,
-    limit: Text<u128>,
+    limit: Option<Text<u128>>,
     spent: Text<u128>,
     reserved: Text<u128>,
     amount: Text<u128>,
@@ -228,7 +228,7 @@ impl RefusalJson<'_> {
             seq: refusal.seq,
             suppressed: refusal.suppressed,
             budget_id: Text(&refusal.budget_id),
-            limit: Text(refusal.limit),
+            limit: refusal.limit.map(Text),
             spent: Text(refusal.spent),
             reserved: Text(refusal.reserved),
             amount: Text(refusal.amount),

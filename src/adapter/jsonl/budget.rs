@@ -24,7 +24,8 @@ impl BudgetJson<'_> {
 
 impl Serialize for BudgetJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Budget { id, unit, limit, spent, parent, created_at, updated_at } = self.budget;
+        let Budget { id, unit, terms, spent, parent, created_at, updated_at, .. } = self.budget;
+        let limit = terms.limit;
         let mut budget = serializer.serialize_struct("Budget", 11)?;
         budget.serialize_field("budget_id", &Text(id))?;
         budget.serialize_field("unit", &**unit)?;

@@ -15,6 +15,7 @@ pub(super) fn create_goal(fields: &Fields<'_>) -> Result<Asked, Rejection> {
         token_budget: fields.get("token_budget").map(|value| value.amount()).transpose()?,
         parent_goal: fields.get("parent_goal").map(|value| value.parse()).transpose()?,
         budgets: budgets.iter().map(Value::parse).collect::<Result<_, _>>()?,
+        widen_by: None,
     };
     Ok(Asked::Command(goal.into()))
 }

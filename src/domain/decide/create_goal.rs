@@ -17,7 +17,7 @@ pub(super) fn decide(state: &State, new: &NewGoal, context: &Context<'_>) -> Res
     limits::check_token_budget(new.token_budget)?;
     check_budgets(state, &new.budgets)?;
     let parent = new.parent_goal.map(|id| find(state, id)).transpose()?;
-    let id = new.goal_id.unwrap_or(context.new_goal_id);
+    let id = new.goal_id.unwrap_or(GoalId(context.new_id));
     if state.record(id).is_some() {
         return Err(Rejection::new(RejectionKind::Exists, format!("there is a goal {id} already")));
     }
@@ -41,6 +41,7 @@ pub(super) fn decide(state: &State, new: &NewGoal, context: &Context<'_>) -> Res
         token_budget: new.token_budget,
         parent_goal: new.parent_goal,
         budgets: new.budgets.clone(),
+        widen_by: new.widen_by.as_deref().map(Into::into),
     }));
     Ok(draft.finish())
 }

@@ -170,5 +170,5 @@ impl<'a> Draft<'a> {
 
 /// The event that a budget's limit is reached.
 pub(super) fn exhausted(budget_id: BudgetId, limit: u128, spent: u128) -> BudgetExhausted {
-    BudgetExhausted { budget_id, limit, spent, overage: overage(Some(limit), spent) }
+    BudgetExhausted { budget_id, limit, spent, overage: overage(Some(limit), spent), hard: true }
 }

@@ -37,6 +37,7 @@ fn answer(state: &State, request: &Request, context: &Context<'_>) -> Result<Dec
         Command::RecordTurn(record) => record_turn::decide(state, record),
         Command::SetKeyWindow(window) => housekeeping::set_key_window(state, *window),
         Command::ReportSuppressed(report) => housekeeping::report_suppressed(state, report),
+        other => Err(Rejection::invalid(format!("{} is not decided yet", other.op()))),
     }
 }
 
@@ -141,10 +142,12 @@ fn refuse_exhausted(
         refusal: RefusalKind::BudgetExceeded,
         budget_id: budget.id.clone(),
         goal_id: Some(goal_id),
-        limit: budget.limit.unwrap_or(u128::MAX),
+        reservation_id: None,
+        limit: budget.terms.limit,
         spent: budget.spent,
-        reserved: 0,
+        reserved: budget.reserved,
         amount: 0,
+        reason: None,
     };
     let mut answer = refusal(&refused, None);
     if state.refusals.is_loop(&refused.budget_id, refused.refusal, context.now) {

@@ -58,8 +58,8 @@ fn book(state: &State, goal: &GoalRecord, tokens: u128) -> Result<Booking, Rejec
         let spent = budget.spent.checked_add(tokens).ok_or_else(|| {
             passes(&format!("what is spent of budget {}, {} now,", budget.id, budget.spent), "2^128 - 1")
         })?;
-        let Some(limit) = budget.limit else { continue };
-        let amount = overage(Some(limit), spent) - budget.overage();
+        let Some(limit) = budget.terms.limit else { continue };
+        let amount = overage(Some(limit), spent) - overage(Some(limit), budget.spent);
         if amount > 0 {
             booking.overage.push(Charge { budget_id: budget.id.clone(), amount });
         }

@@ -38,7 +38,7 @@ pub(super) fn decide(
     let mut draft = Draft::new(state);
     draft.push(Payload::GoalBudgetSet(GoalBudgetSet {
         goal_id: set.goal_id,
-        previous: budget.limit,
+        previous: budget.terms.limit,
         token_budget: set.token_budget,
     }));
     match set.token_budget {
@@ -54,7 +54,9 @@ pub(super) fn decide(
 /// The nearest budget that would still be exhausted if this one had the new limit, as it would then be.
 fn still_exhausted(state: &State, budget: &Budget, limit: Option<u128>) -> Option<Budget> {
     if is_exhausted(limit, budget.spent) {
-        return Some(Budget { limit, ..budget.clone() });
+        let mut then = budget.clone();
+        then.terms.limit = limit;
+        return Some(then);
     }
     state.path(&budget.id).skip(1).find(|above| above.is_exhausted()).cloned()
 }

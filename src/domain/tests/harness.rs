@@ -66,7 +66,7 @@ impl Book {
 
     pub(super) fn decide(&mut self, request: &Request) -> Decision {
         self.made += 1;
-        let context = Context { now: self.now, rules: &self.rules, new_goal_id: id(self.made) };
+        let context = Context { now: self.now, rules: &self.rules, new_id: id(self.made).0, veto: None };
         decide(&self.state, request, &context)
     }
 
@@ -244,6 +244,7 @@ pub(super) fn brief(event: &Payload) -> String {
         }
         Payload::RefusalsSuppressed(report) => format!("{} refusals suppressed", report.count),
         Payload::KeyWindowSet(_) => "key window set".to_owned(),
+        other => other.kind().to_owned(),
     }
 }
 

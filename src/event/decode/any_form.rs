@@ -151,6 +151,8 @@ struct GoalCreatedForm {
     parent_goal: Option<GoalId>,
     #[serde(deserialize_with = "fields::budget_ids")]
     budgets: Vec<BudgetId>,
+    #[serde(default)]
+    widen_by: Option<Arc<[Arc<str>]>>,
 }
 
 #[derive(Deserialize)]
@@ -218,6 +220,8 @@ struct BudgetExhaustedForm {
     spent: u128,
     #[serde(deserialize_with = "fields::amount")]
     overage: u128,
+    #[serde(default)]
+    hard: bool,
 }
 
 #[derive(Deserialize)]
@@ -230,14 +234,18 @@ struct CommandRefusedForm {
     budget_id: BudgetId,
     #[serde(deserialize_with = "fields::nullable_id")]
     goal_id: Option<GoalId>,
-    #[serde(deserialize_with = "fields::amount")]
-    limit: u128,
+    #[serde(skip)]
+    reservation_id: Option<crate::ids::ReservationId>,
+    #[serde(deserialize_with = "fields::nullable_amount")]
+    limit: Option<u128>,
     #[serde(deserialize_with = "fields::amount")]
     spent: u128,
     #[serde(deserialize_with = "fields::amount")]
     reserved: u128,
     #[serde(deserialize_with = "fields::amount")]
     amount: u128,
+    #[serde(skip)]
+    reason: Option<Arc<str>>,
 }
 
 #[derive(Deserialize)]

@@ -182,6 +182,7 @@ impl<'a> Reader<'a> {
             token_budget: self.after(br#","token_budget":"#)?.nullable(Reader::amount)?,
             parent_goal: self.after(br#","parent_goal":"#)?.nullable(Reader::goal_id)?,
             budgets: self.after(br#","budgets":"#)?.list(Reader::budget_id)?,
+            widen_by: None,
         })
     }
 
@@ -223,6 +224,7 @@ impl<'a> Reader<'a> {
             limit: self.after(br#","limit":"#)?.amount()?,
             spent: self.after(br#","spent":"#)?.amount()?,
             overage: self.after(br#","overage":"#)?.amount()?,
+            hard: true,
         })
     }
 
@@ -232,7 +234,9 @@ impl<'a> Reader<'a> {
             refusal: self.after(br#","refusal":"#)?.named(RefusalKind::from_name)?,
             budget_id: self.after(br#","budget_id":"#)?.budget_id()?,
             goal_id: self.after(br#","goal_id":"#)?.nullable(Reader::goal_id)?,
-            limit: self.after(br#","limit":"#)?.amount()?,
+            reservation_id: None,
+            reason: None,
+            limit: self.after(br#","limit":"#)?.nullable(Reader::amount)?,
             spent: self.after(br#","spent":"#)?.amount()?,
             reserved: self.after(br#","reserved":"#)?.amount()?,
             amount: self.after(br#","amount":"#)?.amount()?,

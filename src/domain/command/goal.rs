@@ -1,126 +1,9 @@
-//! The write side: one [`Command`] enum, and the [`Request`] that carries a command.
+//! Commands about goals.
 
 use std::sync::Arc;
 
-use crate::domain::KeyWindow;
-use crate::event::{Charge, GoalStatus, Meta, RefusalsSuppressed};
+use crate::event::{Charge, GoalStatus};
 use crate::ids::{BudgetId, GoalId};
-
-/// A command, with what every command may carry.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// What is to be done.
-    pub command: Command,
-    /// The idempotency key, 1 to 200 bytes without control characters: within the key window the same key with the
-    /// same command is a retry, and is not done again (law EXACT); with another command it is a conflict. Actor,
-    /// session and metadata are not compared. A command that wrote no event (rejected, a suppressed refusal, a turn
-    /// where no goal is active) leaves its key unused.
-    pub key: Option<Arc<str>>,
-    /// Who asks: at most 200 bytes without control characters.
-    pub actor: Option<Arc<str>>,
-    /// The session that it belongs to: at most 200 bytes without control characters.
-    pub session_id: Option<Arc<str>>,
-    /// Metadata of the host.
-    pub meta: Option<Meta>,
-}
-
-impl Request {
-    /// A request that carries nothing but the command.
-    pub fn new(command: impl Into<Command>) -> Request {
-        Request { command: command.into(), key: None, actor: None, session_id: None, meta: None }
-    }
-
-    /// With an idempotency key.
-    #[must_use]
-    pub fn key(mut self, key: impl Into<Arc<str>>) -> Request {
-        self.key = Some(key.into());
-        self
-    }
-
-    /// On behalf of an actor.
-    #[must_use]
-    pub fn actor(mut self, actor: impl Into<Arc<str>>) -> Request {
-        self.actor = Some(actor.into());
-        self
-    }
-
-    /// As part of a session.
-    #[must_use]
-    pub fn session(mut self, session_id: impl Into<Arc<str>>) -> Request {
-        self.session_id = Some(session_id.into());
-        self
-    }
-
-    /// With metadata of the host.
-    #[must_use]
-    pub fn meta(mut self, meta: Meta) -> Request {
-        self.meta = Some(meta);
-        self
-    }
-}
-
-/// What is to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Command {
-    /// Create a goal, active from the start.
-    CreateGoal(NewGoal),
-    /// Move a goal to another status.
-    TransitionGoal(TransitionGoal),
-    /// Set, raise, lower or remove the limit of a goal's tokens.
-    SetGoalBudget(SetGoalBudget),
-    /// Book one or more turns.
-    RecordTurn(RecordTurn),
-    /// Change the window in which idempotency keys are remembered.
-    SetKeyWindow(KeyWindow),
-    /// Journal how many refusals were answered without an event of their own. The engine asks this of itself.
-    ReportSuppressed(RefusalsSuppressed),
-}
-
-impl Command {
-    /// The name of the operation, as scripts write it.
-    pub const fn op(&self) -> &'static str {
-        match self {
-            Command::CreateGoal(_) => "create_goal",
-            Command::TransitionGoal(_) => "transition_goal",
-            Command::SetGoalBudget(_) => "set_goal_budget",
-            Command::RecordTurn(_) => "record_turn",
-            Command::SetKeyWindow(_) => "set_key_window",
-            Command::ReportSuppressed(_) => "report_suppressed",
-        }
-    }
-}
-
-macro_rules! from_command {
-    ($($variant:ident($command:ty)),* $(,)?) => {
-        $(impl From<$command> for Command {
-            fn from(command: $command) -> Command {
-                Command::$variant(command)
-            }
-        }
-
-        impl From<$command> for Request {
-            fn from(command: $command) -> Request {
-                Request::new(command)
-            }
-        })*
-    };
-}
-
-from_command! {
-    CreateGoal(NewGoal),
-    TransitionGoal(TransitionGoal),
-    SetGoalBudget(SetGoalBudget),
-    RecordTurn(RecordTurn),
-    SetKeyWindow(KeyWindow),
-    ReportSuppressed(RefusalsSuppressed),
-}
-
-impl From<Command> for Request {
-    fn from(command: Command) -> Request {
-        Request::new(command)
-    }
-}
 
 /// Create a goal, active from the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,9 +18,11 @@ pub struct NewGoal {
     pub token_budget: Option<u128>,
     /// The goal that it works for.
     pub parent_goal: Option<GoalId>,
-    /// Further budgets that it names. They have to exist: in this version there are none but those of goals, which
-    /// cannot be named.
+    /// Further budgets that it names: while a hard one of them is exhausted, or one above them, it is not active. They
+    /// have to exist; those of goals cannot be named.
     pub budgets: Vec<BudgetId>,
+    /// Who may widen its token budget; `None`: everyone.
+    pub widen_by: Option<Vec<Arc<str>>>,
 }
 
 impl NewGoal {
@@ -150,6 +35,7 @@ impl NewGoal {
             token_budget: None,
             parent_goal: None,
             budgets: Vec::new(),
+            widen_by: None,
         }
     }
 
@@ -183,8 +69,15 @@ impl NewGoal {
 
     /// Naming a further budget.
     #[must_use]
-    pub fn budget(mut self, budget_id: BudgetId) -> NewGoal {
-        self.budgets.push(budget_id);
+    pub fn budget(mut self, budget_id: impl Into<BudgetId>) -> NewGoal {
+        self.budgets.push(budget_id.into());
+        self
+    }
+
+    /// Whose token budget only these actors may widen.
+    #[must_use]
+    pub fn widen_by<A: Into<Arc<str>>>(mut self, actors: impl IntoIterator<Item = A>) -> NewGoal {
+        self.widen_by = Some(actors.into_iter().map(Into::into).collect());
         self
     }
 }
@@ -305,8 +198,8 @@ pub struct Turn {
     pub seconds: u64,
     /// How many turns these figures are the sum of; at least 1.
     pub turns: u64,
-    /// What was used of other budgets. They have to exist: in this version there are none but those of goals, which
-    /// cannot be charged by name.
+    /// What was used of other budgets: cost that was incurred. They have to exist; those of goals cannot be charged by
+    /// name.
     pub charges: Vec<Charge>,
 }
 
@@ -332,8 +225,8 @@ impl Turn {
 
     /// That also used so much of another budget.
     #[must_use]
-    pub fn charge(mut self, budget_id: BudgetId, amount: u128) -> Turn {
-        self.charges.push(Charge { budget_id, amount });
+    pub fn charge(mut self, budget_id: impl Into<BudgetId>, amount: u128) -> Turn {
+        self.charges.push(Charge { budget_id: budget_id.into(), amount });
         self
     }
 }

@@ -1,0 +1,61 @@
+//! Spends: the entries of budgets.
+
+use crate::clock::Timestamp;
+use crate::event::{Charge, Meta, SpendDetails};
+use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
+
+/// A spend as of one moment. Remembered as long as idempotency keys are; the journal keeps it for longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SpendRecord {
+    /// Its id.
+    pub id: SpendId,
+    /// The `seq` of its event.
+    pub seq: u64,
+    /// When it was booked.
+    pub at: Timestamp,
+    /// The budget.
+    pub budget_id: BudgetId,
+    /// How much.
+    pub amount: u128,
+    /// How much of it was taken back.
+    pub reversed: u128,
+    /// Whether it was booked whatever the limit.
+    pub incurred: bool,
+    /// Whether it came after the budget's close, or after its reservation or its goal had ended.
+    pub late: bool,
+    /// What of it passed the limit of each budget on the path, from the budget's own upwards.
+    pub overage: Vec<Charge>,
+    /// The reservation that it settled.
+    pub reservation_id: Option<ReservationId>,
+    /// The goal on one of whose turns it was charged.
+    pub goal_id: Option<GoalId>,
+    /// The external meter that measured it.
+    pub meter_id: Option<MeterId>,
+    /// What the caller says about it.
+    pub details: SpendDetails,
+    /// The metadata that it carried.
+    pub meta: Option<Meta>,
+    /// The `seq` of the last event of its command.
+    pub(super) last_seq: u64,
+    /// The fingerprint of its command, where the caller gave the id.
+    pub(super) body: Option<u64>,
+}
+
+/// Which spends to list, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpendQuery {
+    /// No more than so many.
+    pub limit: usize,
+    /// Only those booked before this one. An id that is not known finds nothing.
+    pub before: Option<SpendId>,
+    /// Only those of this budget; not those of budgets below it.
+    pub budget_id: Option<BudgetId>,
+}
+
+impl Default for SpendQuery {
+    /// The newest hundred.
+    fn default() -> SpendQuery {
+        SpendQuery { limit: 100, before: None, budget_id: None }
+    }
+}
