@@ -24,7 +24,7 @@ pub struct Allowance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CheckError {
     /// It would be refused.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// It makes no sense as it is.
     Rejected(Rejection),
 }
@@ -44,7 +44,7 @@ pub fn check(
         .and_then(|()| find_budget(state, budget_id))
         .map_err(CheckError::Rejected)?;
     match refused(state, "check", budget, amount, veto) {
-        Some(refused) => Err(CheckError::Refused(refusal(&refused, None))),
+        Some(refused) => Err(CheckError::Refused(Box::new(refusal(&refused, None)))),
         None => Ok(Allowance {
             remaining: budget.remaining(),
             available: state.available(budget_id),

@@ -186,10 +186,10 @@ fn refuse_exhausted(
 
 /// A refusal: an event, or in a refusal loop none (law HONEST).
 fn refuse(state: &State, context: &Context<'_>, refused: CommandRefused) -> Decision {
-    let mut answer = refusal(&refused, None);
+    let mut answer = Box::new(refusal(&refused, None));
     if state.refusals.is_loop(&refused.budget_id, refused.refusal, context.now) {
         answer.suppressed = true;
         return Decision::Suppressed(answer);
     }
-    Decision::Refused(Payload::CommandRefused(refused), answer)
+    Decision::Refused(Box::new(Payload::CommandRefused(refused)), answer)
 }
