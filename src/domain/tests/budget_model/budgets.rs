@@ -1,6 +1,6 @@
 //! Making, adjusting and closing budgets, and what time does to them.
 
-use super::{Answer, BudgetModel, ModelBudget, are_thresholds, rejected};
+use super::{Answer, BudgetModel, ModelBudget, rejected};
 use crate::domain::{AdjustBudget, CloseBudget, Limit, NewBudget, SetProgress};
 use crate::event::{Fraction, RefusalKind, Window};
 use crate::ids::{BudgetId, ReservationId};
@@ -18,10 +18,22 @@ fn defaults() -> Vec<Fraction> {
     [500_000, 800_000, 950_000].map(|ppm| Fraction::from_ppm(ppm).unwrap()).to_vec()
 }
 
+/// Thresholds in ascending order, each once; none may be 0.
+fn ascending(mut thresholds: Vec<Fraction>) -> Answer<Vec<Fraction>> {
+    thresholds.sort();
+    thresholds.dedup();
+    match thresholds.first() {
+        Some(&Fraction::ZERO) => rejected("invalid"),
+        _ => Ok(thresholds),
+    }
+}
+
 impl BudgetModel {
     pub(super) fn allocate(&mut self, new: &NewBudget) -> Answer {
         let is_goals = |id: &BudgetId| matches!(id, BudgetId::Goal(_));
-        if is_goals(&new.budget_id) || new.parent.as_ref().is_some_and(is_goals) {
+        if is_goals(&new.budget_id)
+            || new.parent.as_ref().is_some_and(|parent| is_goals(parent) || *parent == new.budget_id)
+        {
             return rejected("invalid");
         }
         let limit = match new.limit {
@@ -30,22 +42,18 @@ impl BudgetModel {
             Limit::Of(_) | Limit::Default if self.default_limit.is_some() => self.default_limit,
             Limit::Of(_) | Limit::Default => return rejected("invalid"),
         };
-        if new.thresholds.as_deref().is_some_and(|thresholds| !are_thresholds(thresholds)) {
-            return rejected("invalid");
-        }
+        let thresholds = new.thresholds.clone().map_or_else(|| Ok(defaults()), ascending)?;
         if new.parent.as_ref().is_some_and(|parent| self.find(parent).is_none()) {
             return rejected("not_found");
+        }
+        if new.parent.as_ref().is_some_and(|parent| self.budget(parent).unit != new.unit) {
+            return rejected("invalid");
         }
         if self.find(&new.budget_id).is_some() {
             return rejected("exists");
         }
-        if let Some(parent) = &new.parent {
-            if self.budget(parent).unit != new.unit {
-                return rejected("invalid");
-            }
-            if self.budget(parent).closed {
-                return Err(self.refuse(RefusalKind::BudgetClosed, parent, 0));
-            }
+        if let Some(closed) = new.parent.as_ref().filter(|parent| self.budget(parent).closed) {
+            return Err(self.refuse(RefusalKind::BudgetClosed, closed, 0));
         }
         self.push_budget(ModelBudget {
             id: new.budget_id.clone(),
@@ -53,7 +61,7 @@ impl BudgetModel {
             parent: new.parent.clone(),
             limit,
             hard: new.hard,
-            thresholds: new.thresholds.clone().unwrap_or_else(defaults),
+            thresholds,
             window: new.window.clone(),
             span: new.window.as_ref().map(|window| span_of(window, self.now)),
             rolled_at: 0,
@@ -98,17 +106,16 @@ impl BudgetModel {
 
     pub(super) fn adjust(&mut self, adjust: &AdjustBudget) -> Answer {
         let id = &adjust.budget_id;
-        if adjust.thresholds.as_deref().is_some_and(|thresholds| !are_thresholds(thresholds)) {
-            return rejected("invalid");
-        }
-        if matches!(id, BudgetId::Goal(_)) && (adjust.window.is_some() || adjust.limit == Some(Some(0))) {
+        let thresholds = adjust.thresholds.clone().map(ascending).transpose()?;
+        let has_window = adjust.window.as_ref().is_some_and(Option::is_some);
+        if matches!(id, BudgetId::Goal(_)) && (has_window || adjust.limit == Some(Some(0))) {
             return rejected("invalid");
         }
         let Some(old) = self.find(id).cloned() else { return rejected("not_found") };
         let mut new = old.clone();
         new.limit = adjust.limit.unwrap_or(old.limit);
         new.hard = adjust.hard.unwrap_or(old.hard);
-        new.thresholds = adjust.thresholds.clone().unwrap_or_else(|| old.thresholds.clone());
+        new.thresholds = thresholds.unwrap_or_else(|| old.thresholds.clone());
         new.window = adjust.window.clone().unwrap_or_else(|| old.window.clone());
         if old.closed {
             return Err(self.refuse(RefusalKind::BudgetClosed, id, amount_of(new.limit)));

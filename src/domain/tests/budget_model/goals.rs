@@ -27,11 +27,18 @@ impl BudgetModel {
         if parent.as_ref().is_some_and(|parent| parent.status.is_terminal()) {
             return rejected("invalid_transition");
         }
-        if let Some(blocking) = self.blocking(new.parent_goal, &new.budgets) {
+        // Before the parent's own status, so that a parent paused by its budget is answered with the figures.
+        if let Some(blocking) = new.parent_goal.and_then(|parent| self.blocking_goal(parent)) {
             return Err(self.refuse(RefusalKind::BudgetExceeded, &blocking, 0));
         }
         if parent.is_some_and(|parent| parent.status != Active) {
             return rejected("invalid_transition");
+        }
+        if let Some(closed) = new.budgets.iter().find(|id| self.budget(id).closed) {
+            return Err(self.refuse(RefusalKind::BudgetClosed, closed, 0));
+        }
+        if let Some(blocking) = self.blocking(&[], &new.budgets) {
+            return Err(self.refuse(RefusalKind::BudgetExceeded, &blocking, 0));
         }
         let above = new.parent_goal.map(BudgetId::Goal);
         self.push_goal_budget(BudgetId::Goal(id), above, new.token_budget, new.widen_by.clone());
@@ -117,15 +124,15 @@ impl BudgetModel {
         if set.expected_revision.is_some_and(|expected| expected != goal.revision) {
             return rejected("stale");
         }
+        if let Some(blocking) = blocking {
+            return Err(self.refuse(RefusalKind::BudgetExceeded, &blocking, 0));
+        }
         if is_raised(old.limit, set.token_budget) && !self.may_widen(old) {
             let amount = set.token_budget.unwrap_or(0);
             self.budget_mut(&old.id).limit = old.limit;
             return Err(self.refuse(RefusalKind::Forbidden, &old.id, amount));
         }
-        match blocking {
-            Some(blocking) => Err(self.refuse(RefusalKind::BudgetExceeded, &blocking, 0)),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     pub(super) fn record_turn(&mut self, record: &RecordTurn) -> Answer {
@@ -211,19 +218,16 @@ impl BudgetModel {
         }
     }
 
+    /// The blocking budget that stands against a goal: on the path of its own budget first, then of the budgets that
+    /// it names, then of those that the goals above it name.
     pub(in super::super) fn blocking_goal(&self, id: GoalId) -> Option<BudgetId> {
-        self.blocking(Some(id), &[])
+        let line = std::iter::successors(Some(id), |&goal| self.goal(goal).parent);
+        let named: Vec<BudgetId> = line.flat_map(|goal| self.goal(goal).budgets.clone()).collect();
+        self.blocking(&[BudgetId::Goal(id)], &named)
     }
 
-    /// The blocking budget that stands against a goal: on the path of its own budget first, then of the budgets that
-    /// it names, then of those that the goals above it name. A goal that is not there yet is given by its parent and
-    /// what it names itself.
-    fn blocking(&self, goal: Option<GoalId>, named: &[BudgetId]) -> Option<BudgetId> {
-        let own = goal.map(|goal| self.path(&BudgetId::Goal(goal))).unwrap_or_default();
-        let line = std::iter::successors(goal, |&goal| self.goal(goal).parent);
-        let above = line.flat_map(|goal| self.goal(goal).budgets.clone());
-        let named = named.iter().cloned().chain(above).flat_map(|id| self.path(&id));
-        own.into_iter().chain(named).find(|id| self.is_blocking(id))
+    fn blocking(&self, own: &[BudgetId], named: &[BudgetId]) -> Option<BudgetId> {
+        own.iter().chain(named).flat_map(|id| self.path(id)).find(|id| self.is_blocking(id))
     }
 
     fn goals_below(&self, id: GoalId) -> Vec<GoalId> {

@@ -15,9 +15,6 @@ impl BudgetModel {
         if !is_id(&observe.meter_id.0) {
             return rejected("invalid");
         }
-        if observe.budget_id.as_ref().is_some_and(|id| self.find(id).is_none()) {
-            return rejected("not_found");
-        }
         let known = self.meter(&observe.meter_id).cloned();
         let is_first = known.as_ref().is_none_or(|known| known.kind.is_none());
         let mut meter = known.unwrap_or_else(|| free(&observe.meter_id));
@@ -28,6 +25,9 @@ impl BudgetModel {
         let is_other_budget = observe.budget_id.is_some() && observe.budget_id != meter.budget;
         if meter.kind != Some(kind) || is_other_budget {
             return rejected("conflict");
+        }
+        if meter.budget.as_ref().is_some_and(|id| self.find(id).is_none()) {
+            return rejected("not_found");
         }
         let increase = match observe.reading {
             Reading::Delta(increase) => Some(increase),
@@ -64,7 +64,11 @@ impl BudgetModel {
         if !is_id(&reset.meter_id.0) {
             return rejected("invalid");
         }
-        let mut meter = self.meter(&reset.meter_id).cloned().unwrap_or_else(|| free(&reset.meter_id));
+        let known = self.meter(&reset.meter_id).cloned();
+        if known.as_ref().is_some_and(|known| known.total == reset.baseline) {
+            return Err(Expected::Unchanged);
+        }
+        let mut meter = known.unwrap_or_else(|| free(&reset.meter_id));
         meter.total = reset.baseline;
         self.meters.retain(|known| known.id != meter.id);
         self.meters.push(meter);

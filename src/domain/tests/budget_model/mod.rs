@@ -134,7 +134,7 @@ struct ModelKey {
 #[derive(Debug, Default)]
 pub(super) struct BudgetModel {
     pub(super) now: i64,
-    pub(super) default_limit: Option<u128>,
+    default_limit: Option<u128>,
     pub(super) budgets: Vec<ModelBudget>,
     pub(super) entries: Vec<Entry>,
     pub(super) reservations: Vec<ModelReservation>,
@@ -149,6 +149,10 @@ pub(super) struct BudgetModel {
 }
 
 impl BudgetModel {
+    pub(super) fn new(default_limit: Option<u128>) -> BudgetModel {
+        BudgetModel { default_limit, ..BudgetModel::default() }
+    }
+
     /// Carries a command out. Ids that it does not give are made from `new_id` on.
     pub(super) fn apply(&mut self, request: &Request, new_id: Uuid, is_vetoed: bool) -> Expected {
         if let Some(known) =
@@ -328,10 +332,4 @@ fn wide(value: u128, factor: u32) -> (u128, u128) {
 /// Whether a text can be an id.
 fn is_id(text: &str) -> bool {
     (1..=200).contains(&text.len()) && !text.chars().any(char::is_control)
-}
-
-/// Whether thresholds ascend, each once, none 0.
-fn are_thresholds(thresholds: &[Fraction]) -> bool {
-    thresholds.first().is_none_or(|first| first.ppm() > 0)
-        && thresholds.windows(2).all(|pair| pair[0] < pair[1])
 }

@@ -24,8 +24,8 @@ impl BudgetModel {
         if self.find(&new.budget_id).is_none() {
             return rejected("not_found");
         }
-        self.check_sums(&new.budget_id, new.amount)?;
         self.admit(&new.budget_id, new.amount)?;
+        self.check_sums(&new.budget_id, new.amount)?;
         let made = self.new_id();
         self.reservations.push(ModelReservation {
             id: new.reservation_id.clone().unwrap_or(ReservationId::from(made)),
@@ -68,6 +68,8 @@ impl BudgetModel {
         self.reservation_mut(id).spend = Some(spend_id.clone());
         self.book(Entry {
             spend_id: Some(spend_id),
+            // It has happened, whatever the limits say by now.
+            incurred: true,
             late,
             reservation: Some(id.clone()),
             body: spend.spend_id.as_ref().map(|_| command.clone()),

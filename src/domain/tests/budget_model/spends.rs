@@ -21,10 +21,10 @@ impl BudgetModel {
         if self.find(id).is_none() {
             return rejected("not_found");
         }
-        self.check_sums(id, amount)?;
         if !record.incurred {
             self.admit(id, amount)?;
         }
+        self.check_sums(id, amount)?;
         let late = self.budget(id).closed;
         let made = self.new_id();
         self.book(Entry {
@@ -67,7 +67,7 @@ impl BudgetModel {
         }
         let is_passed = |id: &&BudgetId| {
             let budget = self.budget(id);
-            let would_be = self.spent(id) + self.reserved(id) + amount;
+            let would_be = (self.spent(id) + self.reserved(id)).saturating_add(amount);
             budget.hard && budget.limit.is_some_and(|limit| would_be > limit)
         };
         match path.iter().find(is_passed) {

@@ -1,5 +1,6 @@
 //! Random commands: a tree of budgets and goals first, then whatever comes.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,13 +18,21 @@ use crate::event::{Charge, Fraction, GoalStatus, Reading, Window};
 use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 
 /// One step of a run: time passes, and a command is given.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Step {
     pub(super) wait: Duration,
     pub(super) request: Request,
     pub(super) is_vetoed: bool,
     /// How many events one frame of what is due may have.
     pub(super) max_events: usize,
+}
+
+impl fmt::Debug for Step {
+    /// On one line, so that a failing case can be read.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Step { wait, request: Request { command, key, actor, .. }, is_vetoed, max_events } = self;
+        write!(f, "after {wait:?}, {actor:?}, key {key:?}, veto {is_vetoed}, {max_events}: {command:?}")
+    }
 }
 
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -203,9 +212,17 @@ fn actors() -> impl Strategy<Value = Option<Vec<Arc<str>>>> {
     prop_oneof![5 => Just(None), 1 => some(&[]), 2 => some(&["ann"]), 1 => some(&["ann", "bob"])]
 }
 
+/// Mostly a parent, if there is one of a lower number.
+fn lower_than(below: u8) -> BoxedStrategy<Option<u8>> {
+    match below {
+        0 => Just(None).boxed(),
+        below => prop::option::weighted(0.75, 0..below).boxed(),
+    }
+}
+
 /// A budget of that number, if with a parent then with one of a lower number than `below`.
 fn allocation(number: u8, below: u8) -> impl Strategy<Value = NewBudget> {
-    let parent = prop::option::weighted(if below == 0 { 0.0 } else { 0.8 }, 0..below.max(1));
+    let parent = lower_than(below);
     let limit = prop_oneof![
         2 => Just(Limit::Unlimited),
         6 => (1..250_u128).prop_map(Limit::Of),
@@ -253,7 +270,7 @@ fn adjustment() -> impl Strategy<Value = AdjustBudget> {
 
 /// A goal of that number in a scope of its own, if with a parent then with one of a lower number than `below`.
 fn creation(number: u8, below: u8) -> impl Strategy<Value = NewGoal> {
-    let parent = prop::option::weighted(if below == 0 { 0.0 } else { 0.7 }, 0..below.max(1));
+    let parent = lower_than(below);
     let limit = prop::option::weighted(0.7, 0..150_u128);
     let named = proptest::collection::vec((0..6_u8).prop_map(name), 0..3);
     (parent, limit, named, actors()).prop_map(move |(parent, token_budget, budgets, widen_by)| NewGoal {

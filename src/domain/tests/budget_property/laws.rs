@@ -194,14 +194,16 @@ fn check_goals(state: &State) {
     }
 }
 
-/// Who becomes exhausted is named once, and nobody else.
+/// Who becomes exhausted, or is so under a limit that becomes a hard one, is named once, and nobody else.
 fn check_exhaustions(before: &State, after: &State, frame: &[ChangeEvent]) {
     for budget in after.budgets() {
         let named = frame.iter().filter(
             |event| matches!(&event.payload, Payload::BudgetExhausted(exhausted) if exhausted.budget_id == budget.id),
         );
-        let was_exhausted = before.budget(&budget.id).is_some_and(Budget::is_exhausted);
-        let expected = usize::from(budget.is_exhausted() && !was_exhausted);
+        let was = before.budget(&budget.id);
+        let is_new = !was.is_some_and(Budget::is_exhausted)
+            || budget.terms.hard && !was.is_some_and(|was| was.terms.hard);
+        let expected = usize::from(budget.is_exhausted() && is_new);
         assert_eq!(named.count(), expected, "exhaustions of {}: {frame:?}", budget.id);
     }
 }

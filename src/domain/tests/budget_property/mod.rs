@@ -138,7 +138,7 @@ fn step(account: &mut Account, model: &mut BudgetModel, request: &Request, is_ve
 
 fn run(steps: &[Step]) -> Account {
     let mut account = Account::new();
-    let mut model = BudgetModel { default_limit: account.rules.default_limit, ..BudgetModel::default() };
+    let mut model = BudgetModel::new(account.rules.default_limit);
     for Step { wait, request, is_vetoed, max_events } in steps {
         account.wait(*wait);
         while account.state.next_deadline().is_some_and(|at| at <= account.now) {
@@ -153,7 +153,7 @@ fn run(steps: &[Step]) -> Account {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 120, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Answers and figures are the model's; the laws hold at every event; replay gives the same state and hash (law
     /// FOLD).
