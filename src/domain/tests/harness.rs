@@ -80,13 +80,13 @@ impl Book {
                 Answer::Done(outcome)
             }
             Decision::Refused(event, mut refusal) => {
-                self.write(&request, vec![event]);
+                self.write(&request, vec![*event]);
                 refusal.seq = Some(self.seq);
-                Answer::Refused(refusal)
+                Answer::Refused(*refusal)
             }
             Decision::Unchanged(outcome) => Answer::Unchanged(outcome),
             Decision::Retried(remembered) => Answer::Retried(remembered),
-            Decision::Suppressed(refusal) => Answer::Refused(refusal),
+            Decision::Suppressed(refusal) => Answer::Refused(*refusal),
             Decision::Rejected(rejection) => Answer::Rejected(rejection),
         }
     }

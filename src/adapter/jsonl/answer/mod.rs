@@ -25,9 +25,9 @@ pub enum Answer {
     /// A query was answered.
     Found(QueryResult),
     /// A command was refused by limit, status, authority or risk.
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// A check says that a spend would be refused. Nothing was written.
-    CheckRefused(Refusal),
+    CheckRefused(Box<Refusal>),
     /// A line that cannot be read, or a command or query that cannot be done as it stands.
     Rejected(Rejection),
     /// The engine could not do its work.
