@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use tallybook::{BudgetId, ChangeEvent, GoalId, Payload};
+use tallybook::{BudgetId, ChangeEvent, Charge, GoalId, Payload};
 
 /// Which events to print: those that every option given agrees to.
 #[derive(Debug, Args)]
@@ -10,10 +10,10 @@ pub(super) struct FilterArguments {
     /// Only events of this kind.
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Payload::KINDS))]
     kind: Option<String>,
-    /// Only events of this goal, of its token budget, or brought about by it.
+    /// Only events of this goal, of its token budget, charged on its turns, or brought about by it.
     #[arg(long, value_name = "ID")]
     goal: Option<GoalId>,
-    /// Only events of this budget; that of a goal's tokens is goal:<ID>.
+    /// Only events of this budget, its spends and reservations; that of a goal's tokens is goal:<ID>.
     #[arg(long, value_name = "ID")]
     budget: Option<BudgetId>,
     /// Only events of commands of this session.
@@ -38,34 +38,58 @@ impl FilterArguments {
 }
 
 fn is_of_goal(payload: &Payload, goal: GoalId) -> bool {
-    let is_its_budget = |budget: &BudgetId| *budget == BudgetId::Goal(goal);
-    match payload {
-        Payload::GoalCreated(created) => created.goal_id == goal,
-        Payload::GoalTransitioned(change) => change.goal_id == goal || change.by_goal == Some(goal),
-        Payload::GoalBudgetSet(set) => set.goal_id == goal,
-        Payload::TurnRecorded(turn) => turn.goal_id == goal,
-        Payload::BudgetExhausted(exhausted) => is_its_budget(&exhausted.budget_id),
-        Payload::CommandRefused(refused) => {
-            refused.goal_id == Some(goal) || is_its_budget(&refused.budget_id)
+    let is_its_budget = budget_of(payload).is_some_and(|budget| *budget == BudgetId::Goal(goal));
+    is_its_budget
+        || match payload {
+            Payload::GoalCreated(created) => created.goal_id == goal,
+            Payload::GoalTransitioned(change) => change.goal_id == goal || change.by_goal == Some(goal),
+            Payload::GoalBudgetSet(set) => set.goal_id == goal,
+            Payload::TurnRecorded(turn) => turn.goal_id == goal,
+            Payload::SpendRecorded(spend) => spend.goal_id == Some(goal),
+            Payload::CommandRefused(refused) => refused.goal_id == Some(goal),
+            _ => false,
         }
-        Payload::RefusalsSuppressed(suppressed) => is_its_budget(&suppressed.budget_id),
-        _ => false,
-    }
 }
 
 fn is_of_budget(payload: &Payload, budget: &BudgetId) -> bool {
     let is_of = |goal: GoalId| *budget == BudgetId::Goal(goal);
-    match payload {
-        Payload::GoalCreated(created) => is_of(created.goal_id) || created.budgets.contains(budget),
-        Payload::GoalTransitioned(change) => change.budget_id.as_ref() == Some(budget),
-        Payload::GoalBudgetSet(set) => is_of(set.goal_id),
-        Payload::TurnRecorded(turn) => {
-            is_of(turn.goal_id) || turn.overage.iter().any(|charge| charge.budget_id == *budget)
+    let passes_it = |overage: &[Charge]| overage.iter().any(|charge| charge.budget_id == *budget);
+    budget_of(payload) == Some(budget)
+        || match payload {
+            Payload::GoalCreated(created) => is_of(created.goal_id) || created.budgets.contains(budget),
+            // The budget of a goal ends with it.
+            Payload::GoalTransitioned(change) => {
+                change.budget_id.as_ref() == Some(budget) || change.to.is_terminal() && is_of(change.goal_id)
+            }
+            Payload::GoalBudgetSet(set) => is_of(set.goal_id),
+            Payload::TurnRecorded(turn) => is_of(turn.goal_id) || passes_it(&turn.overage),
+            Payload::SpendRecorded(spend) => passes_it(&spend.overage),
+            Payload::BudgetClosed(closed) => closed.by_budget.as_ref() == Some(budget),
+            _ => false,
         }
-        Payload::BudgetExhausted(exhausted) => exhausted.budget_id == *budget,
-        Payload::CommandRefused(refused) => refused.budget_id == *budget,
-        Payload::RefusalsSuppressed(suppressed) => suppressed.budget_id == *budget,
-        _ => false,
+}
+
+/// The budget that an event is about, where it is about one first of all.
+fn budget_of(payload: &Payload) -> Option<&BudgetId> {
+    match payload {
+        Payload::BudgetExhausted(exhausted) => Some(&exhausted.budget_id),
+        Payload::ThresholdCrossed(crossed) => Some(&crossed.budget_id),
+        Payload::BudgetAllocated(allocated) => Some(&allocated.budget_id),
+        Payload::BudgetAdjusted(adjusted) => Some(&adjusted.budget_id),
+        Payload::ProgressSet(set) => Some(&set.budget_id),
+        Payload::BudgetClosed(closed) => Some(&closed.budget_id),
+        Payload::WindowRolled(rolled) => Some(&rolled.budget_id),
+        Payload::SpendRecorded(spend) => Some(&spend.budget_id),
+        Payload::SpendReversed(reversed) => Some(&reversed.budget_id),
+        Payload::ReservationMade(made) => Some(&made.budget_id),
+        Payload::ReservationReleased(released) => Some(&released.budget_id),
+        Payload::ReservationExpired(expired) => Some(&expired.budget_id),
+        Payload::ReservationMarkedUnknown(marked) => Some(&marked.budget_id),
+        Payload::MeterObserved(observed) => observed.budget_id.as_ref(),
+        Payload::CommandRefused(refused) => Some(&refused.budget_id),
+        Payload::RefusalsSuppressed(suppressed) => Some(&suppressed.budget_id),
+        // Payload is open to what comes later; these are about goals, or about the journal as a whole.
+        _ => None,
     }
 }
 

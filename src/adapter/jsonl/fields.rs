@@ -245,7 +245,7 @@ impl<'a> Value<'a> {
         if let Some((twice, _)) = entries.iter().find(|(name, _)| !seen.insert(&**name)) {
             return Err(invalid(format!("{}: expected once, found twice", full_name(twice))));
         }
-        let value = |(name, json)| {
+        let value = |(name, json): (Cow<'a, str>, &'a str)| {
             let value = Value { name: Cow::Owned(full_name(&name)), json };
             (name, value)
         };
