@@ -96,7 +96,11 @@ fn budget_of(payload: &Payload) -> Option<&BudgetId> {
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use tallybook::event::decode_event;
+    use tallybook::event::{
+        BudgetClosed, MeterObserved, MeterReset, ProgressSet, ReservationExpired, SpendRecorded,
+        ThresholdCrossed, decode_event,
+    };
+    use tallybook::{Fraction, Reading, ReservationId, SpendDetails};
 
     use super::*;
 
@@ -139,6 +143,67 @@ mod tests {
         assert_eq!(passed(&["--session", "s"]), [1, 3]);
         assert_eq!(passed(&["--session", "s", "--kind", "turn_recorded", "--goal", CHILD]), [3]);
         assert!(passed(&["--session", "s", "--kind", "budget_exhausted"]).is_empty());
+    }
+
+    /// What happens to the budgets `team` and, under it, `task`.
+    fn story() -> Vec<Payload> {
+        let (team, task) = (BudgetId::from("team"), BudgetId::from("task"));
+        let charge = Charge { budget_id: team.clone(), amount: 1 };
+        let reservation_id = ReservationId::from("r");
+        let spend = SpendRecorded {
+            spend_id: "s".into(),
+            budget_id: task.clone(),
+            amount: 5,
+            incurred: true,
+            late: false,
+            overage: vec![charge],
+            reservation_id: Some(reservation_id.clone()),
+            goal_id: PARENT.parse().ok(),
+            meter_id: None,
+            body: None,
+            details: SpendDetails::default(),
+        };
+        vec![
+            Payload::SpendRecorded(SpendRecorded { overage: Vec::new(), goal_id: None, ..spend.clone() }),
+            Payload::SpendRecorded(spend),
+            Payload::ReservationExpired(ReservationExpired {
+                reservation_id: reservation_id.clone(),
+                budget_id: task.clone(),
+                amount: 5,
+            }),
+            Payload::ProgressSet(ProgressSet { budget_id: team.clone(), progress: Fraction::ONE }),
+            Payload::ThresholdCrossed(ThresholdCrossed {
+                budget_id: BudgetId::Goal(PARENT.parse().unwrap()),
+                threshold: Fraction::ONE,
+                limit: 1,
+                spent: 1,
+            }),
+            Payload::BudgetClosed(BudgetClosed {
+                budget_id: task.clone(),
+                by_budget: Some(team),
+                released: vec![reservation_id],
+            }),
+            Payload::MeterObserved(MeterObserved {
+                meter_id: "m".into(),
+                budget_id: Some(task),
+                reading: Reading::Delta(0),
+                increase: 0,
+                total: 0,
+            }),
+            Payload::MeterReset(MeterReset { meter_id: "m".into(), previous: 0, baseline: 0 }),
+        ]
+    }
+
+    #[test]
+    fn a_budget_has_its_spends_its_reservations_and_what_passes_its_limit() {
+        let passed = |is_of: &dyn Fn(&Payload) -> bool| {
+            let story = story().into_iter().enumerate();
+            story.filter(|(_, payload)| is_of(payload)).map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        assert_eq!(passed(&|payload| is_of_budget(payload, &"task".into())), [0, 1, 2, 5, 6]);
+        assert_eq!(passed(&|payload| is_of_budget(payload, &"team".into())), [1, 3, 5]);
+        assert_eq!(passed(&|payload| is_of_budget(payload, &PARENT.parse::<GoalId>().unwrap().into())), [4]);
+        assert_eq!(passed(&|payload| is_of_goal(payload, PARENT.parse().unwrap())), [1, 4]);
     }
 
     #[test]

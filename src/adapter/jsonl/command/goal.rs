@@ -1,8 +1,8 @@
 //! Goals and turns.
 
 use super::super::fields::{Fields, Value};
-use super::super::op::Asked;
 use super::super::invalid;
+use super::super::op::Asked;
 use super::widen_by;
 use crate::domain::{NewGoal, RecordTurn, Rejection, SetGoalBudget, TransitionGoal, Turn, TurnTarget};
 use crate::event::{Charge, GoalStatus};
