@@ -26,6 +26,7 @@ mod command;
 mod context;
 mod decide;
 mod decision;
+mod entries;
 mod evolve;
 mod fingerprint;
 mod goal;
