@@ -22,6 +22,7 @@
 //! ```
 
 mod budget;
+mod burn;
 mod command;
 mod context;
 mod decide;
@@ -33,6 +34,7 @@ mod goal;
 mod hash;
 mod keys;
 mod leaf;
+mod listing;
 mod meter;
 mod refusals;
 mod reservation;
@@ -44,6 +46,7 @@ mod window;
 mod tests;
 
 pub use budget::{Budget, BudgetQuery, BudgetStatus, BudgetView, Closing, DEFAULT_THRESHOLDS, UNIT_TOKENS};
+pub use burn::BurnRate;
 pub use command::{
     AdjustBudget, CloseBudget, Command, Elapse, Limit, MarkUnknown, NewBudget, NewGoal, NewReservation,
     ObserveMeter, RecordSpend, RecordTurn, Release, Request, ResetMeter, ReverseSpend, SetGoalBudget,

@@ -247,7 +247,9 @@ pub(super) fn check_open(budget: &Budget) -> Result<(), String> {
 pub(super) fn check_nothing_held(state: &State, id: &BudgetId) -> Result<(), String> {
     match state.held_on(id).next() {
         None => Ok(()),
-        Some(held) => Err(format!("expected nothing set aside on budget {id}, found reservation {}", held.id)),
+        Some(held) => {
+            Err(format!("expected nothing set aside on budget {id}, found reservation {}", held.id))
+        }
     }
 }
 

@@ -39,7 +39,9 @@ pub(super) fn book(state: &mut State, from: &BudgetId, booked: &Booked<'_>) -> R
     })?;
     match said.next() {
         None => Ok(()),
-        Some(charge) => Err(format!("expected no overage at budget {}, found {}", charge.budget_id, charge.amount)),
+        Some(charge) => {
+            Err(format!("expected no overage at budget {}, found {}", charge.budget_id, charge.amount))
+        }
     }
 }
 
@@ -112,5 +114,7 @@ fn check_used(budget: &Budget) -> Result<(), String> {
 }
 
 fn within<T>(sum: Option<T>, what: &str, budget: &Budget) -> Result<T, String> {
-    sum.ok_or_else(|| format!("expected sums within bounds, but {what} of budget {} would pass them", budget.id))
+    sum.ok_or_else(|| {
+        format!("expected sums within bounds, but {what} of budget {} would pass them", budget.id)
+    })
 }

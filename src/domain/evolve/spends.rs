@@ -11,7 +11,10 @@ use crate::ids::{BudgetId, GoalId};
 
 pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) -> Result<(), String> {
     if let Some(known) = state.spend(&spend.spend_id) {
-        return Err(format!("expected a new spend, but spend {} is remembered from seq {}", known.id, known.seq));
+        return Err(format!(
+            "expected a new spend, but spend {} is remembered from seq {}",
+            known.id, known.seq
+        ));
     }
     let mut late = find_budget(state, &spend.budget_id)?.is_closed();
     let mut freed = 0;
@@ -23,13 +26,8 @@ pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendReco
     late |= is_late_for_goal(state, spend)?;
     agree("what is late", &spend.late, &late)?;
     check_meter(state, spend)?;
-    let booked = Booked {
-        at: event.ts,
-        amount: spend.amount,
-        freed,
-        is_entry: true,
-        overage: Some(&spend.overage),
-    };
+    let booked =
+        Booked { at: event.ts, amount: spend.amount, freed, is_entry: true, overage: Some(&spend.overage) };
     paths::book(state, &spend.budget_id, &booked)?;
     if let BudgetId::Goal(id) = spend.budget_id {
         change_tokens_own(state, id, |tokens| tokens.checked_add(spend.amount))?;
@@ -61,8 +59,9 @@ fn change_tokens_own(
     change: impl FnOnce(u128) -> Option<u128>,
 ) -> Result<(), String> {
     let goal = change_goal(state, id)?;
-    goal.tokens_own = change(goal.tokens_own)
-        .ok_or_else(|| format!("expected sums within bounds, but the own tokens of goal {id} would pass them"))?;
+    goal.tokens_own = change(goal.tokens_own).ok_or_else(|| {
+        format!("expected sums within bounds, but the own tokens of goal {id} would pass them")
+    })?;
     Ok(())
 }
 
@@ -87,8 +86,7 @@ fn remember(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) {
         body: spend.body,
     };
     state.spends.insert(id.clone(), Leaf::new(record));
-    let booking =
-        Booking { budget_id: spend.budget_id.clone(), amount: spend.amount, what: What::Spend(id) };
+    let booking = Booking { budget_id: spend.budget_id.clone(), amount: spend.amount, what: What::Spend(id) };
     state.bookings.push(event.seq, event.ts, booking);
 }
 
