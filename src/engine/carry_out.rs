@@ -24,14 +24,14 @@ pub(super) enum Stopped {
 
 impl Core {
     /// `veto`: what the host's risk assessor says against it.
-    pub(super) fn carry_out(&mut self, request: &Request, veto: Option<&Arc<str>>) -> Result<Receipt, Stopped> {
+    pub(super) fn carry_out(
+        &mut self,
+        request: &Request,
+        veto: Option<&Arc<str>>,
+    ) -> Result<Receipt, Stopped> {
         let now = self.now();
-        let context = Context {
-            now,
-            rules: &self.options.rules,
-            new_id: self.new_id(&request.command, now),
-            veto,
-        };
+        let context =
+            Context { now, rules: &self.options.rules, new_id: self.new_id(&request.command, now), veto };
         match decide(&self.working.state, request, &context) {
             Decision::Events(payloads) => {
                 let subject = outcome(&payloads);

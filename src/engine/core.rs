@@ -137,9 +137,8 @@ impl Core {
         let mut flushes = Vec::new();
         let result = self.report_suppressed(|then| then < minute);
         let result = result.and_then(|()| self.elapse());
-        let result = result.and_then(|()| {
-            releases.by_ref().try_for_each(|id| self.release_dropped(id, answers))
-        });
+        let result =
+            result.and_then(|()| releases.by_ref().try_for_each(|id| self.release_dropped(id, answers)));
         let result = result.and_then(|()| self.do_work(&mut work, &mut flushes, answers));
         let result = result.and_then(|()| self.book_pending(&mut turns, answers));
         match result {
@@ -172,14 +171,16 @@ impl Core {
                 Work::Command(assessed, reply) if assessed.request.command.is_engines_own() => {
                     answers.commands.push((reply, Err(engines_own(&assessed.request.command).into())));
                 }
-                Work::Command(assessed, reply) => match self.carry_out(&assessed.request, assessed.veto.as_ref()) {
-                    Ok(receipt) => answers.commands.push((reply, Ok(receipt))),
-                    Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
-                    Err(Stopped::Engine(error)) => {
-                        answers.commands.push((reply, Err(error.clone().into())));
-                        return Err(error);
+                Work::Command(assessed, reply) => {
+                    match self.carry_out(&assessed.request, assessed.veto.as_ref()) {
+                        Ok(receipt) => answers.commands.push((reply, Ok(receipt))),
+                        Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
+                        Err(Stopped::Engine(error)) => {
+                            answers.commands.push((reply, Err(error.clone().into())));
+                            return Err(error);
+                        }
                     }
-                },
+                }
                 Work::Account(goal_id, turn) => {
                     self.book_accounted(goal_id, *turn, answers)?;
                 }

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::answer::{CommandError, CommandResult, Pending, Receipt, writer_is_gone};
+use super::answer::{CommandError, CommandResult, Receipt, writer_is_gone};
 use super::blocking::Blocking;
 use super::feed::{Start, Subscription};
-use super::health::{EngineStatus, Health};
+use super::health::EngineStatus;
 use super::inbox::{ViewReply, Work};
 use super::options::Options;
 use super::published::View;
 use super::shared::Shared;
 use super::writer::Writer;
-use crate::domain::{Goal, NewGoal, RecordTurn, Request, SetGoalBudget, TransitionGoal, Turn};
+use crate::domain::{Goal, NewGoal, RecordTurn, SetGoalBudget, TransitionGoal, Turn};
 use crate::error::{Error, ErrorKind};
 use crate::event::GoalStatus;
 use crate::ids::GoalId;

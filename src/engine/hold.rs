@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::answer::CommandError;
 use super::handle::Engine;
 use super::shared::Shared;
-use crate::domain::{MarkUnknown, Release, Reservation, ReservationStatus, Settle, Spend, SpendRecord};
+use crate::domain::{Reservation, ReservationStatus, Settle, Spend, SpendRecord};
 use crate::error::ErrorKind;
+use crate::event::RefusalKind;
 use crate::ids::ReservationId;
 
 /// A reservation that is given back when this is dropped, unless it was ended before.
@@ -104,7 +105,7 @@ impl Hold {
     pub(super) fn ended<T>(&self, answer: Result<T, CommandError>) -> Result<T, CommandError> {
         let is_over = match &answer {
             Ok(_) => true,
-            Err(CommandError::Refused(refusal)) => refusal.kind == crate::event::RefusalKind::ReservationGone,
+            Err(CommandError::Refused(refusal)) => refusal.kind == RefusalKind::ReservationGone,
             Err(CommandError::Rejected(_)) => false,
             Err(CommandError::Engine(error)) => *error.kind() == ErrorKind::OutcomeUnknown,
         };

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::blocking::Blocking;
 use super::alerts::{Alert, AlertCallback};
+use super::blocking::Blocking;
 use super::handle::Engine;
 use super::risk::{RiskAssessor, RiskOptions};
 use crate::clock::{Clock, SystemClock};

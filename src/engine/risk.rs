@@ -366,9 +366,7 @@ impl Cases {
             }
             queue = match next {
                 None => self.timed.wait(queue).unwrap_or_else(PoisonError::into_inner),
-                Some(next) => {
-                    self.timed.wait_timeout(queue, next).unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(next) => self.timed.wait_timeout(queue, next).unwrap_or_else(PoisonError::into_inner).0,
             };
         }
     }

@@ -142,7 +142,8 @@ impl Engine {
                 .by_ref()
                 .take(risk.parallelism())
                 .map(|request| {
-                    let verdict = RiskCase::of_command(&request, || self.view()).map(|case| risk.assess(case));
+                    let verdict =
+                        RiskCase::of_command(&request, || self.view()).map(|case| risk.assess(case));
                     (request, verdict)
                 })
                 .collect();
