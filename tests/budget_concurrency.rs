@@ -292,9 +292,8 @@ fn killed_at_random(seed: u64) {
             options(seed, &clock).entropy(SeededEntropy::new(chance.next_u64())).open_storage(disk.process());
         if let Ok(engine) = opened.map(|engine| engine.blocking()) {
             work(&engine, &mut tasks);
-            if !disk.is_off() {
-                engine.shutdown(DEADLINE).unwrap();
-            }
+            // The power may go at the last moment, too.
+            assert!(engine.shutdown(DEADLINE).is_ok() || disk.is_off());
         } else {
             assert!(disk.is_off(), "an honest journal was refused");
         }

@@ -139,15 +139,18 @@ fn step(account: &mut Account, model: &mut BudgetModel, request: &Request, is_ve
 fn run(steps: &[Step]) -> Account {
     let mut account = Account::new();
     let mut model = BudgetModel::new(account.rules.default_limit);
-    for Step { wait, request, is_vetoed, max_events } in steps {
+    let mut given: Vec<Request> = Vec::new();
+    for Step { wait, request, is_vetoed, max_events, again } in steps {
         account.wait(*wait);
         while account.state.next_deadline().is_some_and(|at| at <= account.now) {
             let elapse = Command::Elapse(Elapse { max_events: *max_events }).into();
             step(&mut account, &mut model, &elapse, false);
         }
-        let mut request = request.clone();
+        let again = again.and_then(|back| given.iter().nth_back(back - 1));
+        let mut request = again.unwrap_or(request).clone();
         resolve(&mut request.command, &model);
         step(&mut account, &mut model, &request, *is_vetoed);
+        given.push(request);
     }
     account
 }
