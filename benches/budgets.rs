@@ -155,8 +155,6 @@ impl Book {
         };
         for payload in payloads {
             self.seq += 1;
-            let key =
-                request.key.clone().map(|key| EventKey { key, fingerprint: Some(fingerprint(&request)) });
             let event = ChangeEvent {
                 seq: self.seq,
                 ts: self.now,

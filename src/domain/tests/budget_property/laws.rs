@@ -81,7 +81,9 @@ impl Tally {
                     self.fired.remove(&adjusted.budget_id);
                 }
             }
-            Payload::GoalBudgetSet(set) => drop(self.fired.remove(&set.goal_id.into())),
+            Payload::GoalBudgetSet(set) if set.previous != set.token_budget => {
+                self.fired.remove(&set.goal_id.into());
+            }
             _ => {}
         }
         let overage = match &event.payload {
