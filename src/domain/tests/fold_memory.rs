@@ -126,7 +126,7 @@ fn an_id_from_before_what_is_remembered_says_so_itself() {
     ledger.fold(reserved("q", "task", 1));
     ledger.fold(released("q", "task", 1, ReleaseReason::Requested));
     assert!(reservation_expired(&ledger, &before));
-    ledger.wait_secs(61);
+    ledger.wait_secs(62);
     assert!(spend_expired(&ledger, &dated(second(1_011))), "older than the window");
 }
 

@@ -328,7 +328,7 @@ fn alerts_that_do_not_fit() {
         &ledger,
         [
             (Payload::BudgetExhausted(BudgetExhausted { overage: 1, ..told.clone() }), "the overage"),
-            (Payload::BudgetExhausted(BudgetExhausted { hard: false, ..told }), "is hard"),
+            (Payload::BudgetExhausted(BudgetExhausted { hard: false, ..told }), "`hard`"),
         ],
     );
 }
