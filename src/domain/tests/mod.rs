@@ -3,6 +3,10 @@
 mod authority;
 mod budgets;
 mod fold;
+mod fold_budgets;
+mod fold_ledger;
+mod fold_memory;
+mod fold_misfits;
 mod goals_and_budgets;
 mod harness;
 mod keys;
