@@ -11,7 +11,7 @@
 //! let goal = engine.create_goal(NewGoal::new("ship 2.0").token_budget(1_000))?;
 //! engine.record_turn(goal.id, Turn::tokens(1_200))?; // durable; the budget is exhausted, so the goal is paused
 //! match engine.resume_goal(goal.id) {
-//!     Err(CommandError::Refused(refusal)) => assert_eq!((refusal.limit, refusal.spent), (1_000, 1_200)),
+//!     Err(CommandError::Refused(refusal)) => assert_eq!((refusal.limit, refusal.spent), (Some(1_000), 1_200)),
 //!     other => unreachable!("{other:?}"),
 //! }
 //! # Ok(()) }

@@ -210,7 +210,7 @@ fn law_honest_every_refusal_and_every_threshold_is_an_event() {
         let Err(CommandError::Refused(refusal)) = engine.execute(refused) else { panic!("not refused") };
         assert_eq!(refusal.seq, Some(before + 1));
         assert_eq!(kinds(&disk).last(), Some(&"command_refused"));
-        assert_eq!((refusal.limit, refusal.spent), (refusal.limit.min(100), 100), "with its figures");
+        assert_eq!((refusal.limit, refusal.spent), (refusal.limit.min(Some(100)), 100), "with its figures");
     }
     // Time alone changes nothing.
     let before = engine.view().head();

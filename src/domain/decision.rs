@@ -18,9 +18,9 @@ pub enum Decision {
     /// A retry: the key is remembered, and for the same command.
     Retried(Remembered),
     /// A refusal, and the event that says so (law HONEST). The refusal's `seq` is that event's, once it has one.
-    Refused(Payload, Refusal),
+    Refused(Box<Payload>, Box<Refusal>),
     /// A refusal in a refusal loop: no event, no `seq`, and no key is remembered.
-    Suppressed(Refusal),
+    Suppressed(Box<Refusal>),
     /// The command cannot be done as it stands. Nothing is written, no key is remembered.
     Rejected(Rejection),
 }

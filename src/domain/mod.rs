@@ -49,7 +49,7 @@ pub use command::{
     SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use context::{Context, Rules};
-pub use decide::decide;
+pub use decide::{Allowance, CheckError, check, decide};
 pub use decision::{
     Decision, Outcome, Refusal, Rejection, RejectionKind, Remembered, RememberedOutcome, outcome,
 };

@@ -33,8 +33,8 @@ pub struct State {
     pub(super) created: OrdMap<u64, GoalId>,
     /// The budgets in the order of their making.
     pub(super) budgets_made: OrdMap<u64, BudgetId>,
-    /// Parent and child, for every budget that is not closed.
-    pub(super) open_budgets_below: OrdSet<(BudgetId, BudgetId)>,
+    /// Parent and child, for every budget that is not a goal's; closed ones included.
+    pub(super) budgets_below: OrdSet<(BudgetId, BudgetId)>,
     /// Budget and goal, for every goal that is not ended and names a budget.
     pub(super) named_by: OrdSet<(BudgetId, GoalId)>,
     pub(super) reservations: OrdMap<ReservationId, Arc<Leaf<Reservation>>>,
@@ -49,6 +49,9 @@ pub struct State {
     pub(super) keys: Keys,
     pub(super) refusals: RefusalCounts,
 }
+
+/// What no budget id comes before.
+const LEAST_BUDGET_ID: BudgetId = BudgetId::Goal(GoalId(Uuid::nil()));
 
 /// What happens by itself at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,6 +109,11 @@ impl State {
     /// A budget.
     pub fn budget(&self, id: &BudgetId) -> Option<&Budget> {
         self.budgets.get(id).map(|leaf| &***leaf)
+    }
+
+    /// Whether an id that is not remembered says itself that it may have been.
+    pub(super) fn is_id_expired(&self, id: &str, now: Timestamp) -> bool {
+        self.keys.is_expired(id, now)
     }
 
     /// A budget, with what its path leaves of it.
@@ -180,6 +188,30 @@ impl State {
     pub(super) fn ancestors(&self, goal: &GoalRecord) -> impl Iterator<Item = &GoalRecord> {
         let parent_of = |goal: &GoalRecord| goal.facts.parent_goal.and_then(|id| self.record(id));
         std::iter::successors(parent_of(goal), move |goal| parent_of(goal))
+    }
+
+    /// The budgets right below one, closed ones included.
+    pub(super) fn budgets_below(&self, parent: &BudgetId) -> impl Iterator<Item = &Budget> {
+        let parent = parent.clone();
+        self.budgets_below
+            .range((parent.clone(), LEAST_BUDGET_ID)..)
+            .take_while(move |(above, _)| *above == parent)
+            .filter_map(|(_, below)| self.budget(below))
+    }
+
+    /// The goals that are not ended and name a budget.
+    pub(super) fn naming(&self, budget: &BudgetId) -> impl Iterator<Item = &GoalRecord> {
+        let all = (budget.clone(), GoalId(Uuid::nil()))..=(budget.clone(), GoalId(Uuid::max()));
+        self.named_by.range(all).filter_map(|(_, goal)| self.record(*goal))
+    }
+
+    /// The reservations that are open or unknown on a budget.
+    pub(super) fn held_on(&self, budget: &BudgetId) -> impl Iterator<Item = &Reservation> {
+        let budget = budget.clone();
+        self.held
+            .range((budget.clone(), ReservationId("".into()))..)
+            .take_while(move |(on, _)| *on == budget)
+            .filter_map(|(_, id)| self.reservation(id))
     }
 
     /// A goal's children that are not ended, in the order of their ids.

@@ -73,7 +73,7 @@ impl CommandResult {
 pub enum CommandError {
     /// A limit, a status, an authority or a risk stands against it. The refusal is an event of its own (law HONEST).
     #[error("refused: {0}")]
-    Refused(Refusal),
+    Refused(Box<Refusal>),
     /// It does not make sense as it is. Nothing was written.
     #[error("{}: {}", .0.kind.name(), .0.message)]
     Rejected(Rejection),

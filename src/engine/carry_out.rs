@@ -39,9 +39,10 @@ impl Core {
             }
             Decision::Unchanged(subject) => Ok(self.receipt(None, subject, false)),
             Decision::Retried(remembered) => self.retried(remembered).map_err(Stopped::Command),
-            Decision::Refused(payload, refusal) => {
-                let (seq, _) = self.record(vec![payload], request, now)?;
-                Err(refused(Refusal { seq: Some(seq), ..refusal }))
+            Decision::Refused(payload, mut refusal) => {
+                let (seq, _) = self.record(vec![*payload], request, now)?;
+                refusal.seq = Some(seq);
+                Err(refused(refusal))
             }
             Decision::Suppressed(refusal) => {
                 self.count_suppressed(&refusal, now);
@@ -100,7 +101,7 @@ impl Core {
             RememberedOutcome::Done(subject) => {
                 Ok(self.receipt(Some((remembered.first_seq, remembered.last_seq)), subject, true))
             }
-            RememberedOutcome::Refused(refusal) => Err(CommandError::Refused(*refusal)),
+            RememberedOutcome::Refused(refusal) => Err(CommandError::Refused(refusal)),
         }
     }
 
@@ -173,7 +174,7 @@ impl From<Error> for Stopped {
     }
 }
 
-fn refused(refusal: Refusal) -> Stopped {
+fn refused(refusal: Box<Refusal>) -> Stopped {
     Stopped::Command(CommandError::Refused(refusal))
 }
 

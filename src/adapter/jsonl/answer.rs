@@ -109,7 +109,7 @@ impl From<Result<Receipt, CommandError>> for Answer {
     fn from(result: Result<Receipt, CommandError>) -> Answer {
         match result {
             Ok(receipt) => Answer::Done(receipt),
-            Err(CommandError::Refused(refusal)) => Answer::Refused(refusal),
+            Err(CommandError::Refused(refusal)) => Answer::Refused(*refusal),
             Err(CommandError::Rejected(rejection)) => Answer::Rejected(rejection),
             Err(CommandError::Engine(error)) => Answer::Failed(error),
         }
