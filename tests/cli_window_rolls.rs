@@ -185,7 +185,8 @@ fn a_closed_budget_rolls_no_more() {
     bank.ok(&spend("b", 30, ""));
     bank.ok(&close("b", ""));
     bank.at("2026-01-06T10:00:00Z");
-    expect_fields(&bank.budget("b"), &json!({"status": "closed", "spent_total": "30"}));
+    assert!(bank.book.events(&["--kind", "window_rolled"]).is_empty(), "nothing is left to begin anew");
+    expect_fields(&bank.budget("b"), &json!({"status": "closed", "spent": "30", "spent_total": "30"}));
     assert_eq!(bank.ok(&incur("b", 7, ""))["late"], true);
     assert_eq!(bank.budget("b")["spent_total"], "37");
     bank.finish();
