@@ -1,9 +1,8 @@
 //! The JSON of a goal.
 
-use serde::ser::{Error as _, Serialize, SerializeStruct, Serializer};
-use serde_json::value::RawValue;
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::text::Text;
+use super::super::text::{MetaJson, Text};
 use crate::domain::Goal;
 use crate::event::TransitionReason;
 
@@ -34,8 +33,6 @@ impl Serialize for GoalJson<'_> {
             completed_at,
             meta,
         } = self.0;
-        let meta = meta.as_ref().map(|meta| serde_json::from_str::<&RawValue>(meta.as_str()));
-
         let mut goal = serializer.serialize_struct("Goal", 17)?;
         goal.serialize_field("goal_id", &Text(id))?;
         goal.serialize_field("scope", &**scope)?;
@@ -53,7 +50,7 @@ impl Serialize for GoalJson<'_> {
         goal.serialize_field("created_at", &Text(created_at))?;
         goal.serialize_field("updated_at", &Text(updated_at))?;
         goal.serialize_field("completed_at", &completed_at.map(Text))?;
-        goal.serialize_field("meta", &meta.transpose().map_err(S::Error::custom)?)?;
+        goal.serialize_field("meta", &meta.as_ref().map(MetaJson))?;
         goal.end()
     }
 }

@@ -1,12 +1,13 @@
-//! The operations that change something. Bounds that the domain knows (lengths, statuses, zero budgets) are left to
-//! it; here it is about form.
+//! Goals and turns.
 
-use super::fields::{Fields, Value};
-use super::{Asked, invalid};
+use super::super::fields::{Fields, Value};
+use super::super::invalid;
+use super::super::op::Asked;
+use super::widen_by;
 use crate::domain::{NewGoal, RecordTurn, Rejection, SetGoalBudget, TransitionGoal, Turn, TurnTarget};
 use crate::event::{Charge, GoalStatus};
 
-pub(super) fn create_goal(fields: &Fields<'_>) -> Result<Asked, Rejection> {
+pub(in super::super) fn create_goal(fields: &Fields<'_>) -> Result<Asked, Rejection> {
     let budgets = fields.get("budgets").map(|value| value.items()).transpose()?.unwrap_or_default();
     let goal = NewGoal {
         goal_id: fields.get("goal_id").map(|value| value.parse()).transpose()?,
@@ -15,12 +16,12 @@ pub(super) fn create_goal(fields: &Fields<'_>) -> Result<Asked, Rejection> {
         token_budget: fields.get("token_budget").map(|value| value.amount()).transpose()?,
         parent_goal: fields.get("parent_goal").map(|value| value.parse()).transpose()?,
         budgets: budgets.iter().map(Value::parse).collect::<Result<_, _>>()?,
-        widen_by: None,
+        widen_by: widen_by(fields)?,
     };
     Ok(Asked::Command(goal.into()))
 }
 
-pub(super) fn transition_goal(fields: &Fields<'_>) -> Result<Asked, Rejection> {
+pub(in super::super) fn transition_goal(fields: &Fields<'_>) -> Result<Asked, Rejection> {
     let blocked = |name: &str| (name == "blocked").then_some(());
     let transition = TransitionGoal {
         goal_id: fields.require("goal_id", "a UUID")?.parse()?,
@@ -36,7 +37,7 @@ pub(super) fn transition_goal(fields: &Fields<'_>) -> Result<Asked, Rejection> {
     Ok(Asked::Command(transition.into()))
 }
 
-pub(super) fn set_goal_budget(fields: &Fields<'_>) -> Result<Asked, Rejection> {
+pub(in super::super) fn set_goal_budget(fields: &Fields<'_>) -> Result<Asked, Rejection> {
     let set = SetGoalBudget {
         goal_id: fields.require("goal_id", "a UUID")?.parse()?,
         token_budget: fields.require("token_budget", "an amount, or null for no limit")?.amount_or_null()?,
@@ -46,7 +47,7 @@ pub(super) fn set_goal_budget(fields: &Fields<'_>) -> Result<Asked, Rejection> {
     Ok(Asked::Command(set.into()))
 }
 
-pub(super) fn record_turn(fields: &Fields<'_>) -> Result<Asked, Rejection> {
+pub(in super::super) fn record_turn(fields: &Fields<'_>) -> Result<Asked, Rejection> {
     let charges = fields.get("charges").map(|value| value.items()).transpose()?.unwrap_or_default();
     let turn = Turn {
         tokens: fields.require("tokens", "an amount")?.amount()?,
@@ -72,6 +73,6 @@ fn charge(value: &Value<'_>) -> Result<Charge, Rejection> {
 
 const STATUSES: &str = "\"active\", \"paused\", \"completed\" or \"cleared\"";
 
-pub(super) fn status(value: &Value<'_>) -> Result<GoalStatus, Rejection> {
+pub(in super::super) fn status(value: &Value<'_>) -> Result<GoalStatus, Rejection> {
     value.one_of(STATUSES, GoalStatus::from_name)
 }
