@@ -140,8 +140,15 @@ fn thresholds_alert_once_each_at_the_exact_amount() {
     let one = |threshold| (vec![threshold], false);
     assert_eq!(alerts, [none(), one(0.5), none(), one(0.8), none(), one(0.95), none(), (vec![], true)]);
 
+    assert_eq!(budgets::fractions(&bank.budget("team")["crossed"]), [0.5, 0.8, 0.95]);
+
     // Several at once come in ascending order, before the exhaustion; a limit that does not divide is rounded up.
-    bank.ok(&allocate("odd", 3, r#","thresholds":[0.000001,0.5,0.9,1]"#));
+    bank.ok(&allocate("odd", 3, r#","thresholds":[0.5,1,0.9,0.000001,0.5]"#));
+    assert_eq!(
+        budgets::fractions(&bank.budget("odd")["thresholds"]),
+        [0.000_001, 0.5, 0.9, 1.0],
+        "in order, each once"
+    );
     assert_eq!(crossed(&bank.frame(&spend("odd", 1, ""))), [0.000_001]);
     assert_eq!(crossed(&bank.frame(&spend("odd", 1, ""))), [0.5]);
     let frame = bank.frame(&spend("odd", 1, ""));
