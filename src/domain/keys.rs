@@ -11,7 +11,8 @@ use crate::domain::leaf::Leaf;
 use crate::domain::{Remembered, RememberedOutcome};
 
 /// The window in which idempotency keys are remembered. Outside it a key is forgotten, by the time and number of the
-/// events, not by the clock.
+/// events, not by the clock. The same window, each counted for itself, holds for bookings (and the spends that they
+/// are), and for reservations that have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyWindow {
     /// Keys older than this are forgotten, in milliseconds; at least 1.
@@ -26,6 +27,25 @@ impl KeyWindow {
 
     fn max_age(self) -> Duration {
         Duration::from_millis(self.max_age_ms)
+    }
+
+    /// Whether what happened at that time is too old to be remembered.
+    pub(super) fn is_too_old(self, at: Timestamp, now: Timestamp) -> bool {
+        now.saturating_since(at) > self.max_age()
+    }
+
+    /// Whether it is too much to be remembered.
+    pub(super) fn is_too_many(self, count: usize) -> bool {
+        u64::try_from(count).is_ok_and(|count| count > self.max_count)
+    }
+
+    /// Whether an id that is not remembered says itself that it may have been: it is a UUID of version 7, from before
+    /// what is remembered, the youngest that was forgotten having been used at `forgotten_through`.
+    pub(super) fn is_expired(self, id: &str, forgotten_through: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(made_at_ms) = made_at_ms(id) else { return false };
+        let made_at = Timestamp::from_micros(made_at_ms.saturating_mul(1_000));
+        self.is_too_old(made_at, now)
+            || forgotten_through.is_some_and(|forgotten| made_at_ms <= forgotten.as_millis())
     }
 }
 
@@ -76,13 +96,9 @@ impl Keys {
         self.by_key.iter()
     }
 
-    /// Whether a key that is not remembered says itself that it may have been: it is a UUID of version 7, from before
-    /// what is remembered.
+    /// Whether a key that is not remembered says itself that it may have been.
     pub(super) fn is_expired(&self, key: &str, now: Timestamp) -> bool {
-        let Some(made_at_ms) = made_at_ms(key) else { return false };
-        let made_at = Timestamp::from_micros(made_at_ms.saturating_mul(1_000));
-        now.saturating_since(made_at) > self.window.max_age()
-            || self.forgotten_through.is_some_and(|forgotten| made_at_ms <= forgotten.as_millis())
+        self.window.is_expired(key, self.forgotten_through, now)
     }
 
     /// Remembers a key at the first event of its command.
@@ -113,15 +129,14 @@ impl Keys {
     /// Forgets what is too old at the time of an event.
     pub(super) fn forget_older(&mut self, now: Timestamp) {
         while let Some((_, (at, _))) = self.by_seq.get_min()
-            && now.saturating_since(*at) > self.window.max_age()
+            && self.window.is_too_old(*at, now)
         {
             self.forget_oldest();
         }
     }
 
     fn forget_beyond_count(&mut self) {
-        let max_count = usize::try_from(self.window.max_count).unwrap_or(usize::MAX);
-        while self.by_seq.len() > max_count {
+        while self.window.is_too_many(self.by_seq.len()) {
             self.forget_oldest();
         }
     }

@@ -22,16 +22,19 @@
 //! ```
 
 mod budget;
+mod burn;
 mod command;
 mod context;
 mod decide;
 mod decision;
+mod entries;
 mod evolve;
 mod fingerprint;
 mod goal;
 mod hash;
 mod keys;
 mod leaf;
+mod listing;
 mod meter;
 mod refusals;
 mod reservation;
@@ -43,6 +46,7 @@ mod window;
 mod tests;
 
 pub use budget::{Budget, BudgetQuery, BudgetStatus, BudgetView, Closing, DEFAULT_THRESHOLDS, UNIT_TOKENS};
+pub use burn::BurnRate;
 pub use command::{
     AdjustBudget, CloseBudget, Command, Elapse, Limit, MarkUnknown, NewBudget, NewGoal, NewReservation,
     ObserveMeter, RecordSpend, RecordTurn, Release, Request, ResetMeter, ReverseSpend, SetGoalBudget,

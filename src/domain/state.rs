@@ -8,6 +8,7 @@ use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::domain::entries::{Booking, Memory};
 use crate::domain::goal::GoalRecord;
 use crate::domain::keys::Keys;
 use crate::domain::leaf::Leaf;
@@ -46,6 +47,12 @@ pub struct State {
     pub(super) meters: OrdMap<MeterId, Arc<Leaf<Meter>>>,
     /// When what is due next.
     pub(super) deadlines: OrdSet<(Timestamp, Due)>,
+    /// What was booked lately, the remembered spends among it.
+    pub(super) bookings: Memory<Booking>,
+    /// The reservations that have ended and are remembered.
+    pub(super) ended: Memory<ReservationId>,
+    /// What was released because its budget ends, until the event in which it does; empty between frames.
+    pub(super) releasing: OrdMap<BudgetId, Vec<ReservationId>>,
     pub(super) keys: Keys,
     pub(super) refusals: RefusalCounts,
 }
@@ -111,9 +118,14 @@ impl State {
         self.budgets.get(id).map(|leaf| &***leaf)
     }
 
-    /// Whether an id that is not remembered says itself that it may have been.
-    pub(super) fn is_id_expired(&self, id: &str, now: Timestamp) -> bool {
-        self.keys.is_expired(id, now)
+    /// Whether the id of a spend that is not remembered says itself that it may have been.
+    pub(super) fn is_spend_id_expired(&self, id: &SpendId, now: Timestamp) -> bool {
+        self.keys.window().is_expired(&id.0, self.bookings.forgotten_through(), now)
+    }
+
+    /// Whether the id of a reservation that is not remembered says itself that it may have been.
+    pub(super) fn is_reservation_id_expired(&self, id: &ReservationId, now: Timestamp) -> bool {
+        self.keys.window().is_expired(&id.0, self.ended.forgotten_through(), now)
     }
 
     /// A budget, with what its path leaves of it.

@@ -68,7 +68,7 @@ fn known_reservation(
             outcome: RememberedOutcome::Done(Outcome::Reservation(id.clone())),
         }))),
         Some(_) => Err(Rejection::new(RejectionKind::Exists, format!("there is a reservation {id} already"))),
-        None if state.is_id_expired(&id.0, context.now) => Err(Rejection::new(
+        None if state.is_reservation_id_expired(id, context.now) => Err(Rejection::new(
             RejectionKind::KeyExpired,
             format!(
                 "reservation id {id} is older than what is remembered: whether it was used before cannot be told"

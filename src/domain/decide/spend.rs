@@ -139,7 +139,7 @@ fn known_spend(
                 known.seq
             ),
         )),
-        None if state.is_id_expired(&id.0, context.now) => Err(Rejection::new(
+        None if state.is_spend_id_expired(id, context.now) => Err(Rejection::new(
             RejectionKind::KeyExpired,
             format!(
                 "spend id {id} is older than what is remembered: whether it was used before cannot be told"
