@@ -47,16 +47,17 @@ pub mod storage;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
-    AdjustBudget, Budget, BudgetQuery, BudgetStatus, BudgetView, CloseBudget, Command, Goal, GoalQuery,
-    KeyWindow, Limit, MarkUnknown, Meter, MeterKind, NewBudget, NewGoal, NewReservation, ObserveMeter,
-    RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request, Reservation,
+    AdjustBudget, Allowance, Budget, BudgetQuery, BudgetStatus, BudgetView, BurnRate, CloseBudget, Command,
+    Goal, GoalQuery, KeyWindow, Limit, MarkUnknown, Meter, MeterKind, NewBudget, NewGoal, NewReservation,
+    ObserveMeter, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request, Reservation,
     ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget, SetProgress, Settle,
     Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use engine::{
-    Blocking, CommandError, CommandResult, Cursor, Durability, Engine, EngineStatus, Events, FeedEvent,
-    FeedItem, Head, Health, JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt,
-    SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, VerifyReport, View,
+    Alert, AlertKind, Blocking, BlockingHold, BudgetGuard, CommandError, CommandResult, Cursor, Durability,
+    Engine, EngineGuard, EngineStatus, Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold,
+    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, RiskAssessor, RiskCase,
+    SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

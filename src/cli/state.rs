@@ -57,16 +57,11 @@ fn budgets<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Err
 }
 
 fn reservations<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(held(state).map(ReservationJson))
+    serializer.collect_seq(state.held_reservations().map(ReservationJson))
 }
 
 fn meters<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(state.meters().map(MeterJson::from))
-}
-
-/// The reservations that have not ended.
-fn held(state: &State) -> impl Iterator<Item = &Reservation> {
-    state.reservations().filter(|reservation| reservation.status.is_held())
 }
 
 pub(super) fn run(arguments: &StateArguments) -> Result<u8, Failure> {
@@ -178,7 +173,7 @@ fn print_reservations(state: &State, out: &mut impl Write) -> Result<(), Failure
         ("OWNER", Align::Left),
         ("EXPIRES", Align::Left),
     ]);
-    for Reservation { id, status, budget_id, amount, owner, expires_at, .. } in held(state) {
+    for Reservation { id, status, budget_id, amount, owner, expires_at, .. } in state.held_reservations() {
         table.row([
             id.to_string(),
             status.name().to_owned(),

@@ -1,7 +1,7 @@
 //! Spends: the entries of budgets.
 
 use crate::clock::Timestamp;
-use crate::event::{Charge, Meta, SpendDetails};
+use crate::event::{ChangeEvent, Charge, Meta, SpendDetails, SpendRecorded};
 use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 
 /// A spend as of one moment. Remembered as long as idempotency keys are; the journal keeps it for longer.
@@ -40,6 +40,30 @@ pub struct SpendRecord {
     pub(super) last_seq: u64,
     /// The fingerprint of its command, where the caller gave the id.
     pub(super) body: Option<u64>,
+}
+
+impl SpendRecord {
+    /// A spend as its event tells of it.
+    pub(crate) fn new(event: &ChangeEvent, spend: &SpendRecorded) -> SpendRecord {
+        SpendRecord {
+            id: spend.spend_id.clone(),
+            seq: event.seq,
+            at: event.ts,
+            budget_id: spend.budget_id.clone(),
+            amount: spend.amount,
+            reversed: 0,
+            incurred: spend.incurred,
+            late: spend.late,
+            overage: spend.overage.clone(),
+            reservation_id: spend.reservation_id.clone(),
+            goal_id: spend.goal_id,
+            meter_id: spend.meter_id.clone(),
+            details: spend.details.clone(),
+            meta: event.meta.clone(),
+            last_seq: event.seq,
+            body: spend.body,
+        }
+    }
 }
 
 /// Which spends to list, newest first.

@@ -159,6 +159,16 @@ impl State {
         self.meters.get(id).map(|leaf| &***leaf)
     }
 
+    /// All external meters, in the order of their ids.
+    pub fn meters(&self) -> impl Iterator<Item = &Meter> + '_ {
+        self.meters.values().map(|leaf| &***leaf)
+    }
+
+    /// The reservations that have not ended, by budget, then by id.
+    pub fn held_reservations(&self) -> impl Iterator<Item = &Reservation> + '_ {
+        self.held.iter().filter_map(|(_, id)| self.reservation(id))
+    }
+
     /// When something is due next: a reservation expires, a window ends.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.get_min().map(|(at, _)| *at)

@@ -23,14 +23,15 @@ pub(super) enum Stopped {
 }
 
 impl Core {
-    pub(super) fn carry_out(&mut self, request: &Request) -> Result<Receipt, Stopped> {
+    /// `veto`: what the host's risk assessor says against it.
+    pub(super) fn carry_out(
+        &mut self,
+        request: &Request,
+        veto: Option<&Arc<str>>,
+    ) -> Result<Receipt, Stopped> {
         let now = self.now();
-        let context = Context {
-            now,
-            rules: &self.options.rules,
-            new_id: self.new_id(&request.command, now),
-            veto: None,
-        };
+        let context =
+            Context { now, rules: &self.options.rules, new_id: self.new_id(&request.command, now), veto };
         match decide(&self.working.state, request, &context) {
             Decision::Events(payloads) => {
                 let subject = outcome(&payloads);
@@ -155,7 +156,7 @@ impl Core {
         let due: Vec<_> = self.suppressed.extract_if(.., |_, (minute, _)| is_due(*minute)).collect();
         for ((budget_id, refusal), (minute, count)) in due {
             let report = RefusalsSuppressed { budget_id: budget_id.clone(), refusal, count, minute };
-            match self.carry_out(&Request::from(report)) {
+            match self.carry_out(&Request::from(report), None) {
                 Ok(_) => {}
                 Err(Stopped::Engine(error)) => return Err(error),
                 Err(Stopped::Command(error)) => {
@@ -178,7 +179,7 @@ fn refused(refusal: Box<Refusal>) -> Stopped {
     Stopped::Command(CommandError::Refused(refusal))
 }
 
-/// A count of suppressed refusals that a host made up would be no fact (law HONEST).
+/// What a host made up of the engine's own would be no fact (law HONEST).
 pub(super) fn engines_own(command: &Command) -> Rejection {
     let message = format!("{} is the engine's own: no caller can give it", command.op());
     Rejection { kind: RejectionKind::Invalid, message, max: None, goal: None }

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::alerts;
 use super::answer::{CommandError, writer_is_gone};
 use super::core::Core;
 use super::frames::fold;
-use super::inbox::{Drained, Work};
+use super::inbox::{Assessed, Drained, Work};
 use super::options::Options;
 use super::published::View;
+use super::reply::Reply;
 use super::shared::Shared;
 use crate::clock::monotonic;
 use crate::domain::{KeyWindow, Request};
@@ -50,8 +52,9 @@ impl Writer {
         }
         tracing::info!(journal = %journal.journal_id(), epoch = %journal.epoch(), seq = projection.seq, is_new = report.is_new, "opened");
         let view = View::new(projection.clone(), journal.journal_id(), journal.epoch(), journal.last_epoch());
-        let shared = Arc::new(Shared::new(storage, options.inbox_capacity, journal.published(), view));
+        let shared = Arc::new(Shared::new(storage, &options, journal.published(), view));
         let key_window = options.key_window;
+        let on_alert = options.on_alert.clone();
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
         let writer = Writer { shared, core: Mutex::new(core), wakes_at: Mutex::new(None) };
         if let Some(window) = key_window
@@ -61,13 +64,20 @@ impl Writer {
             drop(writer.lock().close());
             return Err(error);
         }
+        if let Some(callback) = on_alert
+            && let Err(error) = alerts::start(&writer.shared, callback)
+        {
+            drop(writer.lock().close());
+            return Err(error);
+        }
         Ok(writer)
     }
 
     /// A window that differs from the recorded one becomes a fact (law FOLD).
     fn set_key_window(&self, window: KeyWindow) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        let work = vec![Work::Command(Box::new(Request::from(window)), reply)];
+        let assessed = Assessed { request: Request::from(window), veto: None };
+        let work = vec![Work::Command(Box::new(assessed), Reply::Answer(reply))];
         self.lock().commit(Drained { work, ..Drained::default() });
         match pollster::block_on(answer) {
             Ok(Ok(_)) => Ok(()),
@@ -82,7 +92,8 @@ impl Writer {
     /// The thread: until the engine is closed or halts.
     pub(super) fn run(&self) {
         let _guard = HaltOnPanic::new(&self.shared);
-        let mut timeout = None;
+        // At once: something may have come due while the journal was closed.
+        let mut timeout = Some(Duration::ZERO);
         loop {
             self.shared.inbox.wait(timeout);
             // The core first: nobody may overtake what is taken out of the inbox.
@@ -124,7 +135,7 @@ impl Writer {
         if !core.is_open() {
             return None;
         }
-        if !drained.work.is_empty() || !drained.turns.is_empty() {
+        if !drained.is_empty() {
             core.commit(drained);
         }
         let timeout = core.tick();

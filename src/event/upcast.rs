@@ -9,6 +9,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::event::Payload;
+
 /// The data of an event, as JSON.
 type Data = Map<String, Value>;
 
@@ -31,13 +33,27 @@ impl History {
 }
 
 /// Every kind, in the order of the catalogue.
-static HISTORIES: [History; 8] = [
-    History { kind: "goal_created", steps: &[] },
+static HISTORIES: [History; Payload::KINDS.len()] = [
+    History { kind: "goal_created", steps: &[goal_created_1_to_2] },
     History { kind: "goal_transitioned", steps: &[] },
     History { kind: "goal_budget_set", steps: &[] },
     History { kind: "turn_recorded", steps: &[turn_recorded_1_to_2] },
-    History { kind: "budget_exhausted", steps: &[] },
-    History { kind: "command_refused", steps: &[] },
+    History { kind: "budget_exhausted", steps: &[budget_exhausted_1_to_2] },
+    History { kind: "threshold_crossed", steps: &[] },
+    History { kind: "budget_allocated", steps: &[] },
+    History { kind: "budget_adjusted", steps: &[] },
+    History { kind: "progress_set", steps: &[] },
+    History { kind: "budget_closed", steps: &[] },
+    History { kind: "window_rolled", steps: &[] },
+    History { kind: "spend_recorded", steps: &[] },
+    History { kind: "spend_reversed", steps: &[] },
+    History { kind: "reservation_made", steps: &[] },
+    History { kind: "reservation_released", steps: &[] },
+    History { kind: "reservation_expired", steps: &[] },
+    History { kind: "reservation_marked_unknown", steps: &[] },
+    History { kind: "meter_observed", steps: &[] },
+    History { kind: "meter_reset", steps: &[] },
+    History { kind: "command_refused", steps: &[command_refused_1_to_2] },
     History { kind: "refusals_suppressed", steps: &[] },
     History { kind: "key_window_set", steps: &[] },
 ];
@@ -73,6 +89,25 @@ fn turn_recorded_1_to_2(data: &mut Data) -> Result<(), String> {
     add(data, "overage", Value::Array(Vec::new()))
 }
 
+/// Drafts before the first release let everyone widen the budget of a goal.
+fn goal_created_1_to_2(data: &mut Data) -> Result<(), String> {
+    add(data, "widen_by", Value::Null)
+}
+
+/// Drafts before the first release had hard limits only.
+fn budget_exhausted_1_to_2(data: &mut Data) -> Result<(), String> {
+    add(data, "hard", Value::Bool(true))
+}
+
+/// Drafts before the first release refused by limit only, so that there always was one, and nothing else to explain.
+fn command_refused_1_to_2(data: &mut Data) -> Result<(), String> {
+    if data.get("limit").is_some_and(Value::is_null) {
+        return Err("expected `limit` as an amount, found null".to_owned());
+    }
+    add(data, "reservation_id", Value::Null)?;
+    add(data, "reason", Value::Null)
+}
+
 /// Adds a field that the version before did not have.
 fn add(data: &mut Data, field: &str, value: Value) -> Result<(), String> {
     match data.insert(field.to_owned(), value) {
@@ -84,7 +119,6 @@ fn add(data: &mut Data, field: &str, value: Value) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Payload;
 
     #[test]
     fn every_kind_has_a_history() {

@@ -67,25 +67,7 @@ fn change_tokens_own(
 
 fn remember(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) {
     let id = spend.spend_id.clone();
-    let record = SpendRecord {
-        id: id.clone(),
-        seq: event.seq,
-        at: event.ts,
-        budget_id: spend.budget_id.clone(),
-        amount: spend.amount,
-        reversed: 0,
-        incurred: spend.incurred,
-        late: spend.late,
-        overage: spend.overage.clone(),
-        reservation_id: spend.reservation_id.clone(),
-        goal_id: spend.goal_id,
-        meter_id: spend.meter_id.clone(),
-        details: spend.details.clone(),
-        meta: event.meta.clone(),
-        last_seq: event.seq,
-        body: spend.body,
-    };
-    state.spends.insert(id.clone(), Leaf::new(record));
+    state.spends.insert(id.clone(), Leaf::new(SpendRecord::new(event, spend)));
     let booking = Booking { budget_id: spend.budget_id.clone(), amount: spend.amount, what: What::Spend(id) };
     state.bookings.push(event.seq, event.ts, booking);
 }

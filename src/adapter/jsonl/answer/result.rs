@@ -125,7 +125,11 @@ pub(super) struct BurnRateJson {
 
 impl BurnRateJson {
     fn of(rate: &BurnRate) -> BurnRateJson {
-        BurnRateJson { per_minute: Text(rate.per_minute), amount: Text(rate.amount), span_ms: rate.span_ms }
+        BurnRateJson {
+            per_minute: Text(rate.per_minute()),
+            amount: Text(rate.amount),
+            span_ms: u64::try_from(rate.elapsed.as_millis()).unwrap_or(u64::MAX),
+        }
     }
 }
 

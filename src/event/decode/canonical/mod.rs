@@ -1,18 +1,20 @@
-//! The fast path: reads exactly what `encode.rs` writes, and answers `None` to any surprise.
+//! The fast path: reads exactly what `encode/` writes, and answers `None` to any surprise.
 //!
-//! `None` never means an error here: `any_form.rs` then reads the same bytes and gives the event or says what is
+//! `None` never means an error here: `any_form/` then reads the same bytes and gives the event or says what is
 //! wrong with them. Whatever is read here, is read there as the same event.
 
+mod budget;
+mod goal;
+mod refusal;
+mod spend;
+
+use std::str::FromStr;
 use std::sync::Arc;
 
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::event::{
-    BudgetExhausted, ChangeEvent, Charge, CommandRefused, EventKey, GoalBudgetSet, GoalCreated, GoalStatus,
-    GoalTransitioned, KeyWindowSet, Meta, Payload, RefusalKind, RefusalsSuppressed, TransitionReason,
-    TurnRecorded, number, text,
-};
+use crate::event::{ChangeEvent, Charge, EventKey, Fraction, KeyWindowSet, Meta, Payload, number, text};
 use crate::ids::{BudgetId, GoalId};
 
 use super::fields;
@@ -53,6 +55,11 @@ impl<'a> Reader<'a> {
             }
             None => Some(None),
         }
+    }
+
+    /// A list of what `read` reads after `prefix`; empty, if that is not what comes next.
+    fn list_if_after<T>(&mut self, prefix: &[u8], read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        self.if_after(prefix, |line| line.list(read)).map(Option::unwrap_or_default)
     }
 
     /// What `read` reads, unless `null` comes next.
@@ -135,7 +142,25 @@ impl<'a> Reader<'a> {
     }
 
     fn budget_id(&mut self) -> Option<BudgetId> {
+        self.id()
+    }
+
+    /// An id that has rules of its own.
+    fn id<T: FromStr>(&mut self) -> Option<T> {
         self.named(|id| id.parse().ok())
+    }
+
+    fn fraction(&mut self) -> Option<Fraction> {
+        fields::read_fraction(self.number()?)
+    }
+
+    fn fingerprint(&mut self) -> Option<u64> {
+        self.named(fields::read_fingerprint)
+    }
+
+    /// Who may widen a budget.
+    fn actors(&mut self) -> Option<Arc<[Arc<str>]>> {
+        self.list(Reader::text).map(Arc::from)
     }
 
     fn charge(&mut self) -> Option<Charge> {
@@ -147,7 +172,7 @@ impl<'a> Reader<'a> {
 
     fn event_key(&mut self) -> Option<EventKey> {
         let key = self.text()?;
-        let fingerprint = self.if_after(br#","key_body":"#, |line| line.named(fields::read_fingerprint))?;
+        let fingerprint = self.if_after(br#","key_body":"#, Reader::fingerprint)?;
         Some(EventKey { key, fingerprint })
     }
 
@@ -161,10 +186,26 @@ impl<'a> Reader<'a> {
     fn payload(&mut self) -> Option<Payload> {
         let payload = match self.string()? {
             b"turn_recorded" => Payload::TurnRecorded(self.turn_recorded()?),
+            b"spend_recorded" => Payload::SpendRecorded(self.spend_recorded()?),
+            b"reservation_made" => Payload::ReservationMade(self.reservation_made()?),
             b"goal_created" => Payload::GoalCreated(self.goal_created()?),
             b"goal_transitioned" => Payload::GoalTransitioned(self.goal_transitioned()?),
             b"goal_budget_set" => Payload::GoalBudgetSet(self.goal_budget_set()?),
             b"budget_exhausted" => Payload::BudgetExhausted(self.budget_exhausted()?),
+            b"threshold_crossed" => Payload::ThresholdCrossed(self.threshold_crossed()?),
+            b"budget_allocated" => Payload::BudgetAllocated(self.budget_allocated()?),
+            b"budget_adjusted" => Payload::BudgetAdjusted(self.budget_adjusted()?),
+            b"progress_set" => Payload::ProgressSet(self.progress_set()?),
+            b"budget_closed" => Payload::BudgetClosed(self.budget_closed()?),
+            b"window_rolled" => Payload::WindowRolled(self.window_rolled()?),
+            b"spend_reversed" => Payload::SpendReversed(self.spend_reversed()?),
+            b"reservation_released" => Payload::ReservationReleased(self.reservation_released()?),
+            b"reservation_expired" => Payload::ReservationExpired(self.reservation_expired()?),
+            b"reservation_marked_unknown" => {
+                Payload::ReservationMarkedUnknown(self.reservation_marked_unknown()?)
+            }
+            b"meter_observed" => Payload::MeterObserved(self.meter_observed()?),
+            b"meter_reset" => Payload::MeterReset(self.meter_reset()?),
             b"command_refused" => Payload::CommandRefused(self.command_refused()?),
             b"refusals_suppressed" => Payload::RefusalsSuppressed(self.refusals_suppressed()?),
             b"key_window_set" => Payload::KeyWindowSet(self.key_window_set()?),
@@ -172,84 +213,6 @@ impl<'a> Reader<'a> {
         };
         self.after(b"}")?;
         Some(payload)
-    }
-
-    fn goal_created(&mut self) -> Option<GoalCreated> {
-        Some(GoalCreated {
-            goal_id: self.after(br#","data":{"goal_id":"#)?.goal_id()?,
-            scope: self.after(br#","scope":"#)?.text()?,
-            text: self.after(br#","text":"#)?.text()?,
-            token_budget: self.after(br#","token_budget":"#)?.nullable(Reader::amount)?,
-            parent_goal: self.after(br#","parent_goal":"#)?.nullable(Reader::goal_id)?,
-            budgets: self.after(br#","budgets":"#)?.list(Reader::budget_id)?,
-            widen_by: None,
-        })
-    }
-
-    fn goal_transitioned(&mut self) -> Option<GoalTransitioned> {
-        Some(GoalTransitioned {
-            goal_id: self.after(br#","data":{"goal_id":"#)?.goal_id()?,
-            from: self.after(br#","from":"#)?.named(GoalStatus::from_name)?,
-            to: self.after(br#","to":"#)?.named(GoalStatus::from_name)?,
-            reason: self.after(br#","reason":"#)?.named(TransitionReason::from_name)?,
-            revision: self.after(br#","revision":"#)?.number()?,
-            by_goal: self.after(br#","by_goal":"#)?.nullable(Reader::goal_id)?,
-            budget_id: self.after(br#","budget_id":"#)?.nullable(Reader::budget_id)?,
-            note: self.after(br#","note":"#)?.nullable(Reader::text)?,
-        })
-    }
-
-    fn goal_budget_set(&mut self) -> Option<GoalBudgetSet> {
-        Some(GoalBudgetSet {
-            goal_id: self.after(br#","data":{"goal_id":"#)?.goal_id()?,
-            previous: self.after(br#","previous":"#)?.nullable(Reader::amount)?,
-            token_budget: self.after(br#","token_budget":"#)?.nullable(Reader::amount)?,
-        })
-    }
-
-    fn turn_recorded(&mut self) -> Option<TurnRecorded> {
-        Some(TurnRecorded {
-            goal_id: self.after(br#","v":2,"data":{"goal_id":"#)?.goal_id()?,
-            tokens: self.after(br#","tokens":"#)?.amount()?,
-            turns: self.after(br#","turns":"#)?.number()?,
-            seconds: self.after(br#","seconds":"#)?.number()?,
-            late: self.after(br#","late":"#)?.boolean()?,
-            overage: self.after(br#","overage":"#)?.list(Reader::charge)?,
-        })
-    }
-
-    fn budget_exhausted(&mut self) -> Option<BudgetExhausted> {
-        Some(BudgetExhausted {
-            budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            limit: self.after(br#","limit":"#)?.amount()?,
-            spent: self.after(br#","spent":"#)?.amount()?,
-            overage: self.after(br#","overage":"#)?.amount()?,
-            hard: true,
-        })
-    }
-
-    fn command_refused(&mut self) -> Option<CommandRefused> {
-        Some(CommandRefused {
-            op: self.after(br#","data":{"op":"#)?.text()?,
-            refusal: self.after(br#","refusal":"#)?.named(RefusalKind::from_name)?,
-            budget_id: self.after(br#","budget_id":"#)?.budget_id()?,
-            goal_id: self.after(br#","goal_id":"#)?.nullable(Reader::goal_id)?,
-            reservation_id: None,
-            reason: None,
-            limit: self.after(br#","limit":"#)?.nullable(Reader::amount)?,
-            spent: self.after(br#","spent":"#)?.amount()?,
-            reserved: self.after(br#","reserved":"#)?.amount()?,
-            amount: self.after(br#","amount":"#)?.amount()?,
-        })
-    }
-
-    fn refusals_suppressed(&mut self) -> Option<RefusalsSuppressed> {
-        Some(RefusalsSuppressed {
-            budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            refusal: self.after(br#","refusal":"#)?.named(RefusalKind::from_name)?,
-            count: self.after(br#","count":"#)?.number()?,
-            minute: self.after(br#","minute":"#)?.timestamp()?,
-        })
     }
 
     fn key_window_set(&mut self) -> Option<KeyWindowSet> {

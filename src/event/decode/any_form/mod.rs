@@ -1,6 +1,11 @@
 //! The general path: any JSON text of an event, in any known version of its kind; and what is wrong with a text
 //! that is none.
 
+mod budget;
+mod goal;
+mod refusal;
+mod spend;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -9,14 +14,22 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::event::upcast::{self, History};
-use crate::event::{
-    BudgetExhausted, ChangeEvent, Charge, CommandRefused, EventKey, GoalBudgetSet, GoalCreated, GoalStatus,
-    GoalTransitioned, KeyWindowSet, Meta, Payload, RefusalKind, RefusalsSuppressed, TransitionReason,
-    TurnRecorded, number,
-};
-use crate::ids::{BudgetId, GoalId};
+use crate::event::{ChangeEvent, EventKey, KeyWindowSet, Meta, Payload, number};
 
 use super::{DecodeError, fields};
+use budget::{
+    BudgetAdjustedForm, BudgetAllocatedForm, BudgetClosedForm, BudgetExhaustedForm, ProgressSetForm,
+    ThresholdCrossedForm, WindowRolledForm,
+};
+use goal::{GoalBudgetSetForm, GoalCreatedForm, GoalTransitionedForm, TurnRecordedForm};
+use refusal::{CommandRefusedForm, RefusalsSuppressedForm};
+use spend::{
+    MeterObservedForm, MeterResetForm, ReservationExpiredForm, ReservationMadeForm,
+    ReservationMarkedUnknownForm, ReservationReleasedForm, SpendRecordedForm, SpendReversedForm,
+};
+
+pub(super) use budget::{BudgetTermsForm, ChargeForm, SpanForm, WindowForm};
+pub(super) use spend::QuantityForm;
 
 /// The event that `line` writes, in whatever form.
 pub(super) fn read(line: &[u8]) -> Result<ChangeEvent, DecodeError> {
@@ -128,6 +141,24 @@ fn read_payload(kind: &str, data: &str) -> serde_json::Result<Payload> {
             "goal_budget_set" => Payload::GoalBudgetSet(GoalBudgetSetForm::deserialize(json)?),
             "turn_recorded" => Payload::TurnRecorded(TurnRecordedForm::deserialize(json)?),
             "budget_exhausted" => Payload::BudgetExhausted(BudgetExhaustedForm::deserialize(json)?),
+            "threshold_crossed" => Payload::ThresholdCrossed(ThresholdCrossedForm::deserialize(json)?),
+            "budget_allocated" => Payload::BudgetAllocated(BudgetAllocatedForm::deserialize(json)?),
+            "budget_adjusted" => Payload::BudgetAdjusted(BudgetAdjustedForm::deserialize(json)?),
+            "progress_set" => Payload::ProgressSet(ProgressSetForm::deserialize(json)?),
+            "budget_closed" => Payload::BudgetClosed(BudgetClosedForm::deserialize(json)?),
+            "window_rolled" => Payload::WindowRolled(WindowRolledForm::deserialize(json)?),
+            "spend_recorded" => Payload::SpendRecorded(SpendRecordedForm::deserialize(json)?.into()),
+            "spend_reversed" => Payload::SpendReversed(SpendReversedForm::deserialize(json)?),
+            "reservation_made" => Payload::ReservationMade(ReservationMadeForm::deserialize(json)?),
+            "reservation_released" => {
+                Payload::ReservationReleased(ReservationReleasedForm::deserialize(json)?)
+            }
+            "reservation_expired" => Payload::ReservationExpired(ReservationExpiredForm::deserialize(json)?),
+            "reservation_marked_unknown" => {
+                Payload::ReservationMarkedUnknown(ReservationMarkedUnknownForm::deserialize(json)?)
+            }
+            "meter_observed" => Payload::MeterObserved(MeterObservedForm::deserialize(json)?.try_into()?),
+            "meter_reset" => Payload::MeterReset(MeterResetForm::deserialize(json)?),
             "command_refused" => Payload::CommandRefused(CommandRefusedForm::deserialize(json)?),
             "refusals_suppressed" => Payload::RefusalsSuppressed(RefusalsSuppressedForm::deserialize(json)?),
             "key_window_set" => Payload::KeyWindowSet(KeyWindowSetForm::deserialize(json)?),
@@ -136,129 +167,8 @@ fn read_payload(kind: &str, data: &str) -> serde_json::Result<Payload> {
     })
 }
 
-// How the data of each kind stand in JSON. Serde checks these against the types of the same fields in `payload.rs`.
-
-#[derive(Deserialize)]
-#[serde(remote = "GoalCreated", deny_unknown_fields)]
-struct GoalCreatedForm {
-    #[serde(deserialize_with = "fields::id")]
-    goal_id: GoalId,
-    scope: Arc<str>,
-    text: Arc<str>,
-    #[serde(deserialize_with = "fields::nullable_amount")]
-    token_budget: Option<u128>,
-    #[serde(deserialize_with = "fields::nullable_id")]
-    parent_goal: Option<GoalId>,
-    #[serde(deserialize_with = "fields::budget_ids")]
-    budgets: Vec<BudgetId>,
-    #[serde(default)]
-    widen_by: Option<Arc<[Arc<str>]>>,
-}
-
-#[derive(Deserialize)]
-#[serde(remote = "GoalTransitioned", deny_unknown_fields)]
-struct GoalTransitionedForm {
-    #[serde(deserialize_with = "fields::id")]
-    goal_id: GoalId,
-    #[serde(deserialize_with = "fields::goal_status")]
-    from: GoalStatus,
-    #[serde(deserialize_with = "fields::goal_status")]
-    to: GoalStatus,
-    #[serde(deserialize_with = "fields::transition_reason")]
-    reason: TransitionReason,
-    revision: u64,
-    #[serde(deserialize_with = "fields::nullable_id")]
-    by_goal: Option<GoalId>,
-    #[serde(deserialize_with = "fields::nullable_id")]
-    budget_id: Option<BudgetId>,
-    #[serde(deserialize_with = "fields::nullable_text")]
-    note: Option<Arc<str>>,
-}
-
-#[derive(Deserialize)]
-#[serde(remote = "GoalBudgetSet", deny_unknown_fields)]
-struct GoalBudgetSetForm {
-    #[serde(deserialize_with = "fields::id")]
-    goal_id: GoalId,
-    #[serde(deserialize_with = "fields::nullable_amount")]
-    previous: Option<u128>,
-    #[serde(deserialize_with = "fields::nullable_amount")]
-    token_budget: Option<u128>,
-}
-
-#[derive(Deserialize)]
-#[serde(remote = "Charge", deny_unknown_fields)]
-pub(super) struct ChargeForm {
-    #[serde(deserialize_with = "fields::id")]
-    budget_id: BudgetId,
-    #[serde(deserialize_with = "fields::amount")]
-    amount: u128,
-}
-
-#[derive(Deserialize)]
-#[serde(remote = "TurnRecorded", deny_unknown_fields)]
-struct TurnRecordedForm {
-    #[serde(deserialize_with = "fields::id")]
-    goal_id: GoalId,
-    #[serde(deserialize_with = "fields::amount")]
-    tokens: u128,
-    turns: u64,
-    seconds: u64,
-    late: bool,
-    #[serde(deserialize_with = "fields::charges")]
-    overage: Vec<Charge>,
-}
-
-#[derive(Deserialize)]
-#[serde(remote = "BudgetExhausted", deny_unknown_fields)]
-struct BudgetExhaustedForm {
-    #[serde(deserialize_with = "fields::id")]
-    budget_id: BudgetId,
-    #[serde(deserialize_with = "fields::amount")]
-    limit: u128,
-    #[serde(deserialize_with = "fields::amount")]
-    spent: u128,
-    #[serde(deserialize_with = "fields::amount")]
-    overage: u128,
-    #[serde(default)]
-    hard: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(remote = "CommandRefused", deny_unknown_fields)]
-struct CommandRefusedForm {
-    op: Arc<str>,
-    #[serde(deserialize_with = "fields::refusal_kind")]
-    refusal: RefusalKind,
-    #[serde(deserialize_with = "fields::id")]
-    budget_id: BudgetId,
-    #[serde(deserialize_with = "fields::nullable_id")]
-    goal_id: Option<GoalId>,
-    #[serde(skip)]
-    reservation_id: Option<crate::ids::ReservationId>,
-    #[serde(deserialize_with = "fields::nullable_amount")]
-    limit: Option<u128>,
-    #[serde(deserialize_with = "fields::amount")]
-    spent: u128,
-    #[serde(deserialize_with = "fields::amount")]
-    reserved: u128,
-    #[serde(deserialize_with = "fields::amount")]
-    amount: u128,
-    #[serde(skip)]
-    reason: Option<Arc<str>>,
-}
-
-#[derive(Deserialize)]
-#[serde(remote = "RefusalsSuppressed", deny_unknown_fields)]
-struct RefusalsSuppressedForm {
-    #[serde(deserialize_with = "fields::id")]
-    budget_id: BudgetId,
-    #[serde(deserialize_with = "fields::refusal_kind")]
-    refusal: RefusalKind,
-    count: u64,
-    #[serde(deserialize_with = "fields::timestamp")]
-    minute: Timestamp,
-}
+// How the data of each kind stand in JSON. Serde checks these forms against the types of the same fields in
+// `payload/`.
 
 #[derive(Deserialize)]
 #[serde(remote = "KeyWindowSet", deny_unknown_fields)]
