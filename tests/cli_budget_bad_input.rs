@@ -229,6 +229,8 @@ fn ids_that_are_none() {
                 .map(|id| with_value(op, field, id)),
         );
     }
+    // A cycle.
+    lines.push(with_value("allocate", "parent", r#""new""#));
     lines.extend(with_values("get_budget", "budget_id", &[r#""goal:x""#, r#""goal:""#]));
     expect_error("invalid", &lines);
 }
@@ -257,7 +259,6 @@ fn ids_that_nobody_has() {
     }
     lines.extend(with_values("reverse_spend", "spend_id", &[r#""nothing""#, r#""r""#]));
     lines.push(with_value("allocate", "parent", r#""nobody""#));
-    lines.push(with_value("allocate", "parent", r#""new""#));
     lines.push(r#"{"op":"observe_meter","meter_id":"n","delta":5,"budget_id":"nobody"}"#.to_owned());
     expect_error("not_found", &lines);
 }

@@ -8,7 +8,7 @@ mod budgets;
 #[path = "common/cli.rs"]
 mod cli;
 
-use budgets::{A, Bank, allocate, close, data, expect_fields, goal, kinds, observe, under};
+use budgets::{A, Bank, allocate, close, data, expect_data, expect_fields, goal, kinds, observe, under};
 
 const BOUND: &str = r#","budget_id":"chain""#;
 
@@ -43,7 +43,7 @@ fn totals_are_booked_by_what_they_rose() {
     let frame = bank.events_of(&done);
     assert_eq!(kinds(&frame), ["meter_observed", "spend_recorded"]);
     let booked = json!({"budget_id": "chain", "amount": "100", "incurred": true, "meter_id": "m"});
-    expect_fields(&frame[1]["data"], &booked);
+    expect_data(&frame[1], &booked);
     for (reading, spent) in [(250, 250), (251, 251), (300, 300)] {
         bank.ok(&cumulative(reading, ""));
         bank.expect("chain", spent, 0, 500 - spent);
@@ -91,7 +91,7 @@ fn a_total_that_falls_is_refused_until_the_meter_is_reset() {
     expect_fields(&done["result"], &json!({"meter_id": "m", "total": "0", "budget_id": "chain"}));
     let event = &bank.events_of(&done)[0];
     assert_eq!(event["kind"], "meter_reset");
-    expect_fields(&event["data"], &json!({"meter_id": "m", "previous": "100", "baseline": "0"}));
+    expect_data(&event, &json!({"meter_id": "m", "previous": "100", "baseline": "0"}));
     bank.expect("chain", 100, 0, 400);
     bank.ok(&cumulative(30, ""));
     bank.expect("chain", 130, 0, 370);

@@ -9,8 +9,8 @@ mod budgets;
 mod cli;
 
 use budgets::{
-    Bank, allocate, check, close, count, expect_fields, kinds, mark_unknown, release, reserve, reverse,
-    settle, spend, under,
+    Bank, allocate, check, close, count, expect_data, expect_fields, kinds, mark_unknown, release, reserve,
+    reverse, settle, spend, under,
 };
 
 const ONE_MINUTE: &str = r#","ttl_ms":60000"#;
@@ -68,7 +68,7 @@ fn settling_for_less_as_much_or_more() {
     let done = bank.done(&settle("more", 70, ""));
     let frame = bank.events_of(&done);
     assert_eq!(frame[0]["kind"], "spend_recorded", "one event ends the hold and books the spend");
-    expect_fields(&frame[0]["data"], &json!({"reservation_id": "more", "amount": "70", "late": false}));
+    expect_data(&frame[0], &json!({"reservation_id": "more", "amount": "70", "late": false}));
     assert_eq!(frame[0]["data"]["overage"], json!([{"budget_id": "team", "amount": "20"}]));
     assert_eq!(kinds(&frame).last(), Some(&"budget_exhausted"));
     let team = bank.budget("team");
@@ -85,7 +85,7 @@ fn a_hold_is_not_counted_against_its_own_settlement() {
     bank.ok(&reserve("team", 100, "all", ""));
     bank.expect("team", 0, 100, 0);
     let frame = bank.frame(&settle("all", 100, ""));
-    assert_eq!(frame[0]["data"]["overage"], json!([]), "it fits, to the last unit");
+    expect_data(&frame[0], &json!({"overage": []}));
     let team = bank.budget("team");
     expect_fields(&team, &json!({"spent": "100", "reserved": "0", "overage": "0", "overage_total": "0"}));
     bank.finish();
@@ -213,7 +213,7 @@ fn a_late_settlement_is_booked_and_typed() {
             &done["result"],
             &json!({"late": true, "amount": amount.to_string(), "budget_id": "team"}),
         );
-        expect_fields(&bank.events_of(&done)[0]["data"], &json!({"late": true, "reservation_id": id}));
+        expect_data(&bank.events_of(&done)[0], &json!({"late": true, "reservation_id": id}));
         bank.expect("team", spent, 0, 0);
     }
     assert_eq!(bank.ok(&settle("closed", 20, ""))["late"], true);

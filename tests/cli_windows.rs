@@ -236,9 +236,9 @@ fn a_window_is_half_open_to_the_microsecond() {
         assert!(bank.book.events(&["--kind", "window_rolled"]).is_empty(), "{window}");
         // The command of the next window is the first to see it.
         let done = bank.done(&spend("b", 60, &format!(r#","now":"{first}""#)));
-        let events = bank.book.events(&["--from", "4"]);
+        let events = bank.book.events(&["--from", "5"]);
         assert_eq!(kinds(&events), ["window_rolled", "spend_recorded", "threshold_crossed"], "{window}");
-        assert_eq!(done["first_seq"], 5, "the roll is not the command's");
+        assert_eq!(done["first_seq"], 6, "the roll is not the command's");
         assert_eq!(data(&events, "window_rolled", "spent"), ["60"]);
         assert_eq!(cli::amount(&bank.budget("b")["spent_total"]), 120);
         bank.finish();

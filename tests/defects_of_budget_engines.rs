@@ -9,8 +9,8 @@ mod budgets;
 mod cli;
 
 use budgets::{
-    Bank, allocate, close, data, expect_conserved, expect_fields, kinds, observe, progress, release, reserve,
-    settle, spend,
+    Bank, allocate, close, data, expect_conserved, expect_data, expect_fields, kinds, observe, progress,
+    release, reserve, settle, spend,
 };
 use cli::Book;
 
@@ -65,7 +65,7 @@ fn a_hold_does_not_count_against_its_own_spend() {
     bank.ok(&allocate("team", 100, ""));
     bank.ok(&reserve("team", 100, "r", ""));
     let frame = bank.frame(&settle("r", 100, ""));
-    assert_eq!(frame[0]["data"]["overage"], json!([]));
+    expect_data(&frame[0], &json!({"overage": []}));
     bank.expect("team", 100, 0, 0);
     bank.finish();
 }

@@ -270,6 +270,16 @@ pub(crate) fn expect_fields(found: &Value, expected: &Value) {
     }
 }
 
+/// The same for the data of an event, which leaves out what is false or empty.
+#[track_caller]
+pub(crate) fn expect_data(event: &Value, expected: &Value) {
+    for (name, value) in expected.as_object().unwrap() {
+        let is_default = *value == false || value.as_array().is_some_and(Vec::is_empty);
+        let found = &event["data"][name];
+        assert!(found == value || is_default && found.is_null(), "{name} is not {value}: {event}");
+    }
+}
+
 /// Fractions as numbers, whichever way JSON wrote them.
 #[track_caller]
 pub(crate) fn fractions(list: &Value) -> Vec<f64> {
