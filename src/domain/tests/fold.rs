@@ -99,7 +99,8 @@ fn an_event_that_does_not_fit_is_an_error_that_says_why() {
         })
     };
     let budget_set = GoalBudgetSet { goal_id: id(1), previous: Some(7), token_budget: None };
-    let exhausted = BudgetExhausted { budget_id: BudgetId::Goal(id(1)), limit: 100, spent: 99, overage: 0, hard: true };
+    let exhausted =
+        BudgetExhausted { budget_id: BudgetId::Goal(id(1)), limit: 100, spent: 99, overage: 0, hard: true };
     let misfits = [
         (created(1, None, "new"), "exists"),
         (created(9, Some(id(8)), "new"), "its parent"),

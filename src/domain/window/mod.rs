@@ -78,8 +78,9 @@ enum Windows {
 
 impl Windows {
     fn of(window: &Window) -> Result<Windows, WindowError> {
+        let every = Every::parse(&window.every)?;
         let zone = Zone::named(window.tz.as_deref())?;
-        let period = match (Every::parse(&window.every)?, window.anchor) {
+        let period = match (every, window.anchor) {
             (Every::Hour, None) => return Ok(Windows::ClockHours(zone)),
             (Every::Hour, Some(_)) => Period::HOUR,
             (Every::Period(period), _) => period,

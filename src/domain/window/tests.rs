@@ -415,25 +415,21 @@ fn around_every_change_of_every_zone_windows_join() {
     let zones = TimeZoneDatabase::bundled();
     let mut changes = 0;
     for (turn, name) in zones.available().enumerate() {
-        let zone = zones.get(name.as_str()).unwrap();
-        // Another time of day in every zone.
+        // In every other zone an anchor, each at another time of day.
         let anchor = Timestamp::from_micros(1_000_000_000 * i64::try_from(turn * 37).unwrap());
-        for every in ["hour", "day"] {
-            for anchor in [None, Some(anchor)] {
-                let window = Window { every: every.into(), anchor, tz: Some(name.as_str().into()) };
-                for change in
-                    zone.following(from).take_while(|change| change.timestamp().as_second() < 2_000_000_000)
-                {
-                    let change = Timestamp::from_micros(change.timestamp().as_microsecond());
-                    for moment in [change, beside(change).0] {
-                        check_around(&window, moment).unwrap();
-                    }
-                    changes += 1;
-                }
+        let windows = [("hour", None), ("day", Some(anchor).filter(|_| turn % 2 == 0))]
+            .map(|(every, anchor)| Window { every: every.into(), anchor, tz: Some(name.as_str().into()) });
+        let zone = zones.get(name.as_str()).unwrap();
+        for change in zone.following(from).take_while(|change| change.timestamp().as_second() < 2_000_000_000)
+        {
+            let change = Timestamp::from_micros(change.timestamp().as_microsecond());
+            for window in &windows {
+                check_around(window, change).unwrap();
             }
+            changes += 1;
         }
     }
-    assert!(changes > 50_000, "only {changes}");
+    assert!(changes > 20_000, "only {changes}");
 }
 
 fn moments() -> impl Strategy<Value = Timestamp> {

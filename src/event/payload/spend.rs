@@ -46,7 +46,8 @@ pub struct SpendRecorded {
     pub budget_id: BudgetId,
     /// How much, in the budget's unit.
     pub amount: u128,
-    /// Whether it was booked whatever the limit: it had happened already.
+    /// Whether no limit was asked, because it had happened already. A settlement is not: its limit was asked when it was
+    /// reserved.
     pub incurred: bool,
     /// Whether it came after the budget's close, or after its reservation or its goal had ended.
     pub late: bool,
