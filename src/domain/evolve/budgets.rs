@@ -227,9 +227,14 @@ fn move_roll(state: &mut State, id: &BudgetId, from: Option<Span>, to: Option<Sp
     if let Some(span) = from {
         state.deadlines.remove(&(span.end, Due::Roll(id.clone())));
     }
-    if let Some(span) = to {
+    if let Some(span) = to.filter(|&span| !never_ends(span)) {
         state.deadlines.insert((span.end, Due::Roll(id.clone())));
     }
+}
+
+/// A window that is cut by the end of time contains that moment, too.
+fn never_ends(span: Span) -> bool {
+    span.end == Timestamp::MAX
 }
 
 pub(super) fn is_goals(id: &BudgetId) -> bool {
@@ -265,7 +270,7 @@ fn check_thresholds(thresholds: &[Fraction]) -> Result<(), String> {
 fn check_span(terms: &BudgetTerms, span: Option<Span>, ts: Timestamp) -> Result<(), String> {
     match (&terms.window, span) {
         (None, None) => Ok(()),
-        (Some(_), Some(span)) if span.start <= ts && ts < span.end => Ok(()),
+        (Some(_), Some(span)) if span.start <= ts && (ts < span.end || never_ends(span)) => Ok(()),
         (window, span) => Err(format!("expected the window of {ts} for {window:?}, found {span:?}")),
     }
 }
