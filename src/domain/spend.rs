@@ -20,7 +20,8 @@ pub struct SpendRecord {
     pub amount: u128,
     /// How much of it was taken back.
     pub reversed: u128,
-    /// Whether it was booked whatever the limit.
+    /// Whether no limit was asked, because it had happened already. A settlement is not: its limit was asked when it was
+    /// reserved.
     pub incurred: bool,
     /// Whether it came after the budget's close, or after its reservation or its goal had ended.
     pub late: bool,

@@ -64,8 +64,6 @@ pub(super) fn settle(
     let overage = bookings.book(&budget.id, spend.amount, if is_held { reservation.amount } else { 0 })?;
     let mut draft = Draft::new(state);
     draft.push(Payload::SpendRecorded(SpendRecorded {
-        // What a reservation was made for has happened, whatever the limits say by now.
-        incurred: true,
         late: !is_held || budget.is_closed(),
         overage,
         reservation_id: Some(reservation_id.clone()),

@@ -17,7 +17,7 @@ pub struct SpendDetails {
     pub reason: Option<Arc<str>>,
     /// How much of what was bought, by name.
     pub quantities: Vec<Quantity>,
-    /// When it happened, where that is not when it was booked. It is booked in the window of then.
+    /// When it happened, where that is not when it was booked. The window that it counts in is that of its booking.
     pub occurred_at: Option<Timestamp>,
 }
 
@@ -46,7 +46,8 @@ pub struct SpendRecorded {
     pub budget_id: BudgetId,
     /// How much, in the budget's unit.
     pub amount: u128,
-    /// Whether it was booked whatever the limit: it had happened already.
+    /// Whether no limit was asked, because it had happened already. A settlement is not: its limit was asked when it was
+    /// reserved.
     pub incurred: bool,
     /// Whether it came after the budget's close, or after its reservation or its goal had ended.
     pub late: bool,
