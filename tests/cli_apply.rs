@@ -512,6 +512,25 @@ fn lists_are_newest_first_and_can_be_narrowed_and_paged() {
 }
 
 #[test]
+fn what_a_budget_and_a_hold_are_not_told_is_the_default() {
+    let book = Book::new();
+    let flags = ["--manual-clock", "--default-limit", "50", "--default-ttl", "90s"];
+    let answers = book.apply(
+        &flags,
+        &[
+            &format!(r#"{{"op":"allocate","budget_id":"b","now":"{T0}"}}"#),
+            r#"{"op":"reserve","budget_id":"b","amount":1}"#,
+            r#"{"op":"reserve","budget_id":"b","amount":1,"ttl_ms":1}"#,
+        ],
+    );
+    assert_eq!(answers[0]["ok"]["result"]["limit"], "50");
+    assert_eq!(answers[1]["ok"]["result"]["expires_at"], "2026-01-05T09:01:30.000000Z");
+    assert_eq!(answers[2]["ok"]["result"]["expires_at"], "2026-01-05T09:00:00.001000Z");
+    let answers = book.apply(&["--manual-clock"], &[r#"{"op":"reserve","budget_id":"b","amount":1}"#]);
+    assert_eq!(answers[0]["ok"]["result"]["expires_at"], Value::Null, "unless told, it does not expire");
+}
+
+#[test]
 fn head_tells_where_the_journal_stands() {
     let book = Book::new();
     let head = r#"{"op":"head"}"#.to_owned();
