@@ -148,7 +148,7 @@ fn a_spend_says_what_was_given() {
     );
     book.do_all(&[r#"{"op":"reserve","budget_id":"b","amount":9,"reservation_id":"r"}"#]);
     let full = format!(
-        r#"{{"spend_id":"t","budget_id":"b","amount":"109","reversed":"0","late":false,"incurred":true,"overage":[{{"budget_id":"b","amount":"10"}}],"reservation_id":"r","goal_id":null,"meter_id":null,"peer":"p","tool":"t","reason":"w","quantities":{{"in":"3","a \"b\"":"0"}},"occurred_at":"1969-12-31T23:00:00.000000Z","seq":4,"created_at":"{AT_0}","meta":{{"n":1.0}}}}"#
+        r#"{{"spend_id":"t","budget_id":"b","amount":"109","reversed":"0","late":false,"incurred":false,"overage":[{{"budget_id":"b","amount":"10"}}],"reservation_id":"r","goal_id":null,"meter_id":null,"peer":"p","tool":"t","reason":"w","quantities":{{"in":"3","a \"b\"":"0"}},"occurred_at":"1969-12-31T23:00:00.000000Z","seq":4,"created_at":"{AT_0}","meta":{{"n":1.0}}}}"#
     );
     let settle = r#"{"op":"settle","reservation_id":"r","amount":109,"spend_id":"t","peer":"p","tool":"t","reason":"w","quantities":{"in":3,"a \"b\"":"0"},"occurred_at":"1970-01-01T00:00:00+01:00","meta":{"n":1.0}}"#;
     let answer = book.ask(settle);
