@@ -19,15 +19,15 @@ pub(super) fn observed(state: &mut State, ts: Timestamp, observed: &MeterObserve
     };
     if let Some(known) = meter.kind {
         // It stays what it was at its first observation.
-        agree(&format!("the kind of meter {id}"), &kind, &known)?;
-        agree(&format!("the budget of meter {id}"), budget_id, &meter.budget_id)?;
+        agree(format_args!("the kind of meter {id}"), &kind, &known)?;
+        agree(format_args!("the budget of meter {id}"), budget_id, &meter.budget_id)?;
     }
     let (expected_total, expected_increase) = match *reading {
         Reading::Cumulative(total) => (Some(total), total.checked_sub(meter.total)),
         Reading::Delta(increase) => (meter.total.checked_add(increase), Some(increase)),
     };
-    agree(&format!("where meter {id} stands"), &Some(*total), &expected_total)?;
-    agree(&format!("the increase of meter {id}"), &Some(*increase), &expected_increase)?;
+    agree(format_args!("where meter {id} stands"), &Some(*total), &expected_total)?;
+    agree(format_args!("the increase of meter {id}"), &Some(*increase), &expected_increase)?;
     if budget_id.is_some() {
         meter.booked = meter.booked.checked_add(*increase).ok_or_else(|| {
             format!("expected sums within bounds, but what was booked by meter {id} would pass them")
@@ -42,7 +42,7 @@ pub(super) fn observed(state: &mut State, ts: Timestamp, observed: &MeterObserve
 
 pub(super) fn reset(state: &mut State, ts: Timestamp, reset: &MeterReset) -> Result<(), String> {
     let meter = change_or_make(state, &reset.meter_id, ts);
-    agree(&format!("where meter {} stood", reset.meter_id), &reset.previous, &meter.total)?;
+    agree(format_args!("where meter {} stood", reset.meter_id), &reset.previous, &meter.total)?;
     meter.total = reset.baseline;
     meter.updated_at = ts;
     Ok(())

@@ -10,6 +10,8 @@ mod spends;
 
 pub(super) use keys::refusal;
 
+use std::fmt;
+
 use crate::domain::goal::GoalRecord;
 use crate::domain::leaf::Leaf;
 use crate::domain::{Budget, KeyWindow, State};
@@ -99,6 +101,6 @@ fn no_budget(id: &BudgetId) -> String {
 }
 
 /// What is found must be what the event says.
-fn agree<T: PartialEq + std::fmt::Debug>(what: &str, said: &T, found: &T) -> Result<(), String> {
+fn agree<T: PartialEq + fmt::Debug>(what: fmt::Arguments<'_>, said: &T, found: &T) -> Result<(), String> {
     if said == found { Ok(()) } else { Err(format!("expected {what} to be {said:?}, found {found:?}")) }
 }

@@ -178,7 +178,7 @@ fn a_reservation_says_what_became_of_it() {
     assert!(released.contains(&format!(r#""ended_at":"{AT_0}""#)), "{released}");
     assert_eq!(
         book.ask(r#"{"op":"release","reservation_id":"r"}"#),
-        r#""refused":{"kind":"reservation_gone","seq":5,"budget_id":"b","limit":"100","spent":"0","reserved":"0","amount":"9","reservation_id":"r"}"#
+        r#""refused":{"kind":"reservation_gone","seq":5,"budget_id":"b","limit":"100","spent":"0","reserved":"0","amount":"9","reservation_id":"r","reason":"it was released before"}"#
     );
 }
 
@@ -264,20 +264,19 @@ fn how_fast_a_budget_is_spent() {
 fn what_is_asked_for_has_to_be_there() {
     let book = Book::new();
     book.do_all(&[ALLOCATE]);
-    for (line, field) in [
-        (r#"{"op":"get_budget","budget_id":"x"}"#, "budget_id"),
-        (r#"{"op":"check","budget_id":"x","amount":1}"#, "budget_id"),
-        (r#"{"op":"burn_rate","budget_id":"x"}"#, "budget_id"),
-        (r#"{"op":"list_budgets","before":"x"}"#, "before"),
-        (r#"{"op":"list_reservations","before":"x"}"#, "before"),
-        (r#"{"op":"release","reservation_id":"x"}"#, ""),
-        (r#"{"op":"settle","reservation_id":"x","amount":0}"#, ""),
-        (r#"{"op":"reverse_spend","spend_id":"x"}"#, ""),
-        (r#"{"op":"record_spend","budget_id":"x","amount":1}"#, "budget_id"),
+    for line in [
+        r#"{"op":"get_budget","budget_id":"x"}"#,
+        r#"{"op":"check","budget_id":"x","amount":1}"#,
+        r#"{"op":"burn_rate","budget_id":"x"}"#,
+        r#"{"op":"list_budgets","before":"x"}"#,
+        r#"{"op":"list_reservations","before":"x"}"#,
+        r#"{"op":"release","reservation_id":"x"}"#,
+        r#"{"op":"settle","reservation_id":"x","amount":0}"#,
+        r#"{"op":"reverse_spend","spend_id":"x"}"#,
+        r#"{"op":"record_spend","budget_id":"x","amount":1}"#,
     ] {
         let answer = book.ask(line);
-        let expected = format!(r#""error":{{"kind":"not_found","message":"{field}"#);
-        assert!(answer.starts_with(&expected), "{line}: {answer}");
+        assert!(answer.starts_with(r#""error":{"kind":"not_found","message":""#), "{line}: {answer}");
     }
     for (op, filter) in [
         ("list_budgets", "unit"),
