@@ -28,7 +28,7 @@ fn pauses(events: &[Value]) -> Vec<(&str, &str)> {
     let paused = events.iter().filter(|event| event["kind"] == "goal_transitioned");
     paused
         .map(|event| {
-            expect_data(&event, &json!({"to": "paused", "reason": "budget_exhausted"}));
+            expect_data(event, &json!({"to": "paused", "reason": "budget_exhausted"}));
             (event["data"]["goal_id"].as_str().unwrap(), event["data"]["budget_id"].as_str().unwrap())
         })
         .collect()
