@@ -14,7 +14,7 @@ fn engine() -> Blocking {
 
 fn refused(result: Result<Goal, CommandError>) -> tallybook::Refusal {
     match result.unwrap_err() {
-        CommandError::Refused(refusal) => refusal,
+        CommandError::Refused(refusal) => *refusal,
         other => panic!("expected a refusal, found {other}"),
     }
 }

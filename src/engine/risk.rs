@@ -257,13 +257,19 @@ impl Case {
         self.answer.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 
-    /// `false` when somebody else was first.
-    fn answer(&self, verdict: Verdict) -> bool {
+    /// Answers, unless somebody else was first.
+    fn answer(&self, verdict: Verdict) {
+        self.answer_after(verdict, || {});
+    }
+
+    /// The same; `before` is done first, so that it is seen by who gets the answer.
+    fn answer_after(&self, verdict: Verdict, before: impl FnOnce()) {
         let reply = self.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let is_first = reply.is_some();
-        // A caller that no longer waits has nothing to be told.
-        reply.map(|reply| reply.send(verdict));
-        is_first
+        if let Some(reply) = reply {
+            before();
+            // A caller that no longer waits has nothing to be told.
+            let _ = reply.send(verdict);
+        }
     }
 }
 
@@ -327,7 +333,7 @@ impl Cases {
                 continue;
             }
             match catch_unwind(AssertUnwindSafe(|| self.assessor.assess(&case.case))) {
-                Ok(verdict) => drop(case.answer(verdict)),
+                Ok(verdict) => case.answer(verdict),
                 Err(_) => self.fail(&case, "the risk assessor panicked".to_owned()),
             }
         }
@@ -374,10 +380,10 @@ impl Cases {
     /// Who does not answer is against it.
     fn fail(&self, case: &Case, why: String) {
         let (op, budget_id) = (case.case.op, &case.case.budget_id);
-        if case.answer(Verdict::Veto(why.as_str().into())) {
+        case.answer_after(Verdict::veto(why.as_str()), || {
             tracing::warn!(op, %budget_id, %why, "vetoed without the risk assessor");
             self.failures.fetch_add(1, Ordering::Relaxed);
-        }
+        });
     }
 
     fn lock(&self) -> MutexGuard<'_, Queue> {

@@ -6,7 +6,9 @@
 //! nothing.
 
 use std::borrow::Cow;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::event::Payload;
@@ -70,11 +72,41 @@ pub(super) fn to_current<'a>(history: &History, version: u64, data: &'a str) -> 
     if steps.is_empty() {
         return Ok(Cow::Borrowed(data));
     }
-    let mut data: Data = serde_json::from_str(data).map_err(|error| error.to_string())?;
+    let Fields(mut data) = serde_json::from_str(data).map_err(|error| error.to_string())?;
     for step in steps {
         step(&mut data)?;
     }
     serde_json::to_string(&data).map(Cow::Owned).map_err(|error| error.to_string())
+}
+
+/// Data in which no field is doubled. (Read as a plain map, the last of two would win.)
+struct Fields(Data);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fields, D::Error> {
+        deserializer.deserialize_map(FieldsVisitor)
+    }
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Fields, A::Error> {
+        let mut data = Data::new();
+        while let Some((field, value)) = entries.next_entry::<String, Value>()? {
+            if data.contains_key(&field) {
+                return Err(A::Error::custom(format_args!("duplicate field `{field}`")));
+            }
+            data.insert(field, value);
+        }
+        Ok(Fields(data))
+    }
 }
 
 /// Drafts before the first release kept `tokens` as a JSON integer, booked one turn an event, and did not say what

@@ -81,5 +81,5 @@ fn check_parent<'a>(
 /// The window that a moment lies in, where there are windows.
 pub(super) fn current_span(window: Option<&Window>, now: Timestamp) -> Result<Option<Span>, Rejection> {
     let span = window.map(|window| span_at(window, now)).transpose();
-    span.map_err(|error| Rejection::invalid(format!("window: {error}")))
+    span.map_err(|error| Rejection::invalid(error.to_string()))
 }

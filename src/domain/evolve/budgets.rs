@@ -50,7 +50,7 @@ pub(super) fn insert(state: &mut State, budget: Budget) -> Result<(), String> {
         if parent.is_closed() {
             return Err(format!("expected budget {parent_id} above it to be open, found it closed"));
         }
-        agree(&format!("the unit of budget {parent_id} above it"), &budget.unit, &parent.unit)?;
+        agree(format_args!("the unit of budget {parent_id} above it"), &budget.unit, &parent.unit)?;
         if matches!(id, BudgetId::Named(_)) {
             state.budgets_below.insert((parent_id.clone(), id.clone()));
         }
@@ -86,9 +86,9 @@ pub(super) fn adjusted(state: &mut State, ts: Timestamp, adjusted: &BudgetAdjust
     check_thresholds(&terms.thresholds)?;
     let budget = change_budget(state, id)?;
     check_open(budget)?;
-    agree(&format!("the previous terms of budget {id}"), previous, &budget.terms)?;
+    agree(format_args!("the previous terms of budget {id}"), previous, &budget.terms)?;
     if terms.window == previous.window {
-        agree(&format!("the window of budget {id}"), span, &budget.span)?;
+        agree(format_args!("the window of budget {id}"), span, &budget.span)?;
     } else if is_goals(id) {
         return Err(format!("expected no window for budget {id}, found {:?}", terms.window));
     } else {
@@ -165,8 +165,8 @@ pub(super) fn rolled(state: &mut State, event: &ChangeEvent, rolled: &WindowRoll
     let WindowRolled { budget_id: id, ended, spent, span } = rolled;
     let budget = change_budget(state, id)?;
     check_open(budget)?;
-    agree(&format!("the window of budget {id}"), &Some(*ended), &budget.span)?;
-    agree(&format!("what is spent of budget {id}"), spent, &budget.spent)?;
+    agree(format_args!("the window of budget {id}"), &Some(*ended), &budget.span)?;
+    agree(format_args!("what is spent of budget {id}"), spent, &budget.spent)?;
     if event.ts < ended.end || span.start < ended.end {
         return Err(format!("expected a roll of budget {id} after {ended:?}, found one to {span:?}"));
     }
@@ -195,8 +195,8 @@ pub(super) fn exhausted(
             exhausted.spent, exhausted.limit
         ));
     }
-    agree(&format!("the overage of budget {id}"), &exhausted.overage, &overage(limit, spent))?;
-    agree(&format!("whether budget {id} is hard"), &exhausted.hard, &budget.terms.hard)?;
+    agree(format_args!("the overage of budget {id}"), &exhausted.overage, &overage(limit, spent))?;
+    agree(format_args!("`hard` of budget {id}"), &exhausted.hard, &budget.terms.hard)?;
     spends::followed(state, event);
     Ok(())
 }
@@ -209,10 +209,10 @@ pub(super) fn threshold_crossed(
 ) -> Result<(), String> {
     let ThresholdCrossed { budget_id: id, threshold, limit, spent } = crossed;
     let budget = change_budget(state, id)?;
-    agree(&format!("the limit of budget {id}"), &Some(*limit), &budget.terms.limit)?;
-    agree(&format!("what is spent of budget {id}"), spent, &budget.spent)?;
+    agree(format_args!("the limit of budget {id}"), &Some(*limit), &budget.terms.limit)?;
+    agree(format_args!("what is spent of budget {id}"), spent, &budget.spent)?;
     let next = budget.terms.thresholds.get(budget.crossed).copied();
-    agree(&format!("the next threshold of budget {id}"), &Some(*threshold), &next)?;
+    agree(format_args!("the next threshold of budget {id}"), &Some(*threshold), &next)?;
     if *spent < threshold.of(*limit) {
         return Err(format!("expected budget {id} to have reached {threshold} of {limit}, found {spent}"));
     }
@@ -227,9 +227,14 @@ fn move_roll(state: &mut State, id: &BudgetId, from: Option<Span>, to: Option<Sp
     if let Some(span) = from {
         state.deadlines.remove(&(span.end, Due::Roll(id.clone())));
     }
-    if let Some(span) = to {
+    if let Some(span) = to.filter(|&span| !never_ends(span)) {
         state.deadlines.insert((span.end, Due::Roll(id.clone())));
     }
+}
+
+/// A window that is cut by the end of time contains that moment, too.
+fn never_ends(span: Span) -> bool {
+    span.end == Timestamp::MAX
 }
 
 pub(super) fn is_goals(id: &BudgetId) -> bool {
@@ -265,7 +270,7 @@ fn check_thresholds(thresholds: &[Fraction]) -> Result<(), String> {
 fn check_span(terms: &BudgetTerms, span: Option<Span>, ts: Timestamp) -> Result<(), String> {
     match (&terms.window, span) {
         (None, None) => Ok(()),
-        (Some(_), Some(span)) if span.start <= ts && ts < span.end => Ok(()),
+        (Some(_), Some(span)) if span.start <= ts && (ts < span.end || never_ends(span)) => Ok(()),
         (window, span) => Err(format!("expected the window of {ts} for {window:?}, found {span:?}")),
     }
 }

@@ -145,7 +145,7 @@ fn ended(state: &mut State, ts: Timestamp, facts: &GoalFacts) -> Result<(), Stri
 
 pub(super) fn budget_set(state: &mut State, ts: Timestamp, set: &GoalBudgetSet) -> Result<(), String> {
     let budget = change_budget(state, &BudgetId::Goal(set.goal_id))?;
-    agree(&format!("the previous limit of goal {}", set.goal_id), &set.previous, &budget.terms.limit)?;
+    agree(format_args!("the previous limit of goal {}", set.goal_id), &set.previous, &budget.terms.limit)?;
     let terms = BudgetTerms { limit: set.token_budget, ..budget.terms.clone() };
     budgets::set_terms(budget, terms);
     budget.updated_at = ts;
@@ -159,7 +159,7 @@ pub(super) fn turn_recorded(
 ) -> Result<(), String> {
     let passes = |what: &str| format!("expected sums within bounds, but {what} would pass them");
     let goal = change_goal(state, turn.goal_id)?;
-    agree("what is late", &turn.late, &(goal.status != GoalStatus::Active))?;
+    agree(format_args!("`late`"), &turn.late, &(goal.status != GoalStatus::Active))?;
     goal.tokens_own =
         goal.tokens_own.checked_add(turn.tokens).ok_or_else(|| passes("the goal's own tokens"))?;
     goal.turns_used = goal.turns_used.checked_add(turn.turns).ok_or_else(|| passes("the goal's turns"))?;

@@ -10,6 +10,8 @@ mod spends;
 
 pub(super) use keys::refusal;
 
+use std::fmt;
+
 use crate::domain::goal::GoalRecord;
 use crate::domain::leaf::Leaf;
 use crate::domain::{Budget, KeyWindow, State};
@@ -69,8 +71,8 @@ fn fold(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
         Payload::ReservationReleased(released) => reservations::released(state, event, released)?,
         Payload::ReservationExpired(expired) => reservations::expired(state, event, expired)?,
         Payload::ReservationMarkedUnknown(marked) => reservations::marked_unknown(state, marked)?,
-        Payload::MeterObserved(observed) => meters::observed(state, ts, observed)?,
-        Payload::MeterReset(reset) => meters::reset(state, ts, reset)?,
+        Payload::MeterObserved(observed) => meters::observed(state, event, observed)?,
+        Payload::MeterReset(reset) => meters::reset(state, event, reset)?,
         Payload::CommandRefused(refused) => state.refusals.count(&refused.budget_id, refused.refusal, ts),
         Payload::RefusalsSuppressed(_) => {}
         Payload::KeyWindowSet(set) => {
@@ -99,6 +101,6 @@ fn no_budget(id: &BudgetId) -> String {
 }
 
 /// What is found must be what the event says.
-fn agree<T: PartialEq + std::fmt::Debug>(what: &str, said: &T, found: &T) -> Result<(), String> {
+fn agree<T: PartialEq + fmt::Debug>(what: fmt::Arguments<'_>, said: &T, found: &T) -> Result<(), String> {
     if said == found { Ok(()) } else { Err(format!("expected {what} to be {said:?}, found {found:?}")) }
 }

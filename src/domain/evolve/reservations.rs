@@ -101,7 +101,7 @@ pub(super) fn settled(
     id: &ReservationId,
 ) -> Result<Option<u128>, String> {
     let reservation = change(state, id)?;
-    agree(&format!("the budget of reservation {id}"), &spend.budget_id, &reservation.budget_id)?;
+    agree(format_args!("the budget of reservation {id}"), &spend.budget_id, &reservation.budget_id)?;
     if let Some(spend_id) = &reservation.spend_id {
         return Err(format!("expected reservation {id} not to be settled, found spend {spend_id}"));
     }
@@ -147,8 +147,8 @@ fn find_held<'a>(
     amount: u128,
 ) -> Result<&'a Reservation, String> {
     let reservation = state.reservation(id).ok_or_else(|| no_reservation(id))?;
-    agree(&format!("the budget of reservation {id}"), budget_id, &reservation.budget_id)?;
-    agree(&format!("the amount of reservation {id}"), &amount, &reservation.amount)?;
+    agree(format_args!("the budget of reservation {id}"), budget_id, &reservation.budget_id)?;
+    agree(format_args!("the amount of reservation {id}"), &amount, &reservation.amount)?;
     match reservation.status.is_held() {
         true => Ok(reservation),
         false => Err(format!("expected reservation {id} to be held, found it {}", reservation.status.name())),

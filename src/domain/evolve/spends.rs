@@ -24,7 +24,7 @@ pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendReco
         freed = held.unwrap_or(0);
     }
     late |= is_late_for_goal(state, spend)?;
-    agree("what is late", &spend.late, &late)?;
+    agree(format_args!("`late`"), &spend.late, &late)?;
     check_meter(state, spend)?;
     let booked =
         Booked { at: event.ts, amount: spend.amount, freed, is_entry: true, overage: Some(&spend.overage) };
@@ -49,7 +49,7 @@ fn is_late_for_goal(state: &State, spend: &SpendRecorded) -> Result<bool, String
 fn check_meter(state: &State, spend: &SpendRecorded) -> Result<(), String> {
     let Some(id) = &spend.meter_id else { return Ok(()) };
     let bound = state.meter(id).and_then(|meter| meter.budget_id.as_ref());
-    agree(&format!("the budget of meter {id}"), &Some(&spend.budget_id), &bound)
+    agree(format_args!("the budget of meter {id}"), &Some(&spend.budget_id), &bound)
 }
 
 /// What is booked on a goal's budget itself is the goal's own usage.
@@ -91,7 +91,7 @@ pub(super) fn reversed(
     let SpendReversed { spend_id: id, budget_id, amount, .. } = reversed;
     let spend = state.spends.get_mut(id).map(Leaf::change);
     let spend = spend.ok_or_else(|| format!("expected spend {id} to be remembered, found none"))?;
-    agree(&format!("the budget of spend {id}"), budget_id, &spend.budget_id)?;
+    agree(format_args!("the budget of spend {id}"), budget_id, &spend.budget_id)?;
     let left = spend.amount.saturating_sub(spend.reversed);
     if *amount == 0 || *amount > left {
         return Err(format!("expected a reversal of 1 to {left} of spend {id}, found {amount}"));

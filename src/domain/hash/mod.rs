@@ -25,7 +25,7 @@ use crate::ids::ReservationId;
 /// state, or the state another hash.
 pub const FOLD_VERSION: u32 = 2;
 
-/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `1-9f86…`.
+/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `2-9f86…`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateHash(pub [u8; 32]);
 

@@ -1,10 +1,11 @@
 //! The fold and its hash (law FOLD), and events that do not fit.
 
+use super::fold_ledger::*;
 use super::harness::{Book, child, goal, id, replay};
 use crate::domain::{RecordTurn, Request, State, TransitionGoal, Turn, evolve};
 use crate::event::{
-    BudgetExhausted, ChangeEvent, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, Payload,
-    TransitionReason, TurnRecorded,
+    BudgetExhausted, ChangeEvent, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, MeterReset,
+    Payload, ReleaseReason, TransitionReason, TurnRecorded,
 };
 use crate::ids::BudgetId;
 
@@ -37,15 +38,33 @@ fn a_hash_asked_between_events_does_not_change_the_later_one() {
     assert_eq!(asked.state_hash(), book.state.state_hash());
 }
 
+/// One with something of every kind in it.
+fn full_ledger() -> Ledger {
+    let mut ledger = Ledger::tree();
+    ledger.fold(windowed("minute", Some("root")));
+    ledger.fold(goal_created(1, None, &["task"]));
+    ledger.fold(Payload::TurnRecorded(turn(1, 7)));
+    ledger.fold(reserved_until("held", "task", 5, 2_000));
+    ledger.fold(reserved("released", "minute", 5));
+    ledger.fold(released("released", "minute", 5, ReleaseReason::Requested));
+    ledger.fold(spent("s", "task", 50));
+    ledger.fold(crossed("task", 500_000, 100, 50));
+    ledger.fold(reversed("s", "task", 20));
+    ledger.fold(Payload::MeterReset(MeterReset { meter_id: "m".into(), previous: 0, baseline: 9 }));
+    ledger.wait_secs(60);
+    ledger.fold(Payload::WindowRolled(rolled("minute", 1_000, 0, 1_060)));
+    ledger.fold(closed("minute", None, &[]));
+    ledger
+}
+
 #[test]
 fn the_hash_is_the_same_on_any_machine_for_ever() {
+    let hash = |state: &State| state.state_hash().to_string();
+    assert_eq!(hash(&State::default()), "2-eb882e874c41b81068a1a5276fe2540be076d18d8aab09a427e1709167405f58");
+    assert_eq!(hash(&book().state), "2-64607471070738e74f311b067356ad8434707b3d6e1fdd1d1e6f71308f9f1ae3");
     assert_eq!(
-        State::default().state_hash().to_string(),
-        "1-3beb3fdc2db829621faec6c6166e889036695d4b2c49e2521e38d93d4bbbe800"
-    );
-    assert_eq!(
-        book().state.state_hash().to_string(),
-        "1-8fe3dd80dbae7fae6bfcd2c707faae578307cef57b0070014d0b7885f4ac56e4"
+        hash(&full_ledger().state),
+        "2-75d55206330c496024760e4b174f01f9f4eb8f90d626bcb12da7421a55cffd35"
     );
 }
 

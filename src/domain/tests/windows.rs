@@ -106,6 +106,16 @@ fn another_window_counts_on_what_is_spent_until_it_ends() {
 }
 
 #[test]
+fn the_window_at_the_end_of_time_never_ends() {
+    let mut book = book();
+    book.at("9999-12-31T23:59:59.999999Z");
+    book.ok(spend(100));
+    assert_eq!(book.state.next_deadline(), None);
+    book.ok(NewBudget::new("late").limit(1).window(window("day")));
+    assert_eq!(book.named("late").span.unwrap().start.to_string(), "9999-12-31T00:00:00.000000Z");
+}
+
+#[test]
 fn what_is_no_window_is_rejected() {
     let mut book = book();
     let new = |window| NewBudget::new("new").limit(1).window(window);

@@ -51,15 +51,8 @@ impl WindowError {
     }
 }
 
-/// Whether there are windows of this kind.
-pub(super) fn check(window: &Window) -> Result<(), WindowError> {
-    Every::parse(&window.every)?;
-    Zone::named(window.tz.as_deref())?;
-    Ok(())
-}
-
 /// The window of this kind that a moment lies in: from its start on, and before its end, unless that is
-/// [`Timestamp::MAX`].
+/// [`Timestamp::MAX`]. An error is one of the kind, whatever the moment.
 pub(super) fn span_at(window: &Window, at: Timestamp) -> Result<Span, WindowError> {
     let (start, end) = Windows::of(window)?.around(at.as_micros());
     Ok(Span { start: Timestamp::from_micros(start), end: Timestamp::from_micros(end) })

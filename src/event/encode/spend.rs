@@ -1,7 +1,7 @@
 //! What is spent, set aside and measured.
 //!
-//! Spends and reservations are the most frequent events by far, and most of what can be said of one is not said: their
-//! fields that are null, empty or false are left out.
+//! Spends and reservations are frequent, and most of what can be said of one is not said: what is null, empty or false
+//! is left out of these two kinds.
 
 use crate::event::{
     MeterObserved, MeterReset, Quantity, Reading, ReservationExpired, ReservationMade,

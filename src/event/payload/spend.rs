@@ -17,7 +17,7 @@ pub struct SpendDetails {
     pub reason: Option<Arc<str>>,
     /// How much of what was bought, by name.
     pub quantities: Vec<Quantity>,
-    /// When it happened, where that is not when it was booked. It is booked in the window of then.
+    /// When it happened, where that is not when it was booked. The window that it counts in is that of its booking.
     pub occurred_at: Option<Timestamp>,
 }
 
