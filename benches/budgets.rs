@@ -4,9 +4,9 @@
 //!
 //! Time: in interleaved rounds, pairs of a reservation and its settlement on the lowest of so many budgets, one pair at
 //! a time: in the domain alone (two commands decided and folded, no journal), through [`Blocking`] on a journal in
-//! memory, and through it on a disk at interval durability. The domain has as many spends and ended reservations
-//! behind it as are remembered, so that forgetting is part of the time. It prints the median of the rounds, the least
-//! and the greatest, and the ratio to depth 1 in the same round.
+//! memory (a simulated disk, which has costs of its own), and through it on a disk at interval durability. The domain
+//! has as many spends and ended reservations behind it as are remembered, so that forgetting is part of the time. It
+//! prints the median of the rounds, the least and the greatest, and the ratio to depth 1 in the same round.
 //!
 //! Memory: what the resident set of this process grows by while so many named budgets under one parent are made, with
 //! nothing in them, and with a spend and an open reservation each; the state of the domain alone, no journal. It is read
@@ -36,8 +36,9 @@ fn main() {
     let rounds = argument("--rounds").unwrap_or(7);
     let slice = Duration::from_millis(argument("--millis").unwrap_or(300));
     let budgets = argument("--budgets").unwrap_or(200_000);
-    time(rounds, slice);
+    // Before anything else has been taken and given back.
     memory(budgets);
+    time(rounds, slice);
 }
 
 fn argument(name: &str) -> Option<u64> {
@@ -198,7 +199,7 @@ fn line(name: &str, times: &[f64], of_depth_1: &[f64]) {
 
 fn memory(budgets: u64) {
     let Some(before) = resident_bytes() else {
-        println!("\nmemory: only on Linux, where /proc/self/statm tells it");
+        println!("memory: only on Linux, where /proc/self/statm tells it");
         return;
     };
     let empty = many(budgets, false);
@@ -206,7 +207,7 @@ fn memory(budgets: u64) {
     let full = many(budgets, true);
     let after_full = resident_bytes().unwrap();
     println!(
-        "\n{:<34} {:>12} {:>16} {:>16}",
+        "{:<34} {:>12} {:>16} {:>16}",
         format!("memory of {budgets} budgets"),
         "MB grown",
         "bytes a budget",
@@ -214,7 +215,7 @@ fn memory(budgets: u64) {
     );
     growth("with nothing in them", after_empty - before, budgets);
     growth("with a spend and a hold each", after_full - after_empty, budgets);
-    println!("(the last {} spends are remembered)", full.state.key_window().max_count);
+    println!("(the last {} spends are remembered)\n", full.state.key_window().max_count);
     drop((empty, full));
 }
 

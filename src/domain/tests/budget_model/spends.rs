@@ -67,8 +67,8 @@ impl BudgetModel {
         }
         let is_passed = |id: &&BudgetId| {
             let budget = self.budget(id);
-            let would_be = (self.spent(id) + self.reserved(id)).saturating_add(amount);
-            budget.hard && budget.limit.is_some_and(|limit| would_be > limit)
+            let would_be = (self.spent(id) + self.reserved(id)).checked_add(amount);
+            budget.hard && budget.limit.is_some_and(|limit| would_be.is_none_or(|used| used > limit))
         };
         match path.iter().find(is_passed) {
             Some(passed) => Err(self.refuse(RefusalKind::BudgetExceeded, passed, amount)),
@@ -78,15 +78,25 @@ impl BudgetModel {
 
     /// No sum on the path may pass what a number holds.
     pub(super) fn check_sums(&self, id: &BudgetId, amount: u128) -> Answer {
+        self.check_used(id, amount)?;
         let fits = |id: &BudgetId| {
-            let spent_total = self.spent_total(id).checked_add(amount);
-            let used =
-                self.spent(id).checked_add(self.reserved(id)).and_then(|used| used.checked_add(amount));
             let limit = self.budget(id).limit.unwrap_or(u128::MAX);
             let beyond = |spent: u128| spent.saturating_sub(limit);
-            let overage = beyond(self.spent(id).saturating_add(amount)) - beyond(self.spent(id));
-            let overage_total = self.overage_total(id).checked_add(overage);
-            spent_total.is_some() && used.is_some() && overage_total.is_some()
+            let overage = beyond(self.spent(id) + amount) - beyond(self.spent(id));
+            let spent_total = self.spent_total(id).checked_add(amount);
+            spent_total.is_some() && self.overage_total(id).checked_add(overage).is_some()
+        };
+        match self.path(id).iter().all(fits) {
+            true => Ok(()),
+            false => rejected("invalid"),
+        }
+    }
+
+    /// Nor may what is spent and reserved.
+    pub(super) fn check_used(&self, id: &BudgetId, amount: u128) -> Answer {
+        let fits = |id: &BudgetId| {
+            let used = self.spent(id).checked_add(self.reserved(id));
+            used.and_then(|used| used.checked_add(amount)).is_some()
         };
         match self.path(id).iter().all(fits) {
             true => Ok(()),

@@ -47,10 +47,39 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         budgets.chain(goals).collect::<Vec<BoxedStrategy<Command>>>()
     });
     let tree = tree.prop_map(|commands| commands.into_iter().map(plain).collect::<Vec<_>>());
-    (tree, proptest::collection::vec(step(), 1..70)).prop_map(|(mut tree, steps)| {
+    let is_huge = prop::bool::weighted(0.15);
+    (tree, proptest::collection::vec(step(), 1..70), is_huge).prop_map(|(mut tree, steps, is_huge)| {
         tree.extend(steps);
+        if is_huge {
+            tree.iter_mut().for_each(|step| enlarge(&mut step.request.command));
+        }
         tree
     })
+}
+
+/// The same with amounts so great that a few of them pass what a number holds.
+fn enlarge(command: &mut Command) {
+    let times = |amount: &mut u128| *amount = amount.saturating_mul(u128::MAX / 100);
+    match command {
+        Command::Allocate(NewBudget { limit: Limit::Of(limit), .. }) => times(limit),
+        Command::AdjustBudget(AdjustBudget { limit: Some(Some(limit)), .. }) => times(limit),
+        Command::CreateGoal(NewGoal { token_budget: Some(limit), .. })
+        | Command::SetGoalBudget(SetGoalBudget { token_budget: Some(limit), .. }) => times(limit),
+        Command::RecordSpend(RecordSpend { spend, .. }) | Command::Settle(Settle { spend, .. }) => {
+            times(&mut spend.amount);
+        }
+        Command::Reserve(new) => times(&mut new.amount),
+        Command::ReverseSpend(ReverseSpend { amount: Some(amount), .. }) => times(amount),
+        Command::RecordTurn(RecordTurn { turn, .. }) => {
+            times(&mut turn.tokens);
+            turn.charges.iter_mut().for_each(|charge| times(&mut charge.amount));
+        }
+        Command::ObserveMeter(observe) => match &mut observe.reading {
+            Reading::Delta(amount) | Reading::Cumulative(amount) => times(amount),
+        },
+        Command::ResetMeter(reset) => times(&mut reset.baseline),
+        _ => {}
+    }
 }
 
 fn plain(command: Command) -> Step {
