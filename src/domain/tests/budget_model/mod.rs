@@ -24,7 +24,7 @@ pub(super) enum Expected {
     Unchanged,
     Retried(u64, u64),
     Rejected(&'static str),
-    Refused(Refused),
+    Refused(Box<Refused>),
 }
 
 /// A refusal with the figures that explain it.
@@ -300,7 +300,7 @@ impl BudgetModel {
         if !suppressed {
             self.refusals.push(this);
         }
-        Expected::Refused(Refused {
+        Expected::Refused(Box::new(Refused {
             kind,
             budget: budget.clone(),
             limit: self.budget(budget).limit,
@@ -309,7 +309,7 @@ impl BudgetModel {
             amount,
             reservation: reservation.cloned(),
             suppressed,
-        })
+        }))
     }
 }
 

@@ -21,7 +21,7 @@ fn in_short(answer: &Answer) -> Expected {
         Answer::Unchanged(_) => Expected::Unchanged,
         Answer::Retried(retry) => Expected::Retried(retry.first_seq, retry.last_seq),
         Answer::Rejected(rejection) => Expected::Rejected(rejection.kind.name()),
-        Answer::Refused(refusal) => Expected::Refused(Refused {
+        Answer::Refused(refusal) => Expected::Refused(Box::new(Refused {
             kind: refusal.kind,
             budget: refusal.budget_id.clone(),
             limit: refusal.limit,
@@ -30,7 +30,7 @@ fn in_short(answer: &Answer) -> Expected {
             amount: refusal.amount,
             reservation: refusal.reservation_id.clone(),
             suppressed: refusal.suppressed,
-        }),
+        })),
     }
 }
 
