@@ -57,7 +57,7 @@ fn every_window_gives_the_same_answers() {
         assert_eq!(answers[2]["ok"]["result"]["tokens_used"], "600");
         assert_eq!(answers[3]["ok"]["result"]["pause_reason"], "budget_exhausted");
         assert_eq!(answers[4]["refused"]["budget_id"], format!("goal:{GOAL}"));
-        assert_eq!(answers[5]["error"]["kind"], "invalid");
+        assert_eq!(answers[5]["error"]["kind"], "not_found");
         assert_eq!(answers[7]["ok"]["result"]["tokens_used"], "1200");
         assert_eq!(answers[8]["ok"]["result"]["seq"], answers[6]["ok"]["last_seq"]);
     }
@@ -75,7 +75,7 @@ fn what_was_applied_is_read_back() {
     assert_eq!(seqs, (1..=head["seq"].as_u64().unwrap()).collect::<Vec<_>>(), "gapless (law ORDER)");
 
     let raw = json_lines(&tallybook(&["events", "--raw", "--session", "night"], &dir, ""));
-    assert_eq!(raw.len(), 1);
+    assert_eq!(raw.len(), 2, "the turn, and the threshold that it crossed");
     assert_eq!(raw[0]["crc"].as_str().unwrap().len(), 8);
     let cursor = raw[0]["cursor"].as_str().unwrap();
     let after = json_lines(&tallybook(&["events", "--after", cursor, "--to", "4"], &dir, ""));
