@@ -106,6 +106,7 @@ fn a_refusal_loop_is_bounded_and_counted() {
         let refused = |index: usize| &answers[begun + index]["refused"];
         for index in 0..40 {
             let expected = match index {
+                // After the goal, the turn, three thresholds, the exhaustion and the pause.
                 0..16 => json!({"seq": 8 + index}),
                 _ => json!({"seq": null, "suppressed": true}),
             };

@@ -277,7 +277,11 @@ fn help_and_version_are_no_errors() {
 #[test]
 fn operations_of_later_versions_are_unknown() {
     let book = Book::new();
-    let later = [r#"{"op":"record_event","name":"n","data":{}}"#];
+    let later = [
+        r#"{"op":"record_event","name":"n","data":{}}"#,
+        r#"{"op":"elapse"}"#,
+        r#"{"op":"set_key_window","max_age_ms":1}"#,
+    ];
     for answer in book.apply(&[], &later) {
         let error = &answer["error"];
         assert_eq!(error["kind"], "invalid", "{answer}");

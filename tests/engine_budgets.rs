@@ -196,7 +196,7 @@ fn entries_that_are_not_remembered_are_read_from_the_journal() {
     engine.allocate(NewBudget::new("a").limit(1_000)).unwrap();
     engine.allocate(NewBudget::new("b").limit(1_000)).unwrap();
     let spend = |n: u128| {
-        let budget = if n % 2 == 0 { "a" } else { "b" };
+        let budget = if n.is_multiple_of(2) { "a" } else { "b" };
         engine.record_spend(budget, Spend::of(n).id(format!("s-{n}"))).unwrap();
     };
     spend(1);
@@ -221,6 +221,22 @@ fn entries_that_are_not_remembered_are_read_from_the_journal() {
     assert_eq!(listed(&engine, &of_a), [(8, 0), (6, 0), (4, 0), (2, 1)]);
     let page = SpendQuery { limit: 2, before: Some("s-6".into()), ..of_a };
     assert_eq!(listed(&engine, &page), [(4, 0), (2, 1)]);
+}
+
+#[test]
+fn a_reversal_answers_with_its_spend_even_if_that_is_forgotten_by_it() {
+    let (disk, clock) = (SimulatedDisk::new(1), ManualClock::default());
+    let engine = inline(&disk, &clock);
+    engine.allocate(NewBudget::new("a").limit(1_000)).unwrap();
+    engine.record_spend("a", Spend::of(10).id("x")).unwrap();
+    clock.advance(minutes(25 * 60));
+    let reversed = engine.reverse_spend(ReverseSpend::part("x", 4)).unwrap();
+    assert_eq!((reversed.amount, reversed.reversed), (10, 4));
+    assert!(
+        engine.view().spend(&"x".into()).is_none(),
+        "nothing was old before an event said what time it is"
+    );
+    assert_eq!(listed(&engine, &SpendQuery::default()), [(10, 4)]);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::frames::push_line;
 use crate::clock::Timestamp;
 use crate::domain::{
     Command, Context, Decision, Outcome, Refusal, Rejection, RejectionKind, Remembered, RememberedOutcome,
-    Request, decide, fingerprint, minute_of, outcome,
+    Request, SpendRecord, decide, fingerprint, minute_of, outcome,
 };
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, EventKey, Payload, RefusalsSuppressed};
@@ -35,8 +35,13 @@ impl Core {
         match decide(&self.working.state, request, &context) {
             Decision::Events(payloads) => {
                 let subject = outcome(&payloads);
+                let reversed = self.reversed_spend(&payloads);
                 let (first_seq, last_seq) = self.record(payloads, request, now)?;
-                Ok(self.receipt(Some((first_seq, last_seq)), subject, false))
+                let mut receipt = self.receipt(Some((first_seq, last_seq)), subject, false);
+                if let (CommandResult::Nothing, Some(spend)) = (&receipt.result, reversed) {
+                    receipt.result = CommandResult::Spend(Box::new(spend));
+                }
+                Ok(receipt)
             }
             Decision::Unchanged(subject) => Ok(self.receipt(None, subject, false)),
             Decision::Retried(remembered) => self.retried(remembered).map_err(Stopped::Command),
@@ -95,6 +100,14 @@ impl Core {
             retried,
             result: result.unwrap_or(CommandResult::Nothing),
         }
+    }
+
+    /// The spend that is about to be taken back, as it will be: an old one may be forgotten by that very event.
+    fn reversed_spend(&self, payloads: &[Payload]) -> Option<SpendRecord> {
+        let Some(Payload::SpendReversed(reversed)) = payloads.first() else { return None };
+        let mut spend = self.working.state.spend(&reversed.spend_id)?.clone();
+        spend.reversed = spend.reversed.saturating_add(reversed.amount);
+        Some(spend)
     }
 
     fn retried(&self, remembered: Remembered) -> CommandAnswer {
