@@ -57,7 +57,7 @@ fn every_window_gives_the_same_answers() {
         assert_eq!(answers[2]["ok"]["result"]["tokens_used"], "600");
         assert_eq!(answers[3]["ok"]["result"]["pause_reason"], "budget_exhausted");
         assert_eq!(answers[4]["refused"]["budget_id"], format!("goal:{GOAL}"));
-        assert_eq!(answers[5]["error"]["kind"], "not_found");
+        assert_eq!(answers[5]["error"]["kind"], "invalid");
         assert_eq!(answers[7]["ok"]["result"]["tokens_used"], "1200");
         assert_eq!(answers[8]["ok"]["result"]["seq"], answers[6]["ok"]["last_seq"]);
     }
