@@ -13,7 +13,7 @@ use crate::ids::BudgetId;
 pub struct BurnRate {
     /// How much: what was booked at the budget or below it, without what was taken back.
     pub amount: u128,
-    /// In how much time.
+    /// In how much time: less than was asked about where the budget is younger, or not so much is remembered.
     pub elapsed: Duration,
 }
 

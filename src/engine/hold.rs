@@ -38,6 +38,11 @@ use crate::ids::ReservationId;
 /// [id](Self::id) after a release, as late.
 ///
 /// A future of [`Engine::reserve`] that is dropped before it has given its guard releases what it reserved, too.
+///
+/// **When the process dies** nothing is dropped: the reservation stays until its time to live is over, or for ever with
+/// [`Ttl::NEVER`](crate::Ttl::NEVER). After a restart it is found by
+/// [`State::list_reservations`](crate::State::list_reservations), by its owner say, and ended by its id; asking for it
+/// again with the same key or reservation id gives its guard again.
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
 pub struct Hold {
@@ -66,7 +71,8 @@ impl Hold {
         &self.claim.reservation
     }
 
-    /// Books what was really spent, which may be less than was set aside, or more; the reservation ends by it.
+    /// Books what was really spent, which may be less than was set aside, or more, whatever the limits; the reservation
+    /// ends by it. If it has ended before (expired, say), it is booked as late.
     ///
     /// # Errors
     /// See [`CommandError`], and the section on errors [above](Hold).
