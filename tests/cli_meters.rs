@@ -91,7 +91,7 @@ fn a_total_that_falls_is_refused_until_the_meter_is_reset() {
     expect_fields(&done["result"], &json!({"meter_id": "m", "total": "0", "budget_id": "chain"}));
     let event = &bank.events_of(&done)[0];
     assert_eq!(event["kind"], "meter_reset");
-    expect_data(&event, &json!({"meter_id": "m", "previous": "100", "baseline": "0"}));
+    expect_data(event, &json!({"meter_id": "m", "previous": "100", "baseline": "0"}));
     bank.expect("chain", 100, 0, 400);
     bank.ok(&cumulative(30, ""));
     bank.expect("chain", 130, 0, 370);

@@ -70,7 +70,7 @@ fn the_nearest_full_budget_refuses_and_books_nothing_anywhere() {
             (&event["kind"], &event["data"]["op"]),
             (&json!("command_refused"), &json!("record_spend"))
         );
-        expect_data(&event, &figures);
+        expect_data(event, &figures);
     }
     bank.expect("task", 0, 0, 50);
     bank.expect("root", 20, 35, 45);
@@ -251,7 +251,7 @@ fn reversals_take_back_whole_or_in_part_and_never_more() {
     expect_fields(&part["result"], &json!({"spend_id": "s", "amount": "60", "reversed": "25", "tool": "t"}));
     let event = &bank.events_of(&part)[0];
     let said = json!({"spend_id": "s", "budget_id": "team", "amount": "25", "reason": "refund"});
-    expect_data(&event, &said);
+    expect_data(event, &said);
     bank.expect("team", 65, 0, 35);
     bank.expect("root", 65, 0, 935);
     for amount in ["36", "60", "340282366920938463463374607431768211455", "0"] {

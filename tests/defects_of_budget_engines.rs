@@ -1,7 +1,16 @@
 //! Where the in-memory budget engines that hosts write today fail, and what is so here instead.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use serde_json::json;
+use tallybook::storage::SimulatedDisk;
+use tallybook::{
+    CommandError, NewBudget, Options, RecordSpend, Refusal, RefusalKind, RiskAssessor, RiskCase, Spend, Ttl,
+    Verdict,
+};
 
 #[path = "common/budgets.rs"]
 mod budgets;
@@ -157,6 +166,64 @@ fn exhaustion_is_said_once_per_crossing() {
     assert_eq!(kinds(&frame), ["spend_recorded", "budget_exhausted"]);
     assert_eq!(data(&frame, "budget_exhausted", "budget_id"), ["root"]);
     bank.finish();
+}
+
+/// The risk assessor of these tests: it notes whom it is asked about, and is against everything above 50. What it is
+/// asked about for "stuck" it never answers, and "broken" is too much for it.
+struct Assessor(Arc<Mutex<Vec<(&'static str, u128)>>>);
+
+impl RiskAssessor for Assessor {
+    fn assess(&self, case: &RiskCase) -> Verdict {
+        self.0.lock().unwrap().push((case.op, case.amount));
+        match case.budget_id.to_string().as_str() {
+            "stuck" => std::thread::sleep(Duration::from_secs(5)),
+            "broken" => panic!("a case that nobody thought of"),
+            _ => {}
+        }
+        if case.amount > 50 { Verdict::veto("too much at once") } else { Verdict::Allow }
+    }
+}
+
+#[track_caller]
+fn expect_risk<T: Debug>(answer: Result<T, CommandError>) -> Refusal {
+    match answer.unwrap_err() {
+        CommandError::Refused(refusal) if refusal.kind == RefusalKind::Risk => *refusal,
+        other => panic!("expected a veto, found {other}"),
+    }
+}
+
+/// There: the risk assessor can be set, and is never called.
+#[test]
+fn the_risk_assessor_is_asked_and_its_veto_counts() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let options = Options::new().risk_assessor(Assessor(asked.clone()), Duration::from_millis(300));
+    let engine = options.open_storage(SimulatedDisk::new(1).process()).unwrap().blocking();
+    for id in ["team", "stuck", "broken"] {
+        engine.allocate(NewBudget::new(id).limit(1_000)).unwrap();
+    }
+    engine.check("team", 1).unwrap();
+    engine.record_spend("team", Spend::of(2)).unwrap();
+    engine.reserve("team", 3, Ttl::secs(60)).unwrap().settle(Spend::of(70)).unwrap();
+    assert_eq!(*asked.lock().unwrap(), [("check", 1), ("record_spend", 2), ("reserve", 3)]);
+
+    let refusal = expect_risk(engine.record_spend("team", Spend::of(51)));
+    assert_eq!((refusal.budget_id.to_string().as_str(), refusal.amount), ("team", 51));
+    assert!(refusal.seq.is_some(), "law HONEST: the veto is an event");
+    assert_eq!(refusal.reason.as_deref(), Some("too much at once"));
+    expect_risk(engine.reserve("team", 51, Ttl::secs(60)));
+    assert_eq!(expect_risk(engine.check("team", 51)).seq, None, "a check writes nothing");
+    // What has happened has happened.
+    engine.execute(RecordSpend::incurred("team", Spend::of(100))).unwrap();
+    let view = engine.view();
+    let team = view.budget(&"team".into()).unwrap();
+    assert_eq!((team.spent, team.reserved), (172, 0));
+
+    // Whoever does not answer, or cannot, is against it.
+    for id in ["stuck", "broken"] {
+        let refusal = expect_risk(engine.record_spend(id, Spend::of(1)));
+        assert!(refusal.reason.is_some(), "{refusal}");
+        assert_eq!(engine.view().budget(&id.into()).unwrap().spent, 0);
+    }
 }
 
 /// There: NaN passes as progress, since it is neither below 0 nor above 1.

@@ -1,6 +1,7 @@
 //! External meters: a chain, a provider's invoice.
 
 use crate::clock::Timestamp;
+use crate::event::Meta;
 use crate::ids::{BudgetId, MeterId};
 
 /// An external meter as of one moment.
@@ -19,6 +20,8 @@ pub struct Meter {
     pub budget_id: Option<BudgetId>,
     /// When it was read or reset last.
     pub updated_at: Timestamp,
+    /// The metadata that its first observation, or its first reset, carried.
+    pub meta: Option<Meta>,
 }
 
 /// What kind of reading a meter gives.

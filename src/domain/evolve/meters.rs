@@ -1,18 +1,21 @@
 //! External meters. What they measured is booked by the spend that follows.
 
-use crate::clock::Timestamp;
 use crate::domain::evolve::{agree, find_budget};
 use crate::domain::leaf::Leaf;
 use crate::domain::{Meter, MeterKind, State};
-use crate::event::{MeterObserved, MeterReset, Reading};
+use crate::event::{ChangeEvent, MeterObserved, MeterReset, Reading};
 use crate::ids::MeterId;
 
-pub(super) fn observed(state: &mut State, ts: Timestamp, observed: &MeterObserved) -> Result<(), String> {
+pub(super) fn observed(
+    state: &mut State,
+    event: &ChangeEvent,
+    observed: &MeterObserved,
+) -> Result<(), String> {
     let MeterObserved { meter_id: id, budget_id, reading, increase, total } = observed;
     if let Some(budget_id) = budget_id {
         find_budget(state, budget_id)?;
     }
-    let meter = change_or_make(state, id, ts);
+    let meter = change_or_make(state, id, event);
     let kind = match reading {
         Reading::Cumulative(_) => MeterKind::Cumulative,
         Reading::Delta(_) => MeterKind::Delta,
@@ -36,23 +39,24 @@ pub(super) fn observed(state: &mut State, ts: Timestamp, observed: &MeterObserve
     meter.kind = Some(kind);
     meter.budget_id.clone_from(budget_id);
     meter.total = *total;
-    meter.updated_at = ts;
+    meter.updated_at = event.ts;
     Ok(())
 }
 
-pub(super) fn reset(state: &mut State, ts: Timestamp, reset: &MeterReset) -> Result<(), String> {
-    let meter = change_or_make(state, &reset.meter_id, ts);
+pub(super) fn reset(state: &mut State, event: &ChangeEvent, reset: &MeterReset) -> Result<(), String> {
+    let meter = change_or_make(state, &reset.meter_id, event);
     agree(format_args!("where meter {} stood", reset.meter_id), &reset.previous, &meter.total)?;
     meter.total = reset.baseline;
-    meter.updated_at = ts;
+    meter.updated_at = event.ts;
     Ok(())
 }
 
 /// A meter; one that is not known begins at 0.
-fn change_or_make<'a>(state: &'a mut State, id: &MeterId, ts: Timestamp) -> &'a mut Meter {
+fn change_or_make<'a>(state: &'a mut State, id: &MeterId, event: &ChangeEvent) -> &'a mut Meter {
     let leaf = state.meters.entry(id.clone()).or_insert_with(|| {
         let id = id.clone();
-        Leaf::new(Meter { id, total: 0, booked: 0, kind: None, budget_id: None, updated_at: ts })
+        let (updated_at, meta) = (event.ts, event.meta.clone());
+        Leaf::new(Meter { id, total: 0, booked: 0, kind: None, budget_id: None, updated_at, meta })
     });
     Leaf::change(leaf)
 }

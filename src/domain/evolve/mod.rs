@@ -71,8 +71,8 @@ fn fold(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
         Payload::ReservationReleased(released) => reservations::released(state, event, released)?,
         Payload::ReservationExpired(expired) => reservations::expired(state, event, expired)?,
         Payload::ReservationMarkedUnknown(marked) => reservations::marked_unknown(state, marked)?,
-        Payload::MeterObserved(observed) => meters::observed(state, ts, observed)?,
-        Payload::MeterReset(reset) => meters::reset(state, ts, reset)?,
+        Payload::MeterObserved(observed) => meters::observed(state, event, observed)?,
+        Payload::MeterReset(reset) => meters::reset(state, event, reset)?,
         Payload::CommandRefused(refused) => state.refusals.count(&refused.budget_id, refused.refusal, ts),
         Payload::RefusalsSuppressed(_) => {}
         Payload::KeyWindowSet(set) => {

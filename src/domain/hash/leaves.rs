@@ -96,6 +96,7 @@ pub(super) fn meter(meter: &Meter) -> Digest {
     out.text(&meter.id.0).u128(meter.total).u128(meter.booked);
     out.option(meter.kind, |out, kind| out.text(kind.name()));
     out.option(meter.budget_id.as_ref(), Canonical::budget_id).time(meter.updated_at);
+    out.option(meter.meta.as_ref(), |out, meta| out.text(meta.as_str()));
     out.digest()
 }
 

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::super::text::Text;
+use super::super::text::{MetaJson, Text};
 use crate::domain::{Meter, MeterKind};
 use crate::ids::MeterId;
 
@@ -25,13 +25,14 @@ impl Serialize for MeterJson<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let MeterJson { meter_id, meter } = self;
         let kind = meter.and_then(|meter| meter.kind).map(MeterKind::name);
-        let mut json = serializer.serialize_struct("Meter", 6)?;
+        let mut json = serializer.serialize_struct("Meter", 7)?;
         json.serialize_field("meter_id", &Text(meter_id))?;
         json.serialize_field("total", &Text(meter.map_or(0, |meter| meter.total)))?;
         json.serialize_field("budget_id", &meter.and_then(|meter| meter.budget_id.as_ref()).map(Text))?;
         json.serialize_field("kind", &kind)?;
         json.serialize_field("booked", &Text(meter.map_or(0, |meter| meter.booked)))?;
         json.serialize_field("updated_at", &meter.map(|meter| Text(meter.updated_at)))?;
+        json.serialize_field("meta", &meter.and_then(|meter| meter.meta.as_ref()).map(MetaJson))?;
         json.end()
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
-use super::super::text::Text;
+use super::super::text::{MetaJson, Text};
 use crate::domain::Budget;
 
 /// The report of a budget that was closed, as JSON: amounts as strings, what is not there as null.
@@ -22,7 +22,7 @@ impl Serialize for ReportJson<'_> {
         let budget = self.0;
         let released = budget.closing.as_ref().map(|closing| &*closing.released).unwrap_or_default();
 
-        let mut json = serializer.serialize_struct("Report", 8)?;
+        let mut json = serializer.serialize_struct("Report", 9)?;
         json.serialize_field("budget_id", &Text(&budget.id))?;
         json.serialize_field("limit", &budget.limit().map(Text))?;
         json.serialize_field("spent", &Text(budget.spent))?;
@@ -31,6 +31,7 @@ impl Serialize for ReportJson<'_> {
         json.serialize_field("duration_ms", &self.duration_ms())?;
         json.serialize_field("status", budget.status().name())?;
         json.serialize_field("released", &released.iter().map(Text).collect::<Vec<_>>())?;
+        json.serialize_field("meta", &budget.meta.as_ref().map(MetaJson))?;
         json.end()
     }
 }

@@ -148,7 +148,7 @@ fn a_spend_says_what_was_given() {
     );
     book.do_all(&[r#"{"op":"reserve","budget_id":"b","amount":9,"reservation_id":"r"}"#]);
     let full = format!(
-        r#"{{"spend_id":"t","budget_id":"b","amount":"109","reversed":"0","late":false,"incurred":true,"overage":[{{"budget_id":"b","amount":"10"}}],"reservation_id":"r","goal_id":null,"meter_id":null,"peer":"p","tool":"t","reason":"w","quantities":{{"in":"3","a \"b\"":"0"}},"occurred_at":"1969-12-31T23:00:00.000000Z","seq":4,"created_at":"{AT_0}","meta":{{"n":1.0}}}}"#
+        r#"{{"spend_id":"t","budget_id":"b","amount":"109","reversed":"0","late":false,"incurred":false,"overage":[{{"budget_id":"b","amount":"10"}}],"reservation_id":"r","goal_id":null,"meter_id":null,"peer":"p","tool":"t","reason":"w","quantities":{{"in":"3","a \"b\"":"0"}},"occurred_at":"1969-12-31T23:00:00.000000Z","seq":4,"created_at":"{AT_0}","meta":{{"n":1.0}}}}"#
     );
     let settle = r#"{"op":"settle","reservation_id":"r","amount":109,"spend_id":"t","peer":"p","tool":"t","reason":"w","quantities":{"in":3,"a \"b\"":"0"},"occurred_at":"1970-01-01T00:00:00+01:00","meta":{"n":1.0}}"#;
     let answer = book.ask(settle);
@@ -202,14 +202,14 @@ fn a_meter_says_where_it_stands() {
     let book = Book::new();
     assert_eq!(
         book.ask(r#"{"op":"get_meter","meter_id":"m"}"#),
-        r#""ok":{"result":{"meter_id":"m","total":"0","budget_id":null,"kind":null,"booked":"0","updated_at":null}}"#
+        r#""ok":{"result":{"meter_id":"m","total":"0","budget_id":null,"kind":null,"booked":"0","updated_at":null,"meta":null}}"#
     );
     book.do_all(&[ALLOCATE, r#"{"op":"observe_meter","meter_id":"m","cumulative":7,"budget_id":"b"}"#]);
     book.do_all(&[r#"{"op":"reset_meter","meter_id":"m","baseline":3}"#]);
     assert_eq!(
         book.ask(r#"{"op":"get_meter","meter_id":"m"}"#),
         format!(
-            r#""ok":{{"result":{{"meter_id":"m","total":"3","budget_id":"b","kind":"cumulative","booked":"7","updated_at":"{AT_0}"}}}}"#
+            r#""ok":{{"result":{{"meter_id":"m","total":"3","budget_id":"b","kind":"cumulative","booked":"7","updated_at":"{AT_0}","meta":null}}}}"#
         )
     );
 }
@@ -222,7 +222,7 @@ fn a_closing_is_answered_with_a_report() {
         r#"{"op":"record_spend","budget_id":"b","amount":40}"#,
         r#"{"op":"reserve","budget_id":"b","amount":9,"reservation_id":"r"}"#,
     ]);
-    let report = r#"{"budget_id":"b","limit":"100","spent":"40","spent_total":"40","entry_count":1,"duration_ms":90500,"status":"closed","released":["r"]}"#;
+    let report = r#"{"budget_id":"b","limit":"100","spent":"40","spent_total":"40","entry_count":1,"duration_ms":90500,"status":"closed","released":["r"],"meta":null}"#;
     assert_eq!(
         book.ask(r#"{"op":"close_budget","budget_id":"b","key":"k","now":"1970-01-01T00:01:30.5Z"}"#),
         format!(r#""ok":{{"first_seq":4,"last_seq":5,"result":{report}}}"#)

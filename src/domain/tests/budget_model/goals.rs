@@ -106,6 +106,8 @@ impl BudgetModel {
         self.budget_mut(&id).limit = set.token_budget;
         let answer = self.with_new_limit(&goal, set, &old);
         match answer {
+            // The same limit again changes nothing.
+            Ok(()) if set.token_budget == old.limit => {}
             Ok(()) => self.rearm(&id),
             Err(_) => self.budget_mut(&id).limit = old.limit,
         }

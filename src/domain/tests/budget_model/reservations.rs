@@ -68,8 +68,6 @@ impl BudgetModel {
         self.reservation_mut(id).spend = Some(spend_id.clone());
         self.book(Entry {
             spend_id: Some(spend_id),
-            // It has happened, whatever the limits say by now.
-            incurred: true,
             late,
             reservation: Some(id.clone()),
             body: spend.spend_id.as_ref().map(|_| command.clone()),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::{Budget, State, evolve};
-use crate::event::{ChangeEvent, Fraction, GoalStatus, Payload};
+use crate::event::{ChangeEvent, Fraction, GoalStatus, Payload, decode_event, encode_event};
 use crate::ids::{BudgetId, ReservationId, SpendId};
 
 /// Folds the events one by one, and checks the state after each.
@@ -20,6 +20,7 @@ pub(super) fn check_at_every_seq(events: &[ChangeEvent], frames: &[usize]) {
             tally.check(&state);
             tally.check_admission(&state, &event.payload);
             check_told(&state, &event.payload);
+            check_line(event);
         }
         check_goals(&state);
         check_exhaustions(&before, &state, frame);
@@ -80,7 +81,9 @@ impl Tally {
                     self.fired.remove(&adjusted.budget_id);
                 }
             }
-            Payload::GoalBudgetSet(set) => drop(self.fired.remove(&set.goal_id.into())),
+            Payload::GoalBudgetSet(set) if set.previous != set.token_budget => {
+                self.fired.remove(&set.goal_id.into());
+            }
             _ => {}
         }
         let overage = match &event.payload {
@@ -161,6 +164,13 @@ impl Tally {
             assert_eq!(budget.crossed_thresholds(), fired, "thresholds of {}", budget.id);
         }
     }
+}
+
+/// An event is read as it was written.
+fn check_line(event: &ChangeEvent) {
+    let mut line = Vec::new();
+    encode_event(event, &mut line);
+    assert_eq!(decode_event(&line).as_ref(), Ok(event), "{}", String::from_utf8_lossy(&line));
 }
 
 /// The figures of an event are those of the state.

@@ -139,21 +139,31 @@ fn step(account: &mut Account, model: &mut BudgetModel, request: &Request, is_ve
 fn run(steps: &[Step]) -> Account {
     let mut account = Account::new();
     let mut model = BudgetModel::new(account.rules.default_limit);
-    for Step { wait, request, is_vetoed, max_events } in steps {
+    let mut given: Vec<Request> = Vec::new();
+    for Step { wait, request, is_vetoed, max_events, again } in steps {
         account.wait(*wait);
         while account.state.next_deadline().is_some_and(|at| at <= account.now) {
             let elapse = Command::Elapse(Elapse { max_events: *max_events }).into();
             step(&mut account, &mut model, &elapse, false);
         }
-        let mut request = request.clone();
+        let again = again.and_then(|back| given.iter().nth_back(back - 1));
+        let mut request = again.unwrap_or(request).clone();
         resolve(&mut request.command, &model);
         step(&mut account, &mut model, &request, *is_vetoed);
+        given.push(request);
     }
     account
 }
 
+/// More cases with `PROPTEST_CASES`.
+fn config() -> ProptestConfig {
+    let default = ProptestConfig::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { 120 };
+    ProptestConfig { cases, max_shrink_iters: 20_000, failure_persistence: None, ..default }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 120, max_shrink_iters: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     /// Answers and figures are the model's; the laws hold at every event; replay gives the same state and hash (law
     /// FOLD).
