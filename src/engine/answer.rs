@@ -62,10 +62,32 @@ pub enum CommandResult {
 impl CommandResult {
     /// The goal, if it was about one.
     pub fn into_goal(self) -> Option<Goal> {
-        match self {
-            CommandResult::Goal(goal) => Some(*goal),
-            _ => None,
-        }
+        if let CommandResult::Goal(goal) = self { Some(*goal) } else { None }
+    }
+
+    /// The budget, if it was about one that is not closed by it.
+    pub fn into_budget(self) -> Option<BudgetView> {
+        if let CommandResult::Budget(budget) = self { Some(*budget) } else { None }
+    }
+
+    /// The budget that was closed, if it was about one: the report of the closing.
+    pub fn into_closed(self) -> Option<Budget> {
+        if let CommandResult::Closed(budget) = self { Some(*budget) } else { None }
+    }
+
+    /// The spend, if it was about one.
+    pub fn into_spend(self) -> Option<SpendRecord> {
+        if let CommandResult::Spend(spend) = self { Some(*spend) } else { None }
+    }
+
+    /// The reservation, if it was about one.
+    pub fn into_reservation(self) -> Option<Reservation> {
+        if let CommandResult::Reservation(reservation) = self { Some(*reservation) } else { None }
+    }
+
+    /// The external meter, if it was about one.
+    pub fn into_meter(self) -> Option<Meter> {
+        if let CommandResult::Meter(meter) = self { Some(*meter) } else { None }
     }
 }
 

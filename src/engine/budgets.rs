@@ -14,7 +14,6 @@ use crate::domain::{
     NewBudget, NewReservation, ObserveMeter, RecordSpend, Rejection, RejectionKind, Release, Request,
     Reservation, ResetMeter, ReverseSpend, SetProgress, Settle, Spend, SpendRecord, Ttl, check,
 };
-use crate::error::{Error, ErrorKind};
 use crate::ids::{BudgetId, ReservationId};
 
 impl Engine {
@@ -204,6 +203,8 @@ impl Engine {
                 risk.assess(RiskCase { actor, session_id, ..case }).await
             }
         };
+        // Admission fails closed: a state that nothing can be admitted to any more allows nothing.
+        self.shared().inbox.check_open()?;
         let view = self.elapsed_view().await;
         Ok(check(&view, budget_id, amount, veto.as_ref())?)
     }
@@ -256,42 +257,44 @@ impl From<CheckError> for CommandError {
 }
 
 /// What a command was about has been forgotten since: it is the retry of an old one.
-fn not_remembered(what: &str) -> CommandError {
-    let message = format!("the command was done before, and the {what} that it was about is not remembered");
-    Error::new(ErrorKind::InvalidArgument, message).into()
+pub(super) fn forgotten(what: &str, first_seq: Option<u64>) -> CommandError {
+    let done = first_seq.map_or_else(String::new, |seq| format!(" at seq {seq}"));
+    let message =
+        format!("the command was done before{done}; the {what} that it was about is no longer remembered");
+    Rejection { kind: RejectionKind::Forgotten, message, max: None, goal: None }.into()
 }
 
 pub(super) fn budget_of(receipt: Receipt) -> Result<BudgetView, CommandError> {
     match receipt.result {
         CommandResult::Budget(budget) => Ok(*budget),
-        _ => Err(not_remembered("budget")),
+        _ => Err(forgotten("budget", receipt.first_seq)),
     }
 }
 
 pub(super) fn closed_of(receipt: Receipt) -> Result<Budget, CommandError> {
     match receipt.result {
         CommandResult::Closed(budget) => Ok(*budget),
-        _ => Err(not_remembered("budget")),
+        _ => Err(forgotten("budget", receipt.first_seq)),
     }
 }
 
 pub(super) fn spend_of(receipt: Receipt) -> Result<SpendRecord, CommandError> {
     match receipt.result {
         CommandResult::Spend(spend) => Ok(*spend),
-        _ => Err(not_remembered("spend")),
+        _ => Err(forgotten("spend", receipt.first_seq)),
     }
 }
 
 pub(super) fn reservation_of(receipt: Receipt) -> Result<Reservation, CommandError> {
     match receipt.result {
         CommandResult::Reservation(reservation) => Ok(*reservation),
-        _ => Err(not_remembered("reservation")),
+        _ => Err(forgotten("reservation", receipt.first_seq)),
     }
 }
 
 pub(super) fn meter_of(receipt: Receipt) -> Result<Meter, CommandError> {
     match receipt.result {
         CommandResult::Meter(meter) => Ok(*meter),
-        _ => Err(not_remembered("meter")),
+        _ => Err(forgotten("meter", receipt.first_seq)),
     }
 }

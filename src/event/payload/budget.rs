@@ -74,6 +74,34 @@ pub struct Window {
     pub tz: Option<Arc<str>>,
 }
 
+impl Window {
+    /// Windows of that kind: `hour`, `day`, `week`, `month`, or an ISO 8601 duration (`PT6H`, `P14D`), by the calendar
+    /// of UTC. What is none is rejected by the command that it is given to.
+    ///
+    /// ```
+    /// use tallybook::Window;
+    /// let window = Window::every("month").tz("Europe/Berlin");
+    /// # let _ = window;
+    /// ```
+    pub fn every(every: impl Into<Arc<str>>) -> Window {
+        Window { every: every.into(), anchor: None, tz: None }
+    }
+
+    /// One of which starts then.
+    #[must_use]
+    pub fn anchor(mut self, anchor: Timestamp) -> Window {
+        self.anchor = Some(anchor);
+        self
+    }
+
+    /// By the calendar of that IANA time zone.
+    #[must_use]
+    pub fn tz(mut self, tz: impl Into<Arc<str>>) -> Window {
+        self.tz = Some(tz.into());
+        self
+    }
+}
+
 /// One window: from its start on, up to and without its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
