@@ -17,10 +17,29 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A goal's tokens are a budget; budgets of money, or of anything else that is counted, are made by name:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?; let dir = dir.path();
+//! use tallybook::{Blocking, CommandError, NewBudget, RefusalKind, Spend, Ttl};
+//!
+//! let engine = Blocking::open(dir)?;
+//! engine.allocate(NewBudget::new("task-7").unit("usd-micro").limit(400_000))?;
+//! let hold = engine.reserve("task-7", 250_000, Ttl::secs(60))?; // given back if it is dropped
+//! hold.settle(Spend::of(241_500).tool("web.search"))?; // the rest returns
+//! match engine.record_spend("task-7", Spend::of(200_000)) {
+//!     Err(CommandError::Refused(refusal)) => assert_eq!(refusal.kind, RefusalKind::BudgetExceeded),
+//!     other => unreachable!("{other:?}"),
+//! }
+//! # Ok(()) }
+//! ```
+//!
 //! A command has one of four outcomes. It is **done**: its events are durable, numbered, published and fed. It is
-//! **refused** ([`Refusal`]) by a limit, and the refusal is an event of its own. It is **rejected** ([`Rejection`]):
-//! it makes no sense as it is, and nothing was written. Or the engine **could not** carry it out ([`Error`]), and the
-//! error's [kind](ErrorKind) says what to do next.
+//! **refused** ([`Refusal`]) by a limit, a status, an authority or a risk, and the refusal is an event of its own,
+//! unless it is [one of too many alike](Refusal::suppressed). It is **rejected** ([`Rejection`]): it makes no sense as
+//! it is, and nothing was written. Or the engine **could not** carry it out ([`Error`]), and the error's
+//! [kind](ErrorKind) says what to do next.
 //!
 //! | to | use |
 //! | --- | --- |
@@ -28,11 +47,15 @@
 //! | read the state, consistent at one `seq` | [`Engine::view`], [`View`] |
 //! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`Cursor`] |
 //! | account turns of an agent | [`Engine::begin_turn`], [`TurnHandle`], [`Engine::account_turn`] |
+//! | spend, or set aside and settle | [`Engine::record_spend`], [`Engine::reserve`], [`Hold`] |
+//! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
+//! | be called back for alerts | [`Options::on_alert`], [`Alert`] |
+//! | veto spends and reservations | [`Options::risk_assessor`], [`RiskAssessor`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
 //! With `default-features = false` there is only the library, without the command line. The feature `test-util` adds
-//! what tests of a host need: seeded randomness, an engine without a thread, and a simulated disk.
+//! what tests of a host need: an engine in memory, seeded randomness, an engine without a thread, and a simulated disk.
 
 pub mod adapter;
 pub mod clock;

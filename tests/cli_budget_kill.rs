@@ -170,7 +170,13 @@ fn expect_within_limits(state: &Value) {
 }
 
 /// One life of a writer, ended by SIGKILL; the answers that it gave.
-fn live_and_die(book: &Book, flags: &[&str], begin: u64, dice: &mut Dice) -> Vec<String> {
+fn live_and_die(
+    book: &Book,
+    flags: &[&str],
+    command: fn(u64) -> String,
+    begin: u64,
+    dice: &mut Dice,
+) -> Vec<String> {
     let mut writer = book.writer(flags);
     let mut input = writer.take_input();
     let feeder = std::thread::spawn(move || {
@@ -218,7 +224,7 @@ fn kill_and_continue(rounds: std::ops::Range<u64>, dice: &mut Dice) {
         }
         // What was under way is given again: whether it was carried out is not known.
         let begin = witness.answered;
-        let answers = live_and_die(&book, &flags, begin, dice);
+        let answers = live_and_die(&book, &flags, command, begin, dice);
         println!("round {round}: {flags:?}, {} answers from command {begin} on", answers.len());
         witness.note(&answers);
         witness.check(&book);
@@ -231,4 +237,53 @@ fn kill_and_continue(rounds: std::ops::Range<u64>, dice: &mut Dice) {
     witness.check(&book);
     assert!(!witness.granted.is_empty() && witness.refused > 0, "only a part fits in");
     assert_eq!(book.verify()["clean"], true);
+}
+
+/// Commands on budgets with windows of a second, holds that live for milliseconds among them.
+fn passing(number: u64) -> String {
+    let budget = ["hasty", "hasty", "steady"][usize::try_from(number % 3).unwrap()];
+    match number % 5 {
+        0 => reserve(budget, 5, &format!("h-{number}"), &format!(r#","ttl_ms":{}"#, 1 + number % 40)),
+        1 => spend(budget, 1, &format!(r#","spend_id":"s-{number}""#)),
+        2 => reserve(budget, 2, &format!("h-{number}"), ""),
+        3 => settle(&format!("h-{}", number - 1), 1, ""),
+        // In time, or late.
+        _ => settle(&format!("h-{}", number - 4), 4, ""),
+    }
+}
+
+/// Expiries and rolls are events like others: a kill in their midst loses none, and doubles none.
+#[test]
+fn time_that_passes_while_the_process_is_killed() {
+    let seed =
+        from_environment("TALLYBOOK_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
+    println!("TALLYBOOK_SEED={seed} cargo test --test cli_budget_kill");
+    let mut dice = Dice(seed);
+    let book = Book::new();
+    let window = |every: &str| format!(r#","parent":"steady","window":{{"every":"{every}"}}"#);
+    book.apply(&[], &[allocate("steady", 1 << 100, ""), allocate("hasty", 1 << 90, &window("PT1S"))]);
+    let mut answered = 0;
+    for round in 0..8 {
+        let flags = ["--window", ["1", "64"][usize::try_from(dice.below(2)).unwrap()]];
+        let answers = live_and_die(&book, &flags, passing, answered, &mut dice);
+        println!("round {round}: {flags:?}, {} answers from command {answered} on", answers.len());
+        for line in &answers {
+            assert!(parse(line)["ok"].is_object(), "{line}");
+        }
+        answered += answers.len() as u64;
+        expect_conserved(&book);
+    }
+    let last: Vec<String> = (0..answered).map(passing).collect();
+    let before = book.head();
+    for (answer, line) in book.apply(&["--window", "256"], &last).iter().zip(&last) {
+        assert_eq!(answer["ok"]["retried"], true, "{line}: {answer}");
+    }
+    let state = expect_conserved(&book);
+    let waiting =
+        state["reservations"].as_array().unwrap().iter().filter(|hold| !hold["expires_at"].is_null());
+    let expired = book.events(&["--kind", "reservation_expired"]);
+    let ids: std::collections::BTreeSet<&str> =
+        expired.iter().map(|event| event["data"]["reservation_id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), expired.len(), "none expires twice");
+    println!("{} expired, {} wait, from {}", expired.len(), waiting.count(), before["seq"]);
 }

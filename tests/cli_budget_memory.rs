@@ -54,6 +54,26 @@ fn entries_that_memory_forgot_are_read_from_the_journal() {
 }
 
 #[test]
+fn the_rate_of_a_whole_life_needs_no_entries() {
+    let mut bank = Bank::open_with(&["--key-window", "1h"]);
+    bank.ok(&allocate("team", 10_000, ""));
+    bank.ok(&spend("team", 600, ""));
+    bank.at("2026-01-05T12:00:00Z");
+    bank.ok(&spend("team", 60, ""));
+    let mut rate = |span: &str| bank.ok(&format!(r#"{{"op":"burn_rate","budget_id":"team"{span}}}"#));
+    let life = rate("");
+    expect_fields(&life, &json!({"per_minute": "3", "amount": "660", "span_ms": 10_800_000}));
+    for span in [10_800_000, 86_400_000] {
+        assert_eq!(rate(&format!(r#","span_ms":{span}"#)), life, "a span that is as long as its life");
+    }
+    // What is forgotten is left out of a shorter span, and the span says so.
+    let short = rate(r#","span_ms":9000000"#);
+    assert_eq!(short["amount"], "60");
+    assert!(short["span_ms"].as_u64().unwrap() <= 9_000_000, "{short}");
+    bank.finish();
+}
+
+#[test]
 fn an_alert_of_a_turn_with_two_charges_comes_once() {
     let mut bank = Bank::open();
     bank.ok(&allocate("money", 100, ""));

@@ -50,7 +50,7 @@ fn a_turn_may_carry_charges_and_all_is_one_step() {
         ["turn_recorded", "spend_recorded", "spend_recorded", "spend_recorded", "threshold_crossed"];
     assert_eq!(kinds(&frame), expected);
     for charged in &frame[1..4] {
-        expect_data(&charged, &json!({"goal_id": A, "incurred": true, "late": false}));
+        expect_data(charged, &json!({"goal_id": A, "incurred": true, "late": false}));
     }
     assert_eq!(data(&frame, "spend_recorded", "budget_id"), ["money", "calls", "money"]);
     bank.expect("money", 65, 0, 35);

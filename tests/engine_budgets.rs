@@ -252,6 +252,13 @@ fn an_id_that_was_forgotten_and_given_again_is_another_spend() {
         }
     }
     assert_eq!(listed(&engine, &SpendQuery::default()), [(40, 0), (30, 5), (20, 0), (10, 0)]);
+    engine.allocate(NewBudget::new("b").limit(1_000)).unwrap();
+    engine.record_spend("b", Spend::of(50).id("x")).unwrap();
+    engine.reverse_spend(ReverseSpend::part("x", 6)).unwrap();
+    engine.record_spend("b", Spend::of(60)).unwrap();
+    let of = |budget: &str| SpendQuery { budget_id: Some(budget.into()), ..SpendQuery::default() };
+    assert_eq!(listed(&engine, &of("a")), [(40, 0), (30, 5), (20, 0), (10, 0)], "none of the other budget's");
+    assert_eq!(listed(&engine, &of("b")), [(60, 0), (50, 6)]);
 }
 
 // ---- turns that are added up --------------------------------------------------------------------------------------

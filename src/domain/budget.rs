@@ -43,11 +43,11 @@ pub struct Budget {
     pub overage_total: u128,
     /// How many of the thresholds, from the lowest on, have been crossed.
     pub crossed: usize,
-    /// How many spends were booked here; not those of budgets below.
+    /// How many spends were booked here; neither those of budgets below, nor the tokens of turns.
     pub entry_count: u64,
-    /// How much of the work behind it is done.
+    /// How much of the work behind it is done; `None`: nobody has said.
     pub progress: Option<Fraction>,
-    /// Who may widen it; `None`: everyone.
+    /// Who may widen it; `None`: everyone, empty: nobody.
     pub widen_by: Option<Arc<[Arc<str>]>>,
     /// How it was closed; `None` while it is not.
     pub closing: Option<Arc<Closing>>,
@@ -77,9 +77,9 @@ pub struct Closing {
 /// What a budget is open for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BudgetStatus {
-    /// Something is left, or there is no limit.
+    /// What is spent has not reached the limit, or there is none. What is set aside may leave nothing of it.
     Active,
-    /// The limit is reached.
+    /// What is spent has reached the limit, a hard one or a soft one.
     Exhausted,
     /// Closed, for good.
     Closed,
@@ -136,7 +136,8 @@ impl Budget {
         }
     }
 
-    /// What is spent and reserved beyond the limit.
+    /// What is spent and reserved beyond the limit. Events, alerts and [`overage_total`](Self::overage_total) count
+    /// what is spent only.
     pub fn overage(&self) -> u128 {
         overage(self.terms.limit, self.spent.saturating_add(self.reserved))
     }

@@ -13,7 +13,7 @@ use crate::ids::BudgetId;
 pub struct BurnRate {
     /// How much: what was booked at the budget or below it, without what was taken back.
     pub amount: u128,
-    /// In how much time.
+    /// In how much time: less than was asked about where the budget is younger, or not so much is remembered.
     pub elapsed: Duration,
 }
 
@@ -36,16 +36,17 @@ impl State {
     /// How fast a budget is spent, here and below: since its making, or since then if a time is given. `None`: there
     /// is no such budget.
     ///
-    /// A time before the budget's making, or before what is [remembered](State::remembered_since), gives the rate
-    /// since that moment. What was taken back counts when it was taken back; never below 0.
+    /// A time before the budget's making gives the rate since that moment, which is exact whatever was forgotten; one
+    /// before what is [remembered](State::remembered_since) gives the rate since then. What was taken back counts when
+    /// it was taken back; never below 0.
     pub fn burn(&self, id: &BudgetId, since: Option<Timestamp>, now: Timestamp) -> Option<BurnRate> {
         let budget = self.budget(id)?;
-        let Some(since) = since else {
+        let Some(since) = since.filter(|since| *since > budget.created_at) else {
             let elapsed = now.saturating_since(budget.created_at);
             return Some(BurnRate { amount: budget.spent_total, elapsed });
         };
         let forgotten = self.bookings.forgotten_through();
-        let since = since.max(budget.created_at).max(forgotten.unwrap_or(Timestamp::MIN));
+        let since = since.max(forgotten.unwrap_or(Timestamp::MIN));
         let (mut spent, mut taken_back) = (0_u128, 0_u128);
         let mut is_below = BTreeMap::new();
         // Of the very moment of what was forgotten, others may be remembered.

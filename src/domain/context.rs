@@ -31,7 +31,8 @@ pub struct Rules {
     pub forbidden_text: Arc<str>,
     /// The limit of a new budget that is not told any; `None`: it has to be told.
     pub default_limit: Option<u128>,
-    /// How long a reservation lives that is not told.
+    /// How long a reservation lives that is not told; [`Ttl::NEVER`] unless set, so that one whose host dies is left
+    /// behind.
     pub default_ttl: Ttl,
 }
 

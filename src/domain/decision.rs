@@ -50,9 +50,10 @@ pub enum Outcome {
 pub struct Refusal {
     /// Why.
     pub kind: RefusalKind,
-    /// Where it stands in the journal; `None` if it was suppressed.
+    /// Where it stands in the journal; `None` if it was suppressed, or is the answer to a check.
     pub seq: Option<u64>,
-    /// Whether it has no event of its own, being one of too many alike.
+    /// Whether it has no event of its own, being one of [too many](crate::domain::REFUSALS_PER_MINUTE) alike. It leaves
+    /// the key of its command unused.
     pub suppressed: bool,
     /// The budget that blocked.
     pub budget_id: BudgetId,
@@ -62,7 +63,8 @@ pub struct Refusal {
     pub spent: u128,
     /// What is reserved of it.
     pub reserved: u128,
-    /// What the command asked for.
+    /// What the command asked for: an amount to spend or to set aside, the amount of the reservation, or the limit that
+    /// the budget would have; 0 where it is none of these.
     pub amount: u128,
     /// The reservation that the command was about.
     pub reservation_id: Option<ReservationId>,
@@ -115,19 +117,21 @@ impl Rejection {
 pub enum RejectionKind {
     /// A value is out of bounds, or two do not go together.
     Invalid,
-    /// There is no such goal or budget.
+    /// There is no such goal, budget, spend or reservation, or it is not remembered any more.
     NotFound,
-    /// There is such a goal already.
+    /// There is such a goal, budget or reservation already.
     Exists,
-    /// The key was used for another command.
+    /// The key or the spend id was used for another command, the reservation was settled otherwise, or the meter is of
+    /// another kind or bound otherwise.
     Conflict,
     /// The goal has another revision than expected.
     Stale,
-    /// The goal's status, or that of one above it, does not allow it.
+    /// The goal's status, or that of one above it, does not allow it; or the budget has open ones below it.
     InvalidTransition,
-    /// The key is older than the window in which keys are remembered: whether it was used cannot be told.
+    /// The key, or the id that the caller gave to a spend or a reservation, is older than the window in which they are
+    /// remembered: whether it was used cannot be told. Only UUIDs of version 7 tell their age.
     KeyExpired,
-    /// The goal was forgotten.
+    /// The goal was forgotten. This version forgets none.
     Forgotten,
 }
 

@@ -11,8 +11,12 @@ use crate::domain::leaf::Leaf;
 use crate::domain::{Remembered, RememberedOutcome};
 
 /// The window in which idempotency keys are remembered. Outside it a key is forgotten, by the time and number of the
-/// events, not by the clock. The same window, each counted for itself, holds for bookings (and the spends that they
-/// are), and for reservations that have ended.
+/// events, not by the clock; a retry is then a new command, unless the key is a UUID of version 7, which tells its age:
+/// that is rejected as [`KeyExpired`](crate::RejectionKind::KeyExpired).
+///
+/// The same window, each counted for itself, holds for bookings (spends, turns and reversals), and for reservations
+/// that have ended. So it also bounds how long a spend can be reversed, an ended reservation settled, and how far back
+/// a burn rate looks. It outlives restarts and the close of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyWindow {
     /// Keys older than this are forgotten, in milliseconds; at least 1.

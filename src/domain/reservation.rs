@@ -20,7 +20,7 @@ pub struct Reservation {
     pub owner: Option<Arc<str>>,
     /// What became of it.
     pub status: ReservationStatus,
-    /// When it is given back by itself; `None`: never.
+    /// When it is given back by itself, unless its outcome is unknown; `None`: never.
     pub expires_at: Option<Timestamp>,
     /// When it was made.
     pub created_at: Timestamp,

@@ -23,7 +23,8 @@ pub struct SpendRecord {
     /// Whether no limit was asked, because it had happened already. A settlement is not: its limit was asked when it was
     /// reserved.
     pub incurred: bool,
-    /// Whether it came after the budget's close, or after its reservation or its goal had ended.
+    /// Whether it came after the budget's close, after the end of its reservation, or on a turn of a goal that was not
+    /// active.
     pub late: bool,
     /// What of it passed the limit of each budget on the path, from the budget's own upwards.
     pub overage: Vec<Charge>,

@@ -44,7 +44,7 @@ pub enum AlertKind {
         limit: u128,
         /// What is spent.
         spent: u128,
-        /// What of it passed the limit.
+        /// What of that is beyond the limit.
         overage: u128,
         /// Whether the limit is a hard one: then every goal below is paused.
         hard: bool,

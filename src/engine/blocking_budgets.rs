@@ -23,7 +23,8 @@ impl Blocking {
         budget_of(self.execute(budget)?)
     }
 
-    /// Changes the limit, the thresholds or the window of a budget.
+    /// Changes the limit, its hardness, the thresholds or the window of a budget. See
+    /// [`Engine::adjust_budget`](super::Engine::adjust_budget).
     ///
     /// # Errors
     /// See [`Engine::adjust_budget`](super::Engine::adjust_budget).

@@ -14,7 +14,6 @@ use crate::domain::{
     NewBudget, NewReservation, ObserveMeter, RecordSpend, Rejection, RejectionKind, Release, Request,
     Reservation, ResetMeter, ReverseSpend, SetProgress, Settle, Spend, SpendRecord, Ttl, check,
 };
-use crate::error::{Error, ErrorKind};
 use crate::ids::{BudgetId, ReservationId};
 
 impl Engine {
@@ -22,31 +21,36 @@ impl Engine {
     ///
     /// # Errors
     /// See [`CommandError`]. Rejected as `Exists` when there is one of that id, as `Invalid` without a limit where the
-    /// engine has no [default](crate::Rules::default_limit), or under a parent of another unit.
+    /// engine has no [default](crate::Rules::default_limit), with a window that makes no sense, or under a parent of
+    /// another unit, as `NotFound` without its parent; refused as `budget_closed` under one that is closed.
     pub async fn allocate(&self, budget: NewBudget) -> Result<BudgetView, CommandError> {
         budget_of(self.execute(budget).await?)
     }
 
-    /// Changes the limit, the thresholds or the window of a budget. On behalf of an actor: [`execute`](Self::execute) a
-    /// [`Request`] that names it.
+    /// Changes the limit, its hardness, the thresholds or the window of a budget; what is spent and reserved stays. On
+    /// behalf of an actor: [`execute`](Self::execute) a [`Request`] that names it.
+    ///
+    /// A limit that is raised or removed clears exhausted, but resumes no goal; one that is lowered to what is spent
+    /// exhausts at once. Of a goal's budget, limit, hardness and thresholds can be changed here, too.
     ///
     /// # Errors
-    /// See [`CommandError`]. Refused as `forbidden` when it widens a budget that names who may, and this caller is not
-    /// named; as `budget_closed` when it is closed.
+    /// See [`CommandError`]. Refused as `forbidden` when it widens a budget that names who may: this method names no
+    /// actor, so it is never one of them; as `budget_closed` when it is closed.
     pub async fn adjust_budget(&self, adjust: AdjustBudget) -> Result<BudgetView, CommandError> {
         budget_of(self.execute(adjust).await?)
     }
 
-    /// Sets the progress of the work behind a budget.
+    /// Sets the progress of the work behind a budget. It is shown, and decides nothing.
     ///
     /// # Errors
-    /// See [`CommandError`].
+    /// See [`CommandError`]. Refused as `budget_closed` when the budget is closed.
     pub async fn set_progress(&self, set: SetProgress) -> Result<BudgetView, CommandError> {
         budget_of(self.execute(set).await?)
     }
 
-    /// Closes a budget, for good, and releases what is reserved of it. The answer is the report: the figures at the
-    /// end, and in [`Budget::closing`] when, and what was released.
+    /// Closes a budget, for good, and releases what is reserved of it, reservations of unknown outcome included. The
+    /// answer is the report: the figures at the end, and in [`Budget::closing`] when, and what was released. The budget
+    /// of a goal is closed by the goal's end only.
     ///
     /// # Errors
     /// See [`CommandError`]. Rejected as `InvalidTransition` while there are open budgets below it, unless they are to
@@ -55,11 +59,15 @@ impl Engine {
         closed_of(self.execute(close).await?)
     }
 
-    /// Spends of a budget, if every hard limit on the path to the root allows it.
+    /// Spends of a budget, if every hard limit on the path to the root allows it. A soft limit that is spent beyond is
+    /// named in [`SpendRecord::overage`].
+    ///
+    /// When the answer may get lost, give the spend an [id](Spend::id): asked again with it, it is booked once.
     ///
     /// # Errors
-    /// See [`CommandError`]. Refused as `budget_exceeded` with the figures of the nearest budget that does not allow it,
-    /// as `budget_closed`, or as `risk` by the [risk assessor](super::Options::risk_assessor).
+    /// See [`CommandError`]. Refused as `budget_exceeded` with the figures of the nearest budget that does not allow
+    /// it, as `budget_closed`, or as `risk` by the [risk assessor](super::Options::risk_assessor). Rejected as
+    /// `NotFound` when there is no such budget, as `Invalid` when the amount is 0 or a sum would pass 2^128 − 1.
     pub async fn record_spend(
         &self,
         budget_id: impl Into<BudgetId>,
@@ -68,10 +76,11 @@ impl Engine {
         spend_of(self.execute(RecordSpend::new(budget_id, spend)).await?)
     }
 
-    /// Books on a budget what was spent already, whatever the limits.
+    /// Books on a budget what was spent already, whatever the limits and the risk assessor; after the budget's close as
+    /// late.
     ///
     /// # Errors
-    /// See [`CommandError`].
+    /// See [`CommandError`]. Rejected as [`record_spend`](Self::record_spend) is; never refused.
     pub async fn record_incurred(
         &self,
         budget_id: impl Into<BudgetId>,
@@ -81,7 +90,7 @@ impl Engine {
     }
 
     /// Sets an amount aside, if every hard limit on the path to the root allows it. It is released when the [`Hold`] is
-    /// dropped.
+    /// dropped, and expires when its time to live is over, also if the process was killed meanwhile.
     ///
     /// # Errors
     /// See [`record_spend`](Self::record_spend).
@@ -108,7 +117,9 @@ impl Engine {
     /// Settles a reservation by its id with what was really spent; late if it has ended before.
     ///
     /// # Errors
-    /// See [`CommandError`]. Rejected as `Conflict` when it was settled with another amount.
+    /// See [`CommandError`]. Rejected as `Conflict` when it was settled with another amount or spend id, as `NotFound`
+    /// when it ended so long ago that it is not remembered: what was spent then is booked by
+    /// [`record_incurred`](Self::record_incurred).
     pub async fn settle(&self, settle: Settle) -> Result<SpendRecord, CommandError> {
         spend_of(self.execute(settle).await?)
     }
@@ -145,11 +156,12 @@ impl Engine {
         spend_of(self.execute(reverse).await?)
     }
 
-    /// Reads an external meter, and books what it measured on the budget that it is bound to.
+    /// Reads an external meter, and books what it measured on the budget that it is bound to, whatever the limits.
     ///
     /// # Errors
-    /// See [`CommandError`]. Rejected as `Invalid` when a total is less than before, as `Conflict` when the meter was of
-    /// another kind or budget.
+    /// See [`CommandError`]. Rejected as `Invalid` when a total is less than before (if the meter began anew,
+    /// [reset](Self::reset_meter) it), as `Conflict` when the meter was of another kind or budget, as `NotFound` when
+    /// there is no such budget.
     pub async fn observe_meter(&self, observe: ObserveMeter) -> Result<Meter, CommandError> {
         meter_of(self.execute(observe).await?)
     }
@@ -191,11 +203,14 @@ impl Engine {
                 risk.assess(RiskCase { actor, session_id, ..case }).await
             }
         };
+        // Admission fails closed: a state that nothing can be admitted to any more allows nothing.
+        self.shared().inbox.check_open()?;
         let view = self.elapsed_view().await;
         Ok(check(&view, budget_id, amount, veto.as_ref())?)
     }
 
-    /// How fast a budget is spent: over its life, or over the last `span` of it as far as that is remembered.
+    /// How fast a budget is spent: over its life, or over the last `span` of it as far as that is remembered (as long
+    /// as [keys](crate::KeyWindow) are). [`BurnRate::elapsed`] says what time it is over.
     ///
     /// # Errors
     /// Rejected as `NotFound` when there is no such budget.
@@ -242,42 +257,44 @@ impl From<CheckError> for CommandError {
 }
 
 /// What a command was about has been forgotten since: it is the retry of an old one.
-fn not_remembered(what: &str) -> CommandError {
-    let message = format!("the command was done before, and the {what} that it was about is not remembered");
-    Error::new(ErrorKind::InvalidArgument, message).into()
+pub(super) fn forgotten(what: &str, first_seq: Option<u64>) -> CommandError {
+    let done = first_seq.map_or_else(String::new, |seq| format!(" at seq {seq}"));
+    let message =
+        format!("the command was done before{done}; the {what} that it was about is no longer remembered");
+    Rejection { kind: RejectionKind::Forgotten, message, max: None, goal: None }.into()
 }
 
 pub(super) fn budget_of(receipt: Receipt) -> Result<BudgetView, CommandError> {
     match receipt.result {
         CommandResult::Budget(budget) => Ok(*budget),
-        _ => Err(not_remembered("budget")),
+        _ => Err(forgotten("budget", receipt.first_seq)),
     }
 }
 
 pub(super) fn closed_of(receipt: Receipt) -> Result<Budget, CommandError> {
     match receipt.result {
         CommandResult::Closed(budget) => Ok(*budget),
-        _ => Err(not_remembered("budget")),
+        _ => Err(forgotten("budget", receipt.first_seq)),
     }
 }
 
 pub(super) fn spend_of(receipt: Receipt) -> Result<SpendRecord, CommandError> {
     match receipt.result {
         CommandResult::Spend(spend) => Ok(*spend),
-        _ => Err(not_remembered("spend")),
+        _ => Err(forgotten("spend", receipt.first_seq)),
     }
 }
 
 pub(super) fn reservation_of(receipt: Receipt) -> Result<Reservation, CommandError> {
     match receipt.result {
         CommandResult::Reservation(reservation) => Ok(*reservation),
-        _ => Err(not_remembered("reservation")),
+        _ => Err(forgotten("reservation", receipt.first_seq)),
     }
 }
 
 pub(super) fn meter_of(receipt: Receipt) -> Result<Meter, CommandError> {
     match receipt.result {
         CommandResult::Meter(meter) => Ok(*meter),
-        _ => Err(not_remembered("meter")),
+        _ => Err(forgotten("meter", receipt.first_seq)),
     }
 }

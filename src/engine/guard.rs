@@ -14,7 +14,9 @@ use crate::ids::BudgetId;
 /// What a [`BudgetGuard`] gives.
 pub type GuardFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, CommandError>> + Send + 'a>>;
 
-/// A budget that can be handed to a tool as an object: it can spend of it within its limits, and do nothing else.
+/// A budget that can be handed to a tool as an object: it can check, spend and reserve within the limits, settle what
+/// it reserved, and do nothing else. It can neither widen, reverse nor close. What it settles beyond a reservation is
+/// booked all the same, and is overage where it passes a limit.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> { pollster::block_on(async {
@@ -50,7 +52,8 @@ pub trait BudgetGuard: fmt::Debug + Send + Sync {
     fn reserve(&self, amount: u128, ttl: Ttl) -> GuardFuture<'_, Hold>;
 }
 
-/// A budget of an engine as a [`BudgetGuard`], with who asks: an actor and a session that a tool cannot change.
+/// A budget of an engine as a [`BudgetGuard`], with who asks: an actor and a session that a tool cannot change. What
+/// ends a [`Hold`] that it gave is journaled without them.
 #[derive(Debug, Clone)]
 pub struct EngineGuard {
     engine: Engine,

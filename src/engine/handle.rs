@@ -187,7 +187,8 @@ impl Engine {
     // ---- reads ----------------------------------------------------------------------------------------------
 
     /// The published state, consistent at one `seq`. It includes every command whose answer was received before.
-    /// Never waits, touches no disk.
+    /// Never waits, touches no disk. What is due by the clock (an expiry, a new window) is in it once the writer has
+    /// journaled that; [`settled_view`](Self::settled_view) waits for it.
     pub fn view(&self) -> View {
         self.shared().view()
     }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::answer::CommandError;
+use super::budgets::{reservation_of, spend_of};
 use super::handle::Engine;
 use super::shared::Shared;
-use crate::domain::{Reservation, ReservationStatus, Settle, Spend, SpendRecord};
+use crate::domain::{
+    MarkUnknown, Release, Request, Reservation, ReservationStatus, Settle, Spend, SpendRecord,
+};
 use crate::error::ErrorKind;
 use crate::event::RefusalKind;
 use crate::ids::ReservationId;
@@ -37,18 +40,34 @@ use crate::ids::ReservationId;
 /// reservation as it is: it may be settled already. What was really spent can still be settled by the
 /// [id](Self::id) after a release, as late.
 ///
+/// Settling, releasing and marking carry the actor and the session of the reserving; the release of a dropped hold, which
+/// nobody asked for, carries none.
+///
 /// A future of [`Engine::reserve`] that is dropped before it has given its guard releases what it reserved, too.
+///
+/// **When the process dies** nothing is dropped: the reservation stays until its time to live is over, or for ever with
+/// [`Ttl::NEVER`](crate::Ttl::NEVER). After a restart it is found by
+/// [`State::list_reservations`](crate::State::list_reservations), by its owner say, and ended by its id; asking for it
+/// again with the same key or reservation id gives its guard again.
 #[derive(Debug)]
 #[must_use = "a hold that is dropped is released"]
 pub struct Hold {
     claim: Claim,
+    by: OnBehalf,
     engine: LightHandle,
 }
 
+/// Who reserved, and in which session: whoever ends the reservation by its hold does so on their behalf.
+#[derive(Debug)]
+pub(super) struct OnBehalf {
+    pub(super) actor: Option<Arc<str>>,
+    pub(super) session_id: Option<Arc<str>>,
+}
+
 impl Hold {
-    pub(super) fn new(engine: Engine, claim: Claim) -> Hold {
+    pub(super) fn new(engine: Engine, by: OnBehalf, claim: Claim) -> Hold {
         claim.arm();
-        Hold { claim, engine: LightHandle(Some(engine)) }
+        Hold { claim, by, engine: LightHandle(Some(engine)) }
     }
 
     /// The reservation's id.
@@ -66,13 +85,13 @@ impl Hold {
         &self.claim.reservation
     }
 
-    /// Books what was really spent, which may be less than was set aside, or more; the reservation ends by it.
+    /// Books what was really spent, which may be less than was set aside, or more, whatever the limits; the reservation
+    /// ends by it. If it has ended before (expired, say), it is booked as late.
     ///
     /// # Errors
     /// See [`CommandError`], and the section on errors [above](Hold).
     pub async fn settle(&self, spend: Spend) -> Result<SpendRecord, CommandError> {
-        let settle = Settle { reservation_id: self.id().clone(), spend };
-        self.ended(self.engine.settle(settle).await)
+        self.ended(self.engine.execute(self.settling(spend)).await.and_then(spend_of))
     }
 
     /// Gives the reservation back, and answers once that is durable.
@@ -80,7 +99,7 @@ impl Hold {
     /// # Errors
     /// See [`CommandError`]. Refused as `reservation_gone` when it has ended before.
     pub async fn release(&self) -> Result<Reservation, CommandError> {
-        self.ended(self.engine.release(self.id()).await)
+        self.ended(self.engine.execute(self.releasing()).await.and_then(reservation_of))
     }
 
     /// Marks its outcome as unknown: it outlives its time to live, until it is settled or released by its id.
@@ -88,7 +107,7 @@ impl Hold {
     /// # Errors
     /// See [`CommandError`]. Refused as `reservation_gone` when it has ended before.
     pub async fn mark_unknown(&self) -> Result<Reservation, CommandError> {
-        self.ended(self.engine.mark_unknown(self.id()).await)
+        self.ended(self.engine.execute(self.marking_unknown()).await.and_then(reservation_of))
     }
 
     /// Keeps the reservation without the guard: it is to be settled or released by its id, or expires.
@@ -97,12 +116,29 @@ impl Hold {
         self.id().clone()
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    fn engine(&self) -> &Engine {
         &self.engine
     }
 
+    fn settling(&self, spend: Spend) -> Request {
+        self.request(Settle { reservation_id: self.id().clone(), spend })
+    }
+
+    fn releasing(&self) -> Request {
+        self.request(Release { reservation_id: self.id().clone() })
+    }
+
+    fn marking_unknown(&self) -> Request {
+        self.request(MarkUnknown { reservation_id: self.id().clone() })
+    }
+
+    fn request(&self, command: impl Into<Request>) -> Request {
+        let OnBehalf { actor, session_id } = &self.by;
+        Request { actor: actor.clone(), session_id: session_id.clone(), ..command.into() }
+    }
+
     /// Takes note of how an end was answered.
-    pub(super) fn ended<T>(&self, answer: Result<T, CommandError>) -> Result<T, CommandError> {
+    fn ended<T>(&self, answer: Result<T, CommandError>) -> Result<T, CommandError> {
         let is_over = match &answer {
             Ok(_) => true,
             Err(CommandError::Refused(refusal)) => refusal.kind == RefusalKind::ReservationGone,
@@ -167,8 +203,7 @@ impl BlockingHold {
     /// # Errors
     /// See [`Hold::settle`].
     pub fn settle(&self, spend: Spend) -> Result<SpendRecord, CommandError> {
-        let settle = Settle { reservation_id: self.id().clone(), spend };
-        self.0.ended(self.0.engine().blocking().settle(settle))
+        self.0.ended(self.0.engine().blocking().execute(self.0.settling(spend)).and_then(spend_of))
     }
 
     /// Gives the reservation back. See [`Hold::release`].
@@ -176,7 +211,7 @@ impl BlockingHold {
     /// # Errors
     /// See [`Hold::release`].
     pub fn release(&self) -> Result<Reservation, CommandError> {
-        self.0.ended(self.0.engine().blocking().release(self.id()))
+        self.0.ended(self.0.engine().blocking().execute(self.0.releasing()).and_then(reservation_of))
     }
 
     /// Marks its outcome as unknown. See [`Hold::mark_unknown`].
@@ -184,7 +219,7 @@ impl BlockingHold {
     /// # Errors
     /// See [`Hold::mark_unknown`].
     pub fn mark_unknown(&self) -> Result<Reservation, CommandError> {
-        self.0.ended(self.0.engine().blocking().mark_unknown(self.id()))
+        self.0.ended(self.0.engine().blocking().execute(self.0.marking_unknown()).and_then(reservation_of))
     }
 
     /// Keeps the reservation without the guard. See [`Hold::keep`].

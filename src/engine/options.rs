@@ -111,7 +111,8 @@ impl Options {
         self
     }
 
-    /// How long and how many idempotency keys are remembered. A change is recorded in the journal.
+    /// How long and how many idempotency keys, spends and ended reservations are remembered. A change is recorded in
+    /// the journal. Without this it stays what the journal says, at first [`KeyWindow::DEFAULT`].
     #[must_use]
     pub fn key_window(mut self, window: KeyWindow) -> Options {
         self.key_window = Some(window);
@@ -126,9 +127,10 @@ impl Options {
     }
 
     /// Asks a hook of the host before anything is spent or set aside: by `check`, by `record_spend` (unless it is
-    /// incurred) and by `reserve`. A veto refuses the command as `risk`, with its reason, and is journaled (law HONEST).
-    /// The assessor is asked before the command is handed over, on a few threads of its own, so that it delays nobody but
-    /// its caller. If it panics, has too much to do, or does not answer within `timeout`, the answer is no.
+    /// incurred) and by `reserve`. A veto refuses the command as `risk`, with its reason, and is journaled (law
+    /// HONEST), unless it is of a `check`. The assessor is asked before the command is handed over, on up to 8 threads
+    /// of its own, so that it delays nobody but its caller. If it panics, does not answer within `timeout` (time spent
+    /// waiting for a thread included), or 1,024 cases are open already, the answer is no.
     ///
     /// A retry that is recognised by its key or id is answered as such, whatever the assessor says. What is settled,
     /// charged by a turn, measured by a meter or incurred has happened already: it is not assessed.
@@ -138,9 +140,10 @@ impl Options {
         self
     }
 
-    /// Calls back for every [`Alert`] that comes from now on: a threshold crossed, a budget exhausted, a window rolled, a
-    /// reservation expired. The callback runs on a thread of its own, which follows the feed: a slow one delays nobody
-    /// and loses nothing, it is merely behind; one that panics is called again for the next alert, and counted in
+    /// Calls back for every [`Alert`] that comes from now on, what came due while the journal was closed included: a
+    /// threshold crossed, a budget exhausted, a window rolled, a reservation expired. The callback runs on a thread of
+    /// its own, which follows the feed: a slow one delays nobody and loses nothing, it is merely behind; one that
+    /// panics is called again for the next alert, and counted in
     /// [`Health::alert_failures`](super::Health::alert_failures). It ends with the engine, after the last alert, unless
     /// the process ends first: a host that may miss none follows the feed itself, from a cursor that it keeps.
     ///

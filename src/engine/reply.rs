@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::answer::{CommandAnswer, CommandError, CommandResult};
+use super::budgets::forgotten;
 use super::hold::Claim;
 use super::shared::Shared;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 
 /// Where a reservation goes that its caller is to hold.
 pub(super) type HoldReply = oneshot::Sender<Result<Claim, CommandError>>;
@@ -31,10 +32,7 @@ impl Reply {
                     CommandResult::Reservation(reservation) => {
                         Ok(Claim::new(shared, *reservation, receipt.retried))
                     }
-                    _ => {
-                        let message = "the reservation was made before, and is not remembered any more";
-                        Err(Error::new(ErrorKind::InvalidArgument, message).into())
-                    }
+                    _ => Err(forgotten("reservation", receipt.first_seq)),
                 });
                 // A claim that comes back is dropped here, and by that released.
                 drop(reply.send(claim));

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{CommandError, Pending, Receipt, writer_is_gone};
 use super::handle::Engine;
-use super::hold::{Claim, Hold};
+use super::hold::{Claim, Hold, OnBehalf};
 use super::inbox::{Assessed, Work};
 use super::reply::Reply;
 use super::risk::RiskCase;
@@ -105,11 +105,12 @@ impl Engine {
             let message = format!("expected a command that reserves, found {}", request.command.op());
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
+        let by = OnBehalf { actor: request.actor.clone(), session_id: request.session_id.clone() };
         let assessed = self.assess(request).await?;
         self.shared().inbox.reserve(1).await?;
         let (reply, claim) = oneshot::channel();
         self.shared().inbox.put([Work::Command(Box::new(assessed), Reply::Hold(reply))])?;
-        Ok(PendingHold { engine: self.clone(), claim })
+        Ok(PendingHold { engine: self.clone(), by, claim })
     }
 
     fn put(&self, assessed: Assessed) -> Result<Pending, Error> {
@@ -162,12 +163,13 @@ impl Engine {
 /// A reservation that was handed over, and whose caller is to hold it.
 pub(super) struct PendingHold {
     engine: Engine,
+    by: OnBehalf,
     claim: oneshot::Receiver<Result<Claim, CommandError>>,
 }
 
 impl PendingHold {
     pub(super) async fn claim(self) -> Result<Hold, CommandError> {
         let claim = self.claim.await.map_err(|_| writer_is_gone())??;
-        Ok(Hold::new(self.engine, claim))
+        Ok(Hold::new(self.engine, self.by, claim))
     }
 }

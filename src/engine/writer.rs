@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::alerts;
+use super::alerts::{self, AlertCallback};
 use super::answer::{CommandError, writer_is_gone};
 use super::core::Core;
 use super::frames::fold;
@@ -57,20 +57,18 @@ impl Writer {
         let on_alert = options.on_alert.clone();
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
         let writer = Writer { shared, core: Mutex::new(core), wakes_at: Mutex::new(None) };
-        if let Some(window) = key_window
-            && let Err(error) = writer.set_key_window(window)
-        {
+        if let Err(error) = writer.begin(on_alert, key_window) {
             // Not left open: each try would need a recovery.
             drop(writer.lock().close());
             return Err(error);
         }
-        if let Some(callback) = on_alert
-            && let Err(error) = alerts::start(&writer.shared, callback)
-        {
-            drop(writer.lock().close());
-            return Err(error);
-        }
         Ok(writer)
+    }
+
+    /// What comes before the first command. The alerts first: what came due while the journal was closed is told, too.
+    fn begin(&self, on_alert: Option<AlertCallback>, key_window: Option<KeyWindow>) -> Result<(), Error> {
+        on_alert.map_or(Ok(()), |callback| alerts::start(&self.shared, callback))?;
+        key_window.map_or(Ok(()), |window| self.set_key_window(window))
     }
 
     /// A window that differs from the recorded one becomes a fact (law FOLD).

@@ -19,6 +19,11 @@ impl Fraction {
         if ppm <= Self::WHOLE_PPM { Some(Fraction(ppm)) } else { None }
     }
 
+    /// So many hundredths; 1 beyond a hundred.
+    pub const fn percent(percent: u8) -> Fraction {
+        if percent >= 100 { Fraction::ONE } else { Fraction(percent as u32 * (Self::WHOLE_PPM / 100)) }
+    }
+
     /// The nearest fraction to `value`; `None` for NaN and for what lies outside 0 to 1.
     #[expect(
         clippy::cast_possible_truncation,
@@ -67,6 +72,10 @@ mod tests {
             ["0", "0.000001", "0.5", "0.95", "1"].map(str::to_owned)
         );
         assert_eq!(Fraction::from_ppm(1_000_001), None);
+        assert_eq!(
+            [0, 95, 100, 255].map(Fraction::percent).map(Fraction::ppm),
+            [0, 950_000, 1_000_000, 1_000_000]
+        );
     }
 
     #[test]

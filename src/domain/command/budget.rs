@@ -13,7 +13,7 @@ pub enum Limit {
     Default,
     /// None: the budget only counts.
     Unlimited,
-    /// So much; at least 1.
+    /// So much; 0 is taken for [`Default`](Limit::Default).
     Of(u128),
 }
 
@@ -32,15 +32,17 @@ pub struct NewBudget {
     pub unit: Arc<str>,
     /// How much may be spent.
     pub limit: Limit,
-    /// The budget that it hangs under; of the same unit.
+    /// The budget that it hangs under, for good; of the same unit, and not one of a goal.
     pub parent: Option<BudgetId>,
     /// Whether admission is refused beyond the limit. A soft limit lets pass and says so.
     pub hard: bool,
-    /// Where to alert, as fractions of the limit; `None`: at 0.5, 0.8 and 0.95.
+    /// Where to alert, as fractions of the limit, above 0 and at most 64; `None`: at 0.5, 0.8 and 0.95.
     pub thresholds: Option<Vec<Fraction>>,
     /// When what is spent begins anew; `None`: never.
     pub window: Option<Window>,
-    /// Who may widen it; `None`: everyone. An empty list: nobody.
+    /// Who may widen it, at most 64 actors, for good; `None`: everyone. An empty list: nobody. What
+    /// [`AdjustBudget`] calls widening is all that it guards: spending, reversing and closing are open to every caller.
+    /// The [actor](crate::Request::actor) is whom the host says it is.
     pub widen_by: Option<Vec<Arc<str>>>,
 }
 
@@ -120,19 +122,19 @@ impl NewBudget {
 }
 
 /// Change how a budget is limited; what is left out stays. To widen it, an actor may have to be
-/// [named](NewBudget::widen_by): raising or removing the limit, loosening hard to soft, moving thresholds up, changing
-/// the window.
+/// [named](NewBudget::widen_by): raising or removing the limit, loosening hard to soft, moving thresholds up or
+/// dropping them, changing the window in whatever way. Lowering and tightening is open to everyone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdjustBudget {
     /// The budget.
     pub budget_id: BudgetId,
-    /// The limit; `Some(None)`: unlimited.
+    /// The limit; `Some(None)`: unlimited. 0 lets nothing pass any more; not for the budget of a goal.
     pub limit: Option<Option<u128>>,
     /// Whether the limit is a hard one.
     pub hard: Option<bool>,
     /// Where to alert.
     pub thresholds: Option<Vec<Fraction>>,
-    /// The window; `Some(None)`: none.
+    /// The window; `Some(None)`: none. The budget of a goal has none.
     pub window: Option<Option<Window>>,
 }
 
@@ -170,7 +172,7 @@ impl AdjustBudget {
         self
     }
 
-    /// To this window, or none. What is spent counts on until it ends.
+    /// To this window, or none. What is spent counts on until the end of the one that is now.
     #[must_use]
     pub fn window(mut self, window: Option<Window>) -> AdjustBudget {
         self.window = Some(window);
@@ -187,8 +189,8 @@ pub struct SetProgress {
     pub progress: Fraction,
 }
 
-/// Close a budget: nothing is admitted any more, open reservations are released. What was incurred is still booked, as
-/// late.
+/// Close a budget: nothing is admitted any more, its reservations are released, those of unknown outcome included. What
+/// was incurred, or is settled after all, is still booked, as late.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloseBudget {
     /// The budget.

@@ -21,7 +21,7 @@ pub struct NewGoal {
     /// Further budgets that it names: while a hard one of them is exhausted, or one above them, it is not active. They
     /// have to exist; those of goals cannot be named.
     pub budgets: Vec<BudgetId>,
-    /// Who may widen its token budget; `None`: everyone.
+    /// Who may widen its token budget; `None`: everyone. See [`NewBudget::widen_by`](crate::NewBudget::widen_by).
     pub widen_by: Option<Vec<Arc<str>>>,
 }
 

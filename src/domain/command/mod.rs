@@ -26,7 +26,8 @@ pub struct Request {
     /// session and metadata are not compared. A command that wrote no event (rejected, a suppressed refusal, a turn
     /// where no goal is active) leaves its key unused.
     pub key: Option<Arc<str>>,
-    /// Who asks: at most 200 bytes without control characters.
+    /// Who asks, as the host says, which is believed: at most 200 bytes without control characters. Only an actor who
+    /// is named may widen a budget that [names](NewBudget::widen_by) any.
     pub actor: Option<Arc<str>>,
     /// The session that it belongs to: at most 200 bytes without control characters.
     pub session_id: Option<Arc<str>>,
@@ -95,7 +96,7 @@ pub enum Command {
     MarkUnknown(MarkUnknown),
     /// Take a spend back, whole or in part.
     ReverseSpend(ReverseSpend),
-    /// Change the limit, the thresholds or the window of a budget.
+    /// Change the limit, its hardness, the thresholds or the window of a budget.
     AdjustBudget(AdjustBudget),
     /// Set the progress of the work behind a budget.
     SetProgress(SetProgress),

@@ -16,11 +16,13 @@ use crate::ids::{BudgetId, MeterId, ReservationId, SpendId};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spend {
-    /// How much, in the budget's unit.
+    /// How much, in the budget's unit; 0 only where it settles a reservation.
     pub amount: u128,
-    /// Its id; `None`: the engine makes one. An id that is given is an idempotency key, too.
+    /// Its id; `None`: the engine makes one. An id that is given is an idempotency key, too: the same command with it
+    /// is a retry, another a conflict. A refusal does not use it up.
     pub spend_id: Option<SpendId>,
-    /// What the caller says about it.
+    /// What the caller says about it: a peer and a tool of at most 200 bytes, a reason of at most 1,000 characters, at
+    /// most 64 quantities.
     pub details: SpendDetails,
 }
 
@@ -120,11 +122,13 @@ impl Ttl {
 pub struct NewReservation {
     /// The budget.
     pub budget_id: BudgetId,
-    /// How much, in the budget's unit.
+    /// How much, in the budget's unit; at least 1.
     pub amount: u128,
-    /// Its id; `None`: the engine makes one. An id that is given is an idempotency key, too.
+    /// Its id; `None`: the engine makes one. An id that is given is an idempotency key, too: the same command with it
+    /// is a retry, another is rejected as `Exists`. A refusal does not use it up.
     pub reservation_id: Option<ReservationId>,
-    /// How long it lives; `None`: the [default](crate::domain::Rules::default_ttl) of the engine. At least 1 ms.
+    /// How long it lives; `None`: the [default](crate::domain::Rules::default_ttl) of the engine, which is for ever
+    /// unless set. At least 1 ms.
     pub ttl: Option<Ttl>,
     /// Who holds it: at most 200 bytes without control characters.
     pub owner: Option<Arc<str>>,
@@ -158,8 +162,9 @@ impl NewReservation {
     }
 }
 
-/// Settle a reservation with what was really spent: less (the rest returns), as much, or more. After the reservation
-/// has expired or was released it is booked all the same, as late.
+/// Settle a reservation with what was really spent: less (the rest returns), as much, or more, whatever the limits.
+/// After the reservation has expired or was released it is booked all the same, as late. Settling it again with the
+/// same amount is a retry, with another a conflict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settle {
     /// The reservation.
@@ -175,14 +180,16 @@ pub struct Release {
     pub reservation_id: ReservationId,
 }
 
-/// Mark the outcome of a reservation as unknown: it outlives its time to live, until it is settled or released.
+/// Mark the outcome of a reservation as unknown: it outlives its time to live, until it is settled or released, or its
+/// budget is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MarkUnknown {
     /// The reservation.
     pub reservation_id: ReservationId,
 }
 
-/// Take a spend back, whole or in part.
+/// Take a spend back, whole or in part; never more than was spent, and only while the spend is
+/// [remembered](crate::KeyWindow). Each part is taken back anew: give it a key, so that a retry is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReverseSpend {
     /// The spend.
@@ -214,6 +221,9 @@ impl ReverseSpend {
 
 /// Read an external meter. What it measured since the last reading is booked as incurred on the budget that it is
 /// bound to.
+///
+/// The first total counts from 0; where what was measured before is not to be booked, [reset](ResetMeter) the meter to
+/// it first. The same total again books nothing; an increase is booked each time, so give it a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObserveMeter {
     /// The meter; the first observation makes it.
@@ -243,7 +253,8 @@ impl ObserveMeter {
     }
 }
 
-/// Begin an external meter anew: it was replaced, say. Nothing is booked by it.
+/// Begin an external meter anew: it was replaced, say, or is not to be counted from 0. Nothing is booked by it. The
+/// meter stays of its kind and bound as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResetMeter {
     /// The meter.

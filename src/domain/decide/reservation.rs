@@ -33,11 +33,12 @@ pub(super) fn reserve(
         return Ok(refuse(state, context, refused));
     }
     for above in state.path(&budget.id) {
+        // Whatever is reserved can be settled: what is spent for life is never less than what is spent.
         let reserved = above.reserved.checked_add(new.amount);
-        if reserved.and_then(|reserved| reserved.checked_add(above.spent)).is_none() {
+        if reserved.and_then(|reserved| reserved.checked_add(above.spent_total)).is_none() {
             return Err(Rejection::invalid(format!(
-                "what is spent and reserved of budget {}, {} and {} now, would pass 2^128 - 1",
-                above.id, above.spent, above.reserved
+                "what is spent for life and reserved of budget {}, {} and {} now, would pass 2^128 - 1",
+                above.id, above.spent_total, above.reserved
             )));
         }
     }

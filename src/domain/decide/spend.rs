@@ -81,7 +81,12 @@ fn settled_again(state: &State, settle: &Settle, spend_id: &SpendId) -> Result<D
         Err(Rejection::new(RejectionKind::Conflict, message))
     };
     match state.spend(spend_id) {
-        None => conflict(format!("as spend {spend_id}, whose figures are no longer remembered")),
+        None => Err(Rejection::new(
+            RejectionKind::Forgotten,
+            format!(
+                "reservation {reservation_id} was settled before, as spend {spend_id}; with how much is no longer remembered"
+            ),
+        )),
         Some(known) if known.amount != spend.amount => {
             conflict(format!("with {}; found another amount, {}", known.amount, spend.amount))
         }

@@ -64,7 +64,7 @@ fn the_hash_is_the_same_on_any_machine_for_ever() {
     assert_eq!(hash(&book().state), "2-64607471070738e74f311b067356ad8434707b3d6e1fdd1d1e6f71308f9f1ae3");
     assert_eq!(
         hash(&full_ledger().state),
-        "2-75d55206330c496024760e4b174f01f9f4eb8f90d626bcb12da7421a55cffd35"
+        "2-6e09f7090ce70f2459b84c4da6f91d95d98b8b0e27cebc295f541a5be38c4663"
     );
 }
 

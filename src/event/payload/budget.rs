@@ -15,7 +15,8 @@ pub struct Charge {
     pub amount: u128,
 }
 
-/// What was spent reached a budget's limit.
+/// What was spent reached a budget's limit: once, until a raised limit, a reversal or a new window clears it; again
+/// where a soft limit that is reached becomes a hard one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetExhausted {
     /// The budget.
@@ -24,14 +25,14 @@ pub struct BudgetExhausted {
     pub limit: u128,
     /// What is spent.
     pub spent: u128,
-    /// What passed the limit.
+    /// What of that is beyond the limit.
     pub overage: u128,
     /// Whether the limit is a hard one: then every goal below is paused in this frame.
     pub hard: bool,
 }
 
-/// What was spent reached one of a budget's thresholds. Once per threshold until the limit, the thresholds or the
-/// window change.
+/// What was spent reached one of a budget's thresholds. Once per threshold until the limit or the thresholds change, or
+/// a new window begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThresholdCrossed {
     /// The budget.
@@ -58,14 +59,47 @@ pub struct BudgetTerms {
 }
 
 /// How often what is spent of a budget begins anew.
+///
+/// Years, months, weeks and days are steps of the zone's calendar, so that a day has 23 hours or 25 where the clock is
+/// set; hours, minutes and seconds are elapsed time. Windows are counted from the anchor: months from 31 January begin
+/// on 28 February and on 31 March.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Window {
-    /// `hour`, `day`, `week`, `month`, or an ISO 8601 duration.
+    /// `hour`, `day`, `week`, `month`, or an ISO 8601 duration of whole units from `PT1S` to `P100Y`.
     pub every: Arc<str>,
-    /// Where one of the windows starts; `None`: where the calendar has them start.
+    /// Where one of the windows starts; `None`: where the calendar has them start, at local midnight, weeks on Mondays,
+    /// months on the 1st; ISO 8601 durations at the start of 1970, those of whole weeks on Monday, 1970-01-05.
     pub anchor: Option<Timestamp>,
     /// The IANA time zone whose calendar counts; `None`: UTC.
     pub tz: Option<Arc<str>>,
+}
+
+impl Window {
+    /// Windows of that kind: `hour`, `day`, `week`, `month`, or an ISO 8601 duration (`PT6H`, `P14D`), by the calendar
+    /// of UTC. What is none is rejected by the command that it is given to.
+    ///
+    /// ```
+    /// use tallybook::Window;
+    /// let window = Window::every("month").tz("Europe/Berlin");
+    /// # let _ = window;
+    /// ```
+    pub fn every(every: impl Into<Arc<str>>) -> Window {
+        Window { every: every.into(), anchor: None, tz: None }
+    }
+
+    /// One of which starts then.
+    #[must_use]
+    pub fn anchor(mut self, anchor: Timestamp) -> Window {
+        self.anchor = Some(anchor);
+        self
+    }
+
+    /// By the calendar of that IANA time zone.
+    #[must_use]
+    pub fn tz(mut self, tz: impl Into<Arc<str>>) -> Window {
+        self.tz = Some(tz.into());
+        self
+    }
 }
 
 /// One window: from its start on, up to and without its end.

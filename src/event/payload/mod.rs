@@ -38,7 +38,7 @@ pub enum Payload {
     ThresholdCrossed(ThresholdCrossed),
     /// A budget was made.
     BudgetAllocated(BudgetAllocated),
-    /// The limit, the thresholds or the window of a budget was changed.
+    /// The limit, its hardness, the thresholds or the window of a budget was changed.
     BudgetAdjusted(BudgetAdjusted),
     /// The progress of the work behind a budget was set.
     ProgressSet(ProgressSet),

@@ -73,7 +73,8 @@ pub struct CommandRefused {
     pub spent: u128,
     /// What is reserved of it.
     pub reserved: u128,
-    /// What the command asked for.
+    /// What the command asked for: an amount to spend or to set aside, the amount of the reservation, or the limit that
+    /// the budget would have; 0 where it is none of these.
     pub amount: u128,
     /// What else explains it: the reason of a risk assessor, say.
     pub reason: Option<Arc<str>>,
