@@ -8,8 +8,9 @@ use std::task::{Context, Waker};
 
 use tallybook::storage::{Fault, SimulatedDisk};
 use tallybook::{
-    Blocking, CommandError, Engine, ErrorKind, MarkUnknown, NewBudget, NewGoal, NewReservation, Options,
-    RefusalKind, Release, Request, ReservationId, ReservationStatus, Settle, Spend, Ttl,
+    Blocking, CommandError, Engine, ErrorKind, FeedItem, KeyWindow, MarkUnknown, NewBudget, NewGoal,
+    NewReservation, Options, RefusalKind, RejectionKind, Release, Request, ReservationId, ReservationStatus,
+    Settle, Spend, Start, Ttl,
 };
 use threads::{GatedClock, PATIENCE, eventually, in_time};
 
@@ -258,4 +259,48 @@ async fn a_hold_works_in_tasks() {
     let budget = view.budget(&"task".into()).unwrap();
     assert_eq!((budget.spent, budget.reserved), (spent, 0));
     engine.shutdown(PATIENCE).await.unwrap();
+}
+
+#[test]
+fn who_reserved_is_who_settles() {
+    let engine = inline(&SimulatedDisk::new(1));
+    let reserve = Request::new(NewReservation::new("task", 10)).actor("ada").session("s-1");
+    let hold = engine.reserve_with(reserve).unwrap();
+    let mut feed = engine.engine().subscribe(Start::Now).unwrap();
+    hold.settle(Spend::of(7)).unwrap();
+    let spend = loop {
+        match feed.try_next().unwrap() {
+            Some(FeedItem::Event(item)) => break item.event,
+            Some(_) => {}
+            None => panic!("expected the spend"),
+        }
+    };
+    assert_eq!((spend.actor.as_deref(), spend.session_id.as_deref()), (Some("ada"), Some("s-1")));
+}
+
+#[test]
+fn a_retry_of_what_is_forgotten_says_so_and_holds_nothing() {
+    let options = Options::new().inline().key_window(KeyWindow { max_age_ms: 60_000, max_count: 2 });
+    let engine = options.open_storage(SimulatedDisk::new(1).process()).unwrap().blocking();
+    engine.allocate(NewBudget::new("task").limit(100)).unwrap();
+    let keyed = || Request::new(NewReservation::new("task", 10)).key("k");
+    drop(engine.reserve_with(keyed()).unwrap());
+    for _ in 0..2 {
+        drop(engine.reserve("task", 10, TTL).unwrap());
+    }
+    let Err(CommandError::Rejected(rejection)) = engine.reserve_with(keyed()) else { panic!() };
+    assert_eq!(rejection.kind, RejectionKind::Forgotten);
+    assert!(rejection.message.contains("done before at seq"), "{}", rejection.message);
+    assert_eq!(reserved(engine.engine()), 0);
+}
+
+/// Admission fails closed.
+#[test]
+fn an_engine_that_has_ended_allows_nothing() {
+    let engine = inline(&SimulatedDisk::new(1));
+    assert!(engine.check("task", 1).is_ok());
+    engine.shutdown(PATIENCE).unwrap();
+    assert!(
+        matches!(engine.check("task", 1), Err(CommandError::Engine(error)) if *error.kind() == ErrorKind::Closed)
+    );
 }
