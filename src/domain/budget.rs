@@ -39,7 +39,8 @@ pub struct Budget {
     pub spent_total: u128,
     /// What is set aside, here and below.
     pub reserved: u128,
-    /// What of all that was spent for life passed the limit when it was booked.
+    /// What of all that was spent for life passed the limit when it was booked; what was taken back since is not taken
+    /// off. It stays at 2^128 − 1 should it come that far.
     pub overage_total: u128,
     /// How many of the thresholds, from the lowest on, have been crossed.
     pub crossed: usize,

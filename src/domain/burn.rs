@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::domain::State;
-use crate::domain::entries::What;
 use crate::ids::BudgetId;
 
 /// What was spent of a budget in some time.
@@ -55,17 +54,21 @@ impl State {
             let below = is_below
                 .entry(&booking.budget_id)
                 .or_insert_with(|| self.path(&booking.budget_id).any(|above| above.id == *id));
-            match booking.what {
+            match booking.is_reversal {
                 _ if !*below => {}
-                What::Spend(_) | What::Turn => spent = spent.saturating_add(booking.amount),
-                What::Reversal => taken_back = taken_back.saturating_add(booking.amount),
+                false => spent = spent.saturating_add(booking.amount),
+                true => taken_back = taken_back.saturating_add(booking.amount),
             }
         }
         Some(BurnRate { amount: spent.saturating_sub(taken_back), elapsed: now.saturating_since(since) })
     }
 
-    /// The first moment from which on every booking is remembered, for burn rates and listings of spends; `None`: every
-    /// one there ever was is.
+    /// Whether every spend there ever was is remembered.
+    pub fn remembers_all_spends(&self) -> bool {
+        self.spent.forgotten_through().is_none()
+    }
+
+    /// The first moment from which on every booking is remembered, for burn rates; `None`: every one there ever was is.
     pub fn remembered_since(&self) -> Option<Timestamp> {
         self.bookings.forgotten_through().map(|at| at.saturating_add(Duration::from_micros(1)))
     }

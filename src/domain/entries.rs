@@ -4,7 +4,7 @@ use imbl::Vector;
 
 use crate::clock::Timestamp;
 use crate::domain::KeyWindow;
-use crate::ids::{BudgetId, SpendId};
+use crate::ids::BudgetId;
 
 /// What happened in the order of events, the oldest first; forgotten by the time and number of events (law FOLD).
 #[derive(Debug, Clone)]
@@ -29,18 +29,8 @@ pub(super) struct Entry<T> {
 pub(super) struct Booking {
     pub(super) budget_id: BudgetId,
     pub(super) amount: u128,
-    pub(super) what: What,
-}
-
-/// What a booking was.
-#[derive(Debug, Clone)]
-pub(super) enum What {
-    /// A spend: forgotten along with the booking.
-    Spend(SpendId),
-    /// The tokens of a turn.
-    Turn,
-    /// A reversal: the amount was taken back.
-    Reversal,
+    /// Whether it was taken back.
+    pub(super) is_reversal: bool,
 }
 
 impl<T: Clone> Memory<T> {

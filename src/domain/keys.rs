@@ -107,9 +107,10 @@ impl Keys {
 
     /// Remembers a key at the first event of its command.
     pub(super) fn remember(&mut self, key: &Arc<str>, entry: RememberedKey) {
-        self.by_seq.insert(entry.remembered.first_seq, (entry.at, key.clone()));
+        let now = entry.at;
+        self.by_seq.insert(entry.remembered.first_seq, (now, key.clone()));
         self.by_key.insert(key.clone(), Leaf::new(entry));
-        self.forget_beyond_count();
+        self.forget_beyond_count(now);
     }
 
     /// Takes note of a further event of a key's command. A key that its own command outlived is left forgotten.
@@ -127,7 +128,7 @@ impl Keys {
     pub(super) fn set_window(&mut self, window: KeyWindow, now: Timestamp) {
         self.window = window;
         self.forget_older(now);
-        self.forget_beyond_count();
+        self.forget_beyond_count(now);
     }
 
     /// Forgets what is too old at the time of an event.
@@ -135,22 +136,30 @@ impl Keys {
         while let Some((_, (at, _))) = self.by_seq.get_min()
             && self.window.is_too_old(*at, now)
         {
-            self.forget_oldest();
+            self.forget_oldest(now);
         }
     }
 
-    fn forget_beyond_count(&mut self) {
+    fn forget_beyond_count(&mut self, now: Timestamp) {
         while self.window.is_too_many(self.by_seq.len()) {
-            self.forget_oldest();
+            self.forget_oldest(now);
         }
     }
 
-    fn forget_oldest(&mut self) {
+    fn forget_oldest(&mut self, now: Timestamp) {
         let Some((seq, (at, key))) = self.by_seq.get_min().cloned() else { return };
         self.by_seq.remove(&seq);
         self.by_key.remove(&key);
-        self.forgotten_through = self.forgotten_through.max(Some(at));
+        self.forgotten_through = self.forgotten_through.max(Some(forgotten_through(&key, at, now)));
     }
+}
+
+/// Up to when ids may have been used that are not remembered, now that this one, used at that time, is forgotten. The
+/// clock of whoever made it may be ahead of ours: then it is forgotten as of the time that it says itself, but of none
+/// that is still to come, since new ones are made then.
+pub(super) fn forgotten_through(id: &str, at: Timestamp, now: Timestamp) -> Timestamp {
+    let made_at = made_at_ms(id).map(|millis| Timestamp::from_micros(millis.saturating_mul(1_000)));
+    made_at.map_or(at, |made_at| at.max(made_at.min(now)))
 }
 
 /// When a UUID of version 7 says that it was made, in milliseconds since 1970; `None` for every other text.

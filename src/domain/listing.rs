@@ -4,7 +4,6 @@ use std::ops::Bound;
 
 use imbl::OrdMap;
 
-use crate::domain::entries::{Booking, What};
 use crate::domain::{BudgetQuery, BudgetView, Reservation, ReservationQuery, SpendQuery, SpendRecord, State};
 
 impl State {
@@ -51,14 +50,10 @@ impl State {
             Some(Some(before)) => before.seq,
             Some(None) => return Vec::new(),
         };
-        let asked = |booking: &Booking| query.budget_id.as_ref().is_none_or(|id| booking.budget_id == *id);
-        self.bookings
+        self.spent
             .before(before)
-            .filter(|entry| asked(&entry.what))
-            .filter_map(|entry| match &entry.what.what {
-                What::Spend(id) => self.spend(id),
-                What::Turn | What::Reversal => None,
-            })
+            .filter_map(|entry| self.spend(&entry.what))
+            .filter(|spend| query.budget_id.as_ref().is_none_or(|id| spend.budget_id == *id))
             .take(query.limit)
             .cloned()
             .collect()

@@ -47,7 +47,10 @@ pub struct State {
     pub(super) meters: OrdMap<MeterId, Arc<Leaf<Meter>>>,
     /// When what is due next.
     pub(super) deadlines: OrdSet<(Timestamp, Due)>,
-    /// What was booked lately, the remembered spends among it.
+    /// The remembered spends, in the order of their booking. A memory of their own: their ids are keys, and nothing else
+    /// may push them out.
+    pub(super) spent: Memory<SpendId>,
+    /// What was booked lately, of whatever kind: how fast budgets are spent.
     pub(super) bookings: Memory<Booking>,
     /// The reservations that have ended and are remembered.
     pub(super) ended: Memory<ReservationId>,
@@ -120,7 +123,7 @@ impl State {
 
     /// Whether the id of a spend that is not remembered says itself that it may have been.
     pub(super) fn is_spend_id_expired(&self, id: &SpendId, now: Timestamp) -> bool {
-        self.keys.window().is_expired(&id.0, self.bookings.forgotten_through(), now)
+        self.keys.window().is_expired(&id.0, self.spent.forgotten_through(), now)
     }
 
     /// Whether the id of a reservation that is not remembered says itself that it may have been.

@@ -11,7 +11,6 @@ use crate::domain::{
     NewReservation, ObserveMeter, RecordSpend, Release, Request, Reservation, ResetMeter, ReverseSpend,
     SetProgress, Settle, Spend, SpendQuery, SpendRecord, Ttl,
 };
-use crate::error::Error;
 use crate::ids::{BudgetId, ReservationId};
 
 impl Blocking {
@@ -172,7 +171,7 @@ impl Blocking {
     ///
     /// # Errors
     /// See [`Engine::list_spends`](super::Engine::list_spends).
-    pub fn list_spends(&self, query: &SpendQuery) -> Result<Vec<SpendRecord>, Error> {
+    pub fn list_spends(&self, query: &SpendQuery) -> Result<Vec<SpendRecord>, CommandError> {
         self.engine().list_spends(query)
     }
 }

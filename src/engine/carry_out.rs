@@ -152,13 +152,12 @@ impl Core {
     }
 
     fn count_suppressed(&mut self, refusal: &Refusal, now: Timestamp) {
-        let entry = self.suppressed.entry((refusal.budget_id.clone(), refusal.kind));
-        entry.or_insert((minute_of(now), 0)).1 += 1;
+        *self.suppressed.entry((refusal.budget_id.clone(), refusal.kind, minute_of(now))).or_default() += 1;
     }
 
     pub(super) fn has_past_suppressed(&self) -> bool {
         let minute = minute_of(self.now());
-        self.suppressed.values().any(|&(then, _)| then < minute)
+        self.suppressed.keys().any(|(_, _, then)| *then < minute)
     }
 
     /// One counted event for the refusals of a minute that had none of their own (law HONEST).
@@ -166,15 +165,15 @@ impl Core {
         if self.suppressed.is_empty() {
             return Ok(());
         }
-        let due: Vec<_> = self.suppressed.extract_if(.., |_, (minute, _)| is_due(*minute)).collect();
-        for ((budget_id, refusal), (minute, count)) in due {
+        let due: Vec<_> = self.suppressed.extract_if(.., |(_, _, minute), _| is_due(*minute)).collect();
+        for ((budget_id, refusal, minute), count) in due {
             let report = RefusalsSuppressed { budget_id: budget_id.clone(), refusal, count, minute };
             match self.carry_out(&Request::from(report), None) {
                 Ok(_) => {}
                 Err(Stopped::Engine(error)) => return Err(error),
                 Err(Stopped::Command(error)) => {
                     tracing::warn!(%error, "the count of suppressed refusals waits");
-                    self.suppressed.insert((budget_id, refusal), (minute, count));
+                    self.suppressed.insert((budget_id, refusal, minute), count);
                 }
             }
         }

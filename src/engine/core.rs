@@ -29,8 +29,8 @@ pub(super) struct Core {
     /// Ahead of what is published while a batch is under way.
     pub(super) working: Projection,
     pub(super) payload: Vec<u8>,
-    /// Refusals without an event of their own, by minute.
-    pub(super) suppressed: BTreeMap<(BudgetId, RefusalKind), (Timestamp, u64)>,
+    /// Refusals without an event of their own, by budget, kind and minute.
+    pub(super) suppressed: BTreeMap<(BudgetId, RefusalKind, Timestamp), u64>,
     /// Since when something is written and not synced, at interval durability.
     unsynced_since: Option<Instant>,
 }
@@ -136,7 +136,7 @@ impl Core {
         let mut releases = drained.releases.into_iter();
         let mut flushes = Vec::new();
         let result = self.report_suppressed(|then| then < minute);
-        let result = result.and_then(|()| self.elapse());
+        let result = result.and_then(|()| self.elapse().map(drop));
         let result =
             result.and_then(|()| releases.by_ref().try_for_each(|id| self.release_dropped(id, answers)));
         let result = result.and_then(|()| self.do_work(&mut work, &mut flushes, answers));
@@ -164,12 +164,21 @@ impl Core {
         flushes: &mut Vec<ViewReply>,
         answers: &mut Answers,
     ) -> Result<(), Error> {
-        for next in work {
+        while !work.as_slice().is_empty() {
             // What is due by now comes before what is asked now.
-            self.elapse()?;
+            let waits = self.elapse()?;
+            let Some(next) = work.next() else { break };
             match next {
                 Work::Command(assessed, reply) if assessed.request.command.is_engines_own() => {
                     answers.commands.push((reply, Err(engines_own(&assessed.request.command).into())));
+                }
+                Work::Command(assessed, reply)
+                    if waits.is_some() && assessed.request.command.is_admitted() =>
+                {
+                    // Admitted in a window that is over, it would come on top of what is admitted in the next.
+                    answers
+                        .commands
+                        .push((reply, waits.map_or_else(|| Err(halted().into()), |error| Err(error.into()))));
                 }
                 Work::Command(assessed, reply) => {
                     match self.carry_out(&assessed.request, assessed.veto.as_ref()) {

@@ -90,11 +90,7 @@ impl Verdict {
 impl RiskCase {
     /// Whether a command has to be assessed: what is already incurred is booked whatever anybody says.
     pub(super) fn is_due_for(command: &Command) -> bool {
-        match command {
-            Command::RecordSpend(record) => !record.incurred,
-            Command::Reserve(_) => true,
-            _ => false,
-        }
+        command.is_admitted()
     }
 
     /// The case of a command; `None` if it has not to be assessed.
@@ -283,6 +279,10 @@ impl Cases {
         }
         if queue.open.len() >= MAX_OPEN {
             queue.open.retain(|(_, case)| !case.is_answered());
+        }
+        if queue.waiting.len() >= MAX_OPEN {
+            // Those that were too late, while every thread is stuck.
+            queue.waiting.retain(|case| !case.is_answered());
         }
         if queue.open.len() >= MAX_OPEN {
             drop(queue);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::answer::CommandError;
 use super::frames::{decode_line, lines};
 use super::handle::Engine;
 use super::published::View;
 use super::shared::Shared;
-use crate::domain::{SpendQuery, SpendRecord};
+use crate::domain::{Rejection, RejectionKind, SpendQuery, SpendRecord};
 use crate::error::Error;
 use crate::event::{ChangeEvent, Payload};
 use crate::ids::SpendId;
@@ -21,11 +22,13 @@ impl Engine {
     /// one of which was forgotten before the other was made, `before` means the newer.
     ///
     /// # Errors
-    /// `Io` and `Damaged` when the journal cannot be read.
-    pub fn list_spends(&self, query: &SpendQuery) -> Result<Vec<SpendRecord>, Error> {
+    /// Rejected as `NotFound` when there is no spend [`before`](SpendQuery::before) which to list. `Io` and `Damaged` when
+    /// the journal cannot be read.
+    pub fn list_spends(&self, query: &SpendQuery) -> Result<Vec<SpendRecord>, CommandError> {
         let view = self.view();
         let remembered = view.list_spends(query);
-        if remembered.len() >= query.limit || view.remembered_since().is_none() {
+        let is_known = query.before.as_ref().is_none_or(|id| view.spend(id).is_some());
+        if is_known && (remembered.len() >= query.limit || view.remembers_all_spends()) {
             return Ok(remembered);
         }
         let journal = Journaled { shared: self.shared(), view: &view };
@@ -34,11 +37,16 @@ impl Engine {
             Some((_, Some(before))) => before.seq,
             Some((id, None)) => match journal.find(id)? {
                 Some(seq) => seq,
-                None => return Ok(Vec::new()),
+                None => return Err(no_such_spend(id).into()),
             },
         };
-        journal.list(query, before)
+        Ok(journal.list(query, before)?)
     }
+}
+
+fn no_such_spend(id: &SpendId) -> Rejection {
+    let message = format!("before: expected the id of a spend, found {id}, of which there is none");
+    Rejection { kind: RejectionKind::NotFound, message, max: None, goal: None }
 }
 
 /// The spends in the journal, up to those of a view.

@@ -31,24 +31,31 @@ impl Core {
     }
 
     /// Lets what is due happen: expiries and rolls of windows (law HONEST: time acts on the state only through events).
-    /// What finds no room waits for the next occasion.
-    pub(super) fn elapse(&mut self) -> Result<(), Error> {
+    /// What finds no room waits for the next occasion; why is returned then.
+    pub(super) fn elapse(&mut self) -> Result<Option<Error>, Error> {
+        let mut max_events = ELAPSED_PER_FRAME;
         while self.is_due() {
             let seq = self.working.seq;
-            match self.carry_out(&Request::from(Elapse { max_events: ELAPSED_PER_FRAME }), None) {
+            match self.carry_out(&Request::from(Elapse { max_events }), None) {
                 Ok(_) if self.working.seq > seq => {}
                 Ok(_) => {
                     tracing::warn!(now = %self.now(), "something is due that cannot be done");
                     break;
                 }
+                // There may be room for less.
+                Err(Stopped::Command(CommandError::Engine(_))) if max_events > 1 => max_events = 1,
                 Err(Stopped::Engine(error)) => return Err(error),
+                Err(Stopped::Command(CommandError::Engine(error))) => {
+                    tracing::warn!(%error, "what is due waits");
+                    return Ok(Some(error));
+                }
                 Err(Stopped::Command(error)) => {
                     tracing::warn!(%error, "what is due waits");
                     break;
                 }
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Releases a reservation whose guard was dropped, if it is still open.

@@ -138,12 +138,25 @@ impl Writer {
         }
         let timeout = core.tick();
         if is_closing && core.is_open() {
+            self.release_the_last(core);
             match core.close() {
                 Ok(()) => self.shared.close(),
                 Err(error) => self.shared.halt(&error, Vec::new()),
             }
         }
         core.is_open().then_some(timeout)
+    }
+
+    /// What was answered last may have found nobody who waits for it: a reservation of whoever has gone is released
+    /// before the end, too.
+    fn release_the_last(&self, core: &mut Core) {
+        loop {
+            let drained = self.shared.inbox.drain();
+            if drained.is_empty() || !core.is_open() {
+                return;
+            }
+            core.commit(drained);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {

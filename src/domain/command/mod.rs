@@ -140,6 +140,15 @@ impl Command {
         }
     }
 
+    /// Whether it is admitted only if every limit on its path allows it.
+    pub(crate) const fn is_admitted(&self) -> bool {
+        match self {
+            Command::RecordSpend(record) => !record.incurred,
+            Command::Reserve(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether only the engine itself may ask this: what a host made up of it would be no fact (law HONEST).
     pub const fn is_engines_own(&self) -> bool {
         matches!(self, Command::ReportSuppressed(_) | Command::Elapse(_))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::decide::allocate::current_span;
+use crate::domain::decide::authority::{self, may_widen};
 use crate::domain::decide::booking::{draft_crossings, draft_exhaustion};
 use crate::domain::decide::draft::Draft;
 use crate::domain::decide::{admission, find_budget, limits, refuse};
@@ -44,7 +45,7 @@ pub(super) fn decide(
     if terms == budget.terms {
         return Ok(Decision::Unchanged(Outcome::Budget(id.clone())));
     }
-    if let Some(refused) = forbidden("adjust_budget", request, budget, &terms) {
+    if let Some(refused) = forbidden(request, budget, &terms) {
         return Ok(refuse(state, context, refused));
     }
     let span = match terms.window == budget.terms.window {
@@ -87,24 +88,9 @@ pub(super) fn draft_consequences<'a>(draft: &mut Draft<'a>, budget: &'a Budget, 
 }
 
 /// Whoever is not named may not widen a budget.
-pub(super) fn forbidden(
-    op: &str,
-    request: &Request,
-    budget: &Budget,
-    terms: &BudgetTerms,
-) -> Option<CommandRefused> {
-    let may_widen = match (&budget.widen_by, &request.actor) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(named), Some(actor)) => named.contains(actor),
-    };
-    let what = if may_widen { None } else { widened(&budget.terms, terms) }?;
-    let who =
-        request.actor.as_ref().map_or("a caller without a name".to_owned(), |actor| format!("{actor:?}"));
-    Some(CommandRefused {
-        reason: Some(format!("{who} may not {what} budget {}", budget.id).into()),
-        ..admission::about(op, RefusalKind::Forbidden, budget, asked(terms))
-    })
+pub(super) fn forbidden(request: &Request, budget: &Budget, terms: &BudgetTerms) -> Option<CommandRefused> {
+    let what = if may_widen(request, budget) { None } else { widened(&budget.terms, terms) }?;
+    Some(authority::forbidden(request, budget, asked(terms), what))
 }
 
 /// What widens a budget, if anything does.

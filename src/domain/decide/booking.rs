@@ -18,7 +18,6 @@ struct Touched<'a> {
     budget: &'a Budget,
     spent: u128,
     spent_total: u128,
-    overage_total: u128,
 }
 
 impl<'a> Bookings<'a> {
@@ -44,8 +43,8 @@ impl<'a> Bookings<'a> {
                 self.touched.iter().position(|touched| touched.budget.id == budget.id)
             };
             let index = known.unwrap_or_else(|| {
-                let Budget { spent, spent_total, overage_total, .. } = *budget;
-                self.touched.push(Touched { budget, spent, spent_total, overage_total });
+                let Budget { spent, spent_total, .. } = *budget;
+                self.touched.push(Touched { budget, spent, spent_total });
                 self.touched.len() - 1
             });
             let over = self.touched[index].add(amount, freed)?;
@@ -81,9 +80,7 @@ impl Touched<'_> {
         let spent_total = self.spent_total.checked_add(amount);
         let spent_total = spent_total.ok_or_else(|| passes("what was spent for life", self.spent_total))?;
         let over = overage(terms.limit, spent) - overage(terms.limit, self.spent);
-        let overage_total = self.overage_total.checked_add(over);
-        let overage_total = overage_total.ok_or_else(|| passes("the total overage", self.overage_total))?;
-        (self.spent, self.spent_total, self.overage_total) = (spent, spent_total, overage_total);
+        (self.spent, self.spent_total) = (spent, spent_total);
         Ok(over)
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn decide(state: &State, new: &NewGoal, context: &Context<'_>) -> Res
     limits::check_name("scope", new.scope.as_ref())?;
     limits::check_token_budget(new.token_budget)?;
     let widen_by = limits::check_actors(new.widen_by.as_deref())?;
+    limits::check_len("budgets", new.budgets.len())?;
     check_budgets(state, &new.budgets)?;
     let parent = new.parent_goal.map(|id| find(state, id)).transpose()?;
     let id = new.goal_id.unwrap_or(GoalId(context.new_id));

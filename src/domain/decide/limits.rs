@@ -164,7 +164,7 @@ pub(super) fn check_reason(reason: Option<&Arc<str>>) -> Result<(), Rejection> {
     reason.map_or(Ok(()), |reason| check_chars("reason", reason, MAX_NOTE_CHARS))
 }
 
-fn check_len(field: &str, len: usize) -> Result<(), Rejection> {
+pub(super) fn check_len(field: &str, len: usize) -> Result<(), Rejection> {
     if len <= MAX_LIST_LEN {
         return Ok(());
     }

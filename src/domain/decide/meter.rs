@@ -2,9 +2,10 @@
 
 use crate::domain::decide::booking::Bookings;
 use crate::domain::decide::draft::Draft;
-use crate::domain::decide::{find_budget, limits};
+use crate::domain::decide::{authority, find_budget, limits, refuse};
 use crate::domain::{
-    Context, Decision, Meter, MeterKind, ObserveMeter, Outcome, Rejection, RejectionKind, ResetMeter, State,
+    Context, Decision, Meter, MeterKind, ObserveMeter, Outcome, Rejection, RejectionKind, Request,
+    ResetMeter, State,
 };
 use crate::event::{MeterObserved, MeterReset, Payload, Reading, SpendDetails, SpendRecorded};
 use crate::ids::{BudgetId, MeterId, SpendId};
@@ -119,13 +120,26 @@ fn step(id: &MeterId, before: u128, reading: Reading) -> Result<(u128, u128), Re
     }
 }
 
-pub(super) fn reset(state: &State, reset: &ResetMeter) -> Result<Decision, Rejection> {
+pub(super) fn reset(
+    state: &State,
+    request: &Request,
+    reset: &ResetMeter,
+    context: &Context<'_>,
+) -> Result<Decision, Rejection> {
     let ResetMeter { meter_id, baseline } = reset;
     limits::check_id("meter_id", &meter_id.0)?;
     let known = state.meter(meter_id);
     let previous = known.map_or(0, |meter| meter.total);
     if known.is_some() && previous == *baseline {
         return Ok(Decision::Unchanged(Outcome::Meter(meter_id.clone())));
+    }
+    // What a meter is set forward by will never be booked.
+    let skipped = baseline.checked_sub(previous).filter(|skipped| *skipped > 0);
+    if let (Some(budget_id), Some(skipped)) = (known.and_then(|meter| meter.budget_id.as_ref()), skipped)
+        && let Some(refused) =
+            authority::refused(state, request, budget_id, skipped, "set a meter forward on")
+    {
+        return Ok(refuse(state, context, refused));
     }
     let (meter_id, baseline) = (meter_id.clone(), *baseline);
     Ok(Decision::Events(vec![Payload::MeterReset(MeterReset { meter_id, previous, baseline })]))

@@ -3,6 +3,7 @@
 mod adjust_budget;
 mod admission;
 mod allocate;
+mod authority;
 mod booking;
 mod close_budget;
 mod create_goal;
@@ -52,12 +53,12 @@ fn answer(state: &State, request: &Request, context: &Context<'_>) -> Result<Dec
         Command::Settle(settle) => spend::settle(state, request, settle, context),
         Command::Release(release) => reservation::release(state, &release.reservation_id, context),
         Command::MarkUnknown(mark) => reservation::mark_unknown(state, &mark.reservation_id, context),
-        Command::ReverseSpend(reverse) => spend::reverse(state, reverse),
+        Command::ReverseSpend(reverse) => spend::reverse(state, request, reverse, context),
         Command::AdjustBudget(adjust) => adjust_budget::decide(state, request, adjust, context),
         Command::SetProgress(set) => adjust_budget::set_progress(state, set, context),
         Command::CloseBudget(close) => close_budget::decide(state, close, context),
         Command::ObserveMeter(observe) => meter::observe(state, observe, context),
-        Command::ResetMeter(reset) => meter::reset(state, reset),
+        Command::ResetMeter(reset) => meter::reset(state, request, reset, context),
         Command::Elapse(elapse) => elapse::decide(state, *elapse, context),
         Command::SetKeyWindow(window) => housekeeping::set_key_window(state, *window),
         Command::ReportSuppressed(report) => housekeeping::report_suppressed(state, report),

@@ -12,6 +12,10 @@ use crate::event::{
 };
 use crate::ids::ReservationId;
 
+/// No more is set aside of a budget than this: so there are always numbers left for what has really happened, which no
+/// reservation may keep from being booked.
+const MAX_RESERVED: u128 = 1 << 127;
+
 pub(super) fn reserve(
     state: &State,
     request: &Request,
@@ -33,11 +37,17 @@ pub(super) fn reserve(
         return Ok(refuse(state, context, refused));
     }
     for above in state.path(&budget.id) {
-        // Whatever is reserved can be settled: what is spent for life is never less than what is spent.
-        let reserved = above.reserved.checked_add(new.amount);
-        if reserved.and_then(|reserved| reserved.checked_add(above.spent_total)).is_none() {
+        if above.reserved.checked_add(new.amount).is_none_or(|reserved| reserved > MAX_RESERVED) {
             return Err(Rejection::invalid(format!(
-                "what is spent for life and reserved of budget {}, {} and {} now, would pass 2^128 - 1",
+                "amount: what is reserved of budget {}, {} now, would pass 2^127",
+                above.id, above.reserved
+            )));
+        }
+        // Whatever is reserved can be settled: what is spent for life is never less than what is spent.
+        if above.reserved.checked_add(new.amount).and_then(|sum| sum.checked_add(above.spent_total)).is_none()
+        {
+            return Err(Rejection::invalid(format!(
+                "amount: what is spent for life and reserved of budget {}, {} and {} now, would pass 2^128 - 1",
                 above.id, above.spent_total, above.reserved
             )));
         }
@@ -49,7 +59,8 @@ pub(super) fn reserve(
         budget_id: new.budget_id.clone(),
         amount: new.amount,
         owner: new.owner.clone(),
-        expires_at: ttl.map(|ttl| context.now.saturating_add(ttl)),
+        // At the end of time nothing comes after now.
+        expires_at: ttl.map(|ttl| context.now.saturating_add(ttl)).filter(|at| *at > context.now),
     })]))
 }
 

@@ -40,7 +40,7 @@ pub(super) fn decide(
         return Ok(refuse_exhausted(state, context, "set_goal_budget", goal.id(), &blocking));
     }
     let terms = BudgetTerms { limit: set.token_budget, ..budget.terms.clone() };
-    if let Some(refused) = forbidden("set_goal_budget", request, budget, &terms) {
+    if let Some(refused) = forbidden(request, budget, &terms) {
         return Ok(refuse(state, context, CommandRefused { goal_id: Some(goal.id()), ..refused }));
     }
     let mut draft = Draft::new(state);

@@ -2,7 +2,7 @@
 
 use crate::domain::decide::booking::Bookings;
 use crate::domain::decide::draft::Draft;
-use crate::domain::decide::{admission, find_budget, limits, refuse};
+use crate::domain::decide::{admission, authority, find_budget, limits, refuse};
 use crate::domain::{
     Context, Decision, Outcome, RecordSpend, Rejection, RejectionKind, Remembered, RememberedOutcome,
     Request, ReverseSpend, Settle, Spend, SpendRecord, State, fingerprint,
@@ -51,6 +51,12 @@ pub(super) fn settle(
     let Settle { reservation_id, spend } = settle;
     limits::check_id("reservation_id", &reservation_id.0)?;
     limits::check_spend(spend)?;
+    // A spend may be remembered for longer than the reservation that it settled.
+    if state.reservation(reservation_id).is_none()
+        && let Some(retry) = known_spend(state, request, spend, context)?
+    {
+        return Ok(retry);
+    }
     let reservation = find_reservation(state, reservation_id)?;
     if let Some(spend_id) = &reservation.spend_id {
         return settled_again(state, settle, spend_id);
@@ -97,7 +103,12 @@ fn settled_again(state: &State, settle: &Settle, spend_id: &SpendId) -> Result<D
     }
 }
 
-pub(super) fn reverse(state: &State, reverse: &ReverseSpend) -> Result<Decision, Rejection> {
+pub(super) fn reverse(
+    state: &State,
+    request: &Request,
+    reverse: &ReverseSpend,
+    context: &Context<'_>,
+) -> Result<Decision, Rejection> {
     let ReverseSpend { spend_id, amount, reason } = reverse;
     limits::check_id("spend_id", &spend_id.0)?;
     amount.map_or(Ok(()), |amount| limits::check_amount("amount", amount))?;
@@ -114,6 +125,11 @@ pub(super) fn reverse(state: &State, reverse: &ReverseSpend) -> Result<Decision,
             spend.amount,
             if left == 0 { "a further reversal".to_owned() } else { amount.to_string() }
         )));
+    }
+    if let Some(refused) =
+        authority::refused(state, request, &spend.budget_id, amount, "take spends back from")
+    {
+        return Ok(refuse(state, context, refused));
     }
     Ok(Decision::Events(vec![Payload::SpendReversed(SpendReversed {
         spend_id: spend_id.clone(),

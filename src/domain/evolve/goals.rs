@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::domain::entries::{Booking, What};
+use crate::domain::entries::Booking;
 use crate::domain::evolve::paths::{self, Booked};
 use crate::domain::evolve::{agree, budgets, change_budget, change_goal, find_budget, spends};
 use crate::domain::goal::{GoalFacts, GoalRecord, is_legal};
@@ -177,7 +177,7 @@ pub(super) fn turn_recorded(
     };
     paths::book(state, &budget_id, &booked)?;
     if turn.tokens > 0 {
-        let booking = Booking { budget_id, amount: turn.tokens, what: What::Turn };
+        let booking = Booking { budget_id, amount: turn.tokens, is_reversal: false };
         state.bookings.push(event.seq, event.ts, booking);
     }
     Ok(())

@@ -52,7 +52,7 @@ fn book_at(budget: &mut Budget, amount: u128, freed: u128) -> Result<u128, Strin
     let over = overage(limit, spent).saturating_sub(overage(limit, budget.spent));
     budget.spent = spent;
     budget.spent_total = within(budget.spent_total.checked_add(amount), "what was spent for life", budget)?;
-    budget.overage_total = within(budget.overage_total.checked_add(over), "the total overage", budget)?;
+    budget.overage_total = budget.overage_total.saturating_add(over);
     budget.reserved = within(budget.reserved.checked_sub(freed), "what is reserved", budget)?;
     check_used(budget)?;
     Ok(over)

@@ -2,6 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::domain::evolve::{agree, budgets, find_budget, paths};
+use crate::domain::keys::forgotten_through;
 use crate::domain::leaf::Leaf;
 use crate::domain::state::Due;
 use crate::domain::{Reservation, ReservationStatus, State};
@@ -170,7 +171,7 @@ pub(super) fn forget(state: &mut State, now: Timestamp) {
         if let Some(leaf) = state.reservations.remove(&id) {
             state.reservations_made.remove(&leaf.made_seq);
             // When its id was first used.
-            state.ended.forgot(leaf.created_at);
+            state.ended.forgot(forgotten_through(&id.0, leaf.created_at, now));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Spends: booked, taken back, and after a while forgotten.
 
 use crate::clock::Timestamp;
-use crate::domain::entries::{Booking, What};
+use crate::domain::entries::Booking;
 use crate::domain::evolve::paths::{self, Booked};
 use crate::domain::evolve::{agree, change_goal, find_budget, reservations};
+use crate::domain::keys::forgotten_through;
 use crate::domain::leaf::Leaf;
 use crate::domain::{SpendRecord, State};
 use crate::event::{ChangeEvent, GoalStatus, SpendRecorded, SpendReversed};
@@ -68,13 +69,16 @@ fn change_tokens_own(
 fn remember(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) {
     let id = spend.spend_id.clone();
     state.spends.insert(id.clone(), Leaf::new(SpendRecord::new(event, spend)));
-    let booking = Booking { budget_id: spend.budget_id.clone(), amount: spend.amount, what: What::Spend(id) };
-    state.bookings.push(event.seq, event.ts, booking);
+    state.spent.push(event.seq, event.ts, id);
+    if spend.amount > 0 {
+        let (budget_id, amount) = (spend.budget_id.clone(), spend.amount);
+        state.bookings.push(event.seq, event.ts, Booking { budget_id, amount, is_reversal: false });
+    }
 }
 
 /// Takes note of an event that follows from the spend right before it: it belongs to the same command.
 pub(super) fn followed(state: &mut State, event: &ChangeEvent) {
-    let Some(Booking { what: What::Spend(id), .. }) = state.bookings.last() else { return };
+    let Some(id) = state.spent.last() else { return };
     let follows = |leaf: &Leaf<SpendRecord>| leaf.last_seq.checked_add(1) == Some(event.seq);
     if state.spends.get(id).is_some_and(|leaf| follows(leaf))
         && let Some(leaf) = state.spends.get_mut(id)
@@ -102,18 +106,19 @@ pub(super) fn reversed(
     if let BudgetId::Goal(goal) = budget_id {
         change_tokens_own(state, *goal, |tokens| tokens.checked_sub(*amount))?;
     }
-    let booking = Booking { budget_id: budget_id.clone(), amount: *amount, what: What::Reversal };
+    let booking = Booking { budget_id: budget_id.clone(), amount: *amount, is_reversal: true };
     state.bookings.push(event.seq, event.ts, booking);
     Ok(())
 }
 
-/// Forgets the bookings that are too old or too many, and the spends that they were.
+/// Forgets the spends that are too old or too many, and the bookings.
 pub(super) fn forget(state: &mut State, now: Timestamp) {
     let window = state.keys.window();
-    while let Some((at, booking)) = state.bookings.pop_outside(window, now) {
-        if let What::Spend(id) = booking.what {
-            state.spends.remove(&id);
-        }
+    while let Some((at, id)) = state.spent.pop_outside(window, now) {
+        state.spends.remove(&id);
+        state.spent.forgot(forgotten_through(&id.0, at, now));
+    }
+    while let Some((at, _)) = state.bookings.pop_outside(window, now) {
         state.bookings.forgot(at);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The SHA-256 of: the text `tallybook state`, the fold version, then for goals, budgets, reservations, remembered
 //! spends, meters and remembered keys (each in the order of their ids) how many there are and the digest of each; then
-//! the order in which bookings and ended reservations will be forgotten, what is being released, the key window and
-//! the refusal counts. A spend among the bookings is told by its `seq` alone: the rest is in its own digest.
+//! the order in which spends, bookings and ended reservations will be forgotten, what is being released, the key window
+//! and the refusal counts.
 //!
 //! An entity's digest is the SHA-256 of its fields in the order of `leaves.rs`. Integers are little-endian and of fixed
 //! width, texts and lists are preceded by their length, what is optional by one byte. What follows from the rest of the
@@ -15,11 +15,10 @@ mod leaves;
 use std::fmt;
 
 use crate::domain::State;
-use crate::domain::entries::{Booking, Memory, What};
+use crate::domain::entries::{Booking, Memory};
 use crate::domain::hash::canonical::Canonical;
 use crate::domain::keys::Keys;
 use crate::domain::refusals::RefusalCounts;
-use crate::ids::ReservationId;
 
 /// The version of the fold: hashes compare only within one. It grows when the same events come to mean another
 /// state, or the state another hash.
@@ -57,8 +56,9 @@ pub(super) fn state_hash(state: &State) -> StateHash {
     state.meters.values().for_each(|meter| out.raw(meter.digest(leaves::meter)));
     out.len(state.keys.len());
     state.keys.iter().for_each(|(key, entry)| out.raw(entry.digest(|entry| leaves::key(key, entry))));
+    ids(&mut out, &state.spent, |id| &id.0);
     bookings(&mut out, &state.bookings);
-    ended(&mut out, &state.ended);
+    ids(&mut out, &state.ended, |id| &id.0);
     out.len(state.releasing.len());
     for (budget_id, released) in &state.releasing {
         out.budget_id(budget_id).list(released, |out, id| _ = out.text(&id.0));
@@ -71,23 +71,15 @@ pub(super) fn state_hash(state: &State) -> StateHash {
 fn bookings(out: &mut Canonical, bookings: &Memory<Booking>) {
     out.option(bookings.forgotten_through(), Canonical::time).len(bookings.len());
     for entry in bookings.iter() {
-        let Booking { budget_id, amount, what } = &entry.what;
-        let tag = match what {
-            What::Spend(_) => 0,
-            What::Turn => 1,
-            What::Reversal => 2,
-        };
-        out.bytes(&[tag]).u64(entry.seq);
-        if tag != 0 {
-            out.time(entry.at).budget_id(budget_id).u128(*amount);
-        }
+        let Booking { budget_id, amount, is_reversal } = &entry.what;
+        out.u64(entry.seq).time(entry.at).budget_id(budget_id).u128(*amount).bytes(&[u8::from(*is_reversal)]);
     }
 }
 
-fn ended(out: &mut Canonical, ended: &Memory<ReservationId>) {
-    out.option(ended.forgotten_through(), Canonical::time).len(ended.len());
-    for entry in ended.iter() {
-        out.u64(entry.seq).text(&entry.what.0);
+fn ids<T: Clone>(out: &mut Canonical, remembered: &Memory<T>, id: impl Fn(&T) -> &str) {
+    out.option(remembered.forgotten_through(), Canonical::time).len(remembered.len());
+    for entry in remembered.iter() {
+        out.u64(entry.seq).text(id(&entry.what));
     }
 }
 

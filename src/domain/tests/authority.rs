@@ -1,7 +1,10 @@
 //! Caps that an agent cannot change: who may widen a budget.
 
 use super::harness::{Book, goal, id};
-use crate::domain::{AdjustBudget, NewBudget, Request, SetGoalBudget};
+use crate::domain::{
+    AdjustBudget, NewBudget, ObserveMeter, RecordSpend, Request, ResetMeter, ReverseSpend, SetGoalBudget,
+    Spend,
+};
 use crate::event::{Fraction, RefusalKind, Window};
 
 fn book() -> Book {
@@ -87,4 +90,30 @@ fn the_tokens_of_a_goal_can_be_capped_for_good() {
     assert_eq!((refusal.kind, refusal.amount), (RefusalKind::Forbidden, 20));
     book.done(raise().actor("owner"));
     assert_eq!(book.goal(1).token_budget, Some(20));
+}
+
+#[test]
+fn taking_back_what_was_spent_gives_room_as_widening_does() {
+    let mut book = book();
+    book.ok(NewBudget::new("task").limit(100).parent("cap"));
+    book.ok(RecordSpend::new("task", Spend::of(100).id("s")));
+    let reverse = || Request::from(ReverseSpend::whole("s"));
+    let refusal = book.refused(reverse().actor("agent"));
+    assert_eq!(
+        (refusal.kind, refusal.budget_id, refusal.amount),
+        (RefusalKind::Forbidden, "cap".into(), 100)
+    );
+    assert_eq!(book.refused(reverse()).kind, RefusalKind::Forbidden);
+    book.ok(reverse().actor("owner"));
+    assert_eq!(book.named("cap").spent, 0);
+}
+
+#[test]
+fn setting_a_meter_forward_hides_what_it_would_book() {
+    let mut book = book();
+    book.ok(ObserveMeter::cumulative("m", 10).budget("cap"));
+    let reset = |baseline| Request::from(ResetMeter { meter_id: "m".into(), baseline }).actor("agent");
+    assert_eq!(book.refused(reset(11)).kind, RefusalKind::Forbidden);
+    book.ok(reset(0));
+    book.ok(reset(5).actor("owner"));
 }

@@ -66,14 +66,14 @@ fn an_event_about_what_it_makes_too_old_still_finds_it() {
 }
 
 #[test]
-fn the_oldest_bookings_beyond_the_count_are_forgotten() {
+fn the_oldest_spends_beyond_the_count_are_forgotten() {
     let mut ledger = remembering(DAY_SECS, 2);
     for id in ["a", "b", "c"] {
         ledger.fold(spent(id, "task", 1));
     }
     assert_eq!(spends(&ledger), ["c", "b"]);
     ledger.fold(reversed("c", "task", 1));
-    assert_eq!(spends(&ledger), ["c"], "a reversal is a booking, too");
+    assert_eq!(spends(&ledger), ["c", "b"], "a reversal is no spend");
     ledger.check_replay();
 }
 

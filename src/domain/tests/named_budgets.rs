@@ -215,3 +215,13 @@ fn progress_is_kept() {
     book.ok(SetProgress { budget_id: "task".into(), progress });
     assert_eq!(book.named("task").progress, Some(progress));
 }
+
+#[test]
+fn a_mistake_that_was_taken_back_keeps_nothing_from_being_booked() {
+    let mut book = Book::new();
+    book.ok(NewBudget::new("task").limit(100));
+    book.ok(RecordSpend::incurred("task", Spend::of(u128::MAX).id("mistake")));
+    book.ok(ReverseSpend::whole("mistake"));
+    book.ok(RecordSpend::incurred("task", Spend::of(200)));
+    assert_eq!((book.named("task").spent, book.named("task").overage_total), (200, u128::MAX));
+}

@@ -2,8 +2,8 @@
 
 use super::harness::{Answer, Book};
 use crate::domain::{
-    CloseBudget, MarkUnknown, NewBudget, NewReservation, Outcome, RecordSpend, RejectionKind, Release,
-    Reservation, ReservationStatus, Settle, Spend, Ttl,
+    CloseBudget, KeyWindow, MarkUnknown, NewBudget, NewReservation, Outcome, RecordSpend, RejectionKind,
+    Release, Reservation, ReservationStatus, Settle, Spend, Ttl,
 };
 use crate::event::RefusalKind;
 
@@ -157,12 +157,37 @@ fn nothing_at_all_can_be_spent_of_a_reservation_but_not_reserved() {
 }
 
 #[test]
-fn what_is_spent_and_reserved_never_passes_the_numbers() {
+fn no_reservation_takes_all_the_numbers_from_what_really_happens() {
     let mut book = Book::new();
     book.ok(NewBudget::new("task").unlimited());
-    book.ok(NewReservation::new("task", u128::MAX).id("r"));
+    assert_eq!(book.rejected(hold((1 << 127) + 1)).kind, RejectionKind::Invalid);
+    book.ok(hold(1 << 127));
     assert_eq!(book.rejected(NewReservation::new("task", 1)).kind, RejectionKind::Invalid);
-    assert_eq!(book.rejected(RecordSpend::incurred("task", Spend::of(1))).kind, RejectionKind::Invalid);
-    book.ok(settle(u128::MAX));
+    book.ok(RecordSpend::incurred("task", Spend::of((1 << 127) - 1)));
+    book.ok(settle(1 << 127));
     assert_eq!((book.named("task").spent, book.named("task").reserved), (u128::MAX, 0));
+}
+
+#[test]
+fn at_the_end_of_time_nothing_expires() {
+    let mut book = book();
+    book.at("9999-12-31T23:59:59.999999Z");
+    book.ok(hold(10));
+    assert_eq!((reservation(&book).expires_at, book.state.next_deadline()), (None, None));
+}
+
+#[test]
+fn the_same_settlement_again_is_known_by_its_spend_when_the_reservation_is_forgotten() {
+    let mut book = book();
+    book.ok(KeyWindow { max_age_ms: 3_600_000, max_count: 100 });
+    book.ok(hold(50));
+    book.wait_secs(60);
+    book.elapse();
+    book.wait_secs(3_500);
+    let late = || Settle { reservation_id: "r".into(), spend: Spend::of(7).id("s") };
+    book.ok(late());
+    book.wait_secs(200);
+    book.ok(NewBudget::new("other").limit(1));
+    assert_eq!(book.state.reservation(&"r".into()), None);
+    assert!(matches!(book.apply(late()), Answer::Retried(_)));
 }

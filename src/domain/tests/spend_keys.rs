@@ -1,6 +1,6 @@
 //! Ids of spends and reservations are keys, too (law EXACT).
 
-use super::harness::{Answer, Book};
+use super::harness::{Answer, Book, goal};
 use crate::domain::{
     CloseBudget, KeyWindow, NewBudget, NewReservation, RecordSpend, RejectionKind, RememberedOutcome,
     Request, Spend,
@@ -84,4 +84,34 @@ fn spends_are_forgotten_with_the_keys_and_their_figures_stay() {
     book.ok(NewBudget::new("other").limit(1));
     assert_eq!(book.state.spend(&"s".into()), None);
     assert_eq!((book.named("task").spent, book.named("task").entry_count), (60, 1));
+}
+
+#[test]
+fn turns_push_no_spend_id_out_of_memory() {
+    let mut book = book();
+    book.ok(KeyWindow { max_age_ms: 60_000, max_count: 2 });
+    book.create(goal(1));
+    book.ok(spend(60));
+    for _ in 0..5 {
+        book.turn(1, 1);
+    }
+    assert!(matches!(book.apply(spend(60)), Answer::Retried(_)));
+    assert_eq!(book.named("task").spent, 60);
+}
+
+/// The clock of whoever made the id was ahead of the engine's.
+#[test]
+fn an_id_from_the_future_is_not_booked_twice_once_it_is_forgotten() {
+    let mut book = book();
+    book.ok(KeyWindow { max_age_ms: 60_000, max_count: 100 });
+    // 30 seconds after the test's time.
+    let made_at = u64::try_from(book.now.as_millis()).unwrap() + 30_000;
+    let id = uuid::Builder::from_unix_timestamp_millis(made_at, &[7; 10]).into_uuid().to_string();
+    let spend = || RecordSpend::new("task", Spend::of(1).id(id.as_str()));
+    book.ok(Request::from(spend()).key(id.as_str()));
+    book.wait_secs(65);
+    book.ok(NewBudget::new("other").limit(1));
+    assert_eq!(book.rejected(spend()).kind, RejectionKind::KeyExpired);
+    let keyed = Request::from(NewBudget::new("more").limit(1)).key(id.as_str());
+    assert_eq!(book.rejected(keyed).kind, RejectionKind::KeyExpired);
 }
