@@ -25,7 +25,7 @@ impl BudgetModel {
             return rejected("not_found");
         }
         self.admit(&new.budget_id, new.amount)?;
-        self.check_used(&new.budget_id, new.amount)?;
+        self.check_reserved(&new.budget_id, new.amount)?;
         let made = self.new_id();
         self.reservations.push(ModelReservation {
             id: new.reservation_id.clone().unwrap_or(ReservationId::from(made)),

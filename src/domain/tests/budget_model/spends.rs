@@ -78,26 +78,26 @@ impl BudgetModel {
 
     /// No sum on the path may pass what a number holds.
     pub(super) fn check_sums(&self, id: &BudgetId, amount: u128) -> Answer {
-        self.check_used(id, amount)?;
-        let fits = |id: &BudgetId| {
+        self.check_path(id, |id| {
             let limit = self.budget(id).limit.unwrap_or(u128::MAX);
             let beyond = |spent: u128| spent.saturating_sub(limit);
-            let overage = beyond(self.spent(id) + amount) - beyond(self.spent(id));
+            let spent = self.spent(id).checked_add(amount);
+            let used = spent.and_then(|spent| spent.checked_add(self.reserved(id)));
+            let overage = beyond(spent.unwrap_or(u128::MAX)) - beyond(self.spent(id));
             let spent_total = self.spent_total(id).checked_add(amount);
-            spent_total.is_some() && self.overage_total(id).checked_add(overage).is_some()
-        };
-        match self.path(id).iter().all(fits) {
-            true => Ok(()),
-            false => rejected("invalid"),
-        }
+            used.is_some() && spent_total.is_some() && self.overage_total(id).checked_add(overage).is_some()
+        })
     }
 
-    /// Nor may what is spent and reserved.
-    pub(super) fn check_used(&self, id: &BudgetId, amount: u128) -> Answer {
-        let fits = |id: &BudgetId| {
-            let used = self.spent(id).checked_add(self.reserved(id));
-            used.and_then(|used| used.checked_add(amount)).is_some()
-        };
+    /// What is spent for life and reserved may not either, if so much more is reserved.
+    pub(super) fn check_reserved(&self, id: &BudgetId, amount: u128) -> Answer {
+        self.check_path(id, |id| {
+            let reserved = self.reserved(id).checked_add(amount);
+            reserved.and_then(|reserved| reserved.checked_add(self.spent_total(id))).is_some()
+        })
+    }
+
+    fn check_path(&self, id: &BudgetId, fits: impl FnMut(&BudgetId) -> bool) -> Answer {
         match self.path(id).iter().all(fits) {
             true => Ok(()),
             false => rejected("invalid"),
