@@ -53,7 +53,7 @@ pub(super) fn settle(
     limits::check_spend(spend)?;
     // A spend may be remembered for longer than the reservation that it settled.
     if state.reservation(reservation_id).is_none()
-        && let Some(retry) = known_spend(state, request, spend, context)?
+        && let Ok(Some(retry)) = known_spend(state, request, spend, context)
     {
         return Ok(retry);
     }

@@ -60,11 +60,11 @@ fn full_ledger() -> Ledger {
 #[test]
 fn the_hash_is_the_same_on_any_machine_for_ever() {
     let hash = |state: &State| state.state_hash().to_string();
-    assert_eq!(hash(&State::default()), "2-eb882e874c41b81068a1a5276fe2540be076d18d8aab09a427e1709167405f58");
-    assert_eq!(hash(&book().state), "2-64607471070738e74f311b067356ad8434707b3d6e1fdd1d1e6f71308f9f1ae3");
+    assert_eq!(hash(&State::default()), "2-beeeabb5e8581e94a883e9cbd5cf47dd55f57cd175bc35c9b77303e669989c3f");
+    assert_eq!(hash(&book().state), "2-733ad705aaf1b57614d600a6ba46dba9c87c0ade7df59b6de4126d8b3d96ffbc");
     assert_eq!(
         hash(&full_ledger().state),
-        "2-6e09f7090ce70f2459b84c4da6f91d95d98b8b0e27cebc295f541a5be38c4663"
+        "2-869f779403da386690e034dc389c8f213db8f3338056360f4cfb5064ed6d5f6b"
     );
 }
 

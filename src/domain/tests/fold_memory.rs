@@ -230,7 +230,9 @@ fn the_rate_goes_back_no_farther_than_what_is_remembered() {
         ledger.wait_secs(10);
         ledger.fold(spent(id, "task", 1));
     }
-    let rate = ledger.state.burn(&"task".into(), Some(second(0)), ledger.now).unwrap();
+    let made_at = ledger.state.budget(&"task".into()).unwrap().created_at;
+    let since = made_at.saturating_add(Duration::from_secs(1));
+    let rate = ledger.state.burn(&"task".into(), Some(since), ledger.now).unwrap();
     assert_eq!(rate, BurnRate { amount: 2, elapsed: Duration::from_secs(20) });
     assert!(ledger.state.remembered_since().unwrap() > second(1_010));
 }

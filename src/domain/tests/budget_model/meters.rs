@@ -69,6 +69,9 @@ impl BudgetModel {
             return Err(Expected::Unchanged);
         }
         let mut meter = known.unwrap_or_else(|| free(&reset.meter_id));
+        if let Some(budget) = meter.budget.clone().filter(|_| reset.baseline > meter.total) {
+            self.may_give_room(&budget, reset.baseline - meter.total)?;
+        }
         meter.total = reset.baseline;
         self.meters.retain(|known| known.id != meter.id);
         self.meters.push(meter);

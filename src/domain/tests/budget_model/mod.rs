@@ -263,7 +263,7 @@ impl BudgetModel {
 
     pub(super) fn overage_total(&self, id: &BudgetId) -> u128 {
         let all = self.entries.iter().flat_map(|entry| &entry.overage);
-        all.filter(|(budget, _)| budget == id).map(|(_, amount)| amount).sum()
+        all.filter(|(budget, _)| budget == id).fold(0, |sum, (_, amount)| sum.saturating_add(*amount))
     }
 
     pub(super) fn is_exhausted(&self, id: &BudgetId) -> bool {

@@ -48,8 +48,22 @@ impl BudgetModel {
         if amount == 0 || amount > left {
             return rejected("invalid");
         }
-        entry.reversed += amount;
+        let budget = entry.budget.clone();
+        self.may_give_room(&budget, amount)?;
+        let of_it = |entry: &&mut Entry| entry.spend_id.as_ref() == Some(&reverse.spend_id);
+        if let Some(entry) = self.entries.iter_mut().find(of_it) {
+            entry.reversed += amount;
+        }
         Ok(())
+    }
+
+    /// Whoever may not widen a budget gives no room back below it either.
+    pub(super) fn may_give_room(&mut self, id: &BudgetId, amount: u128) -> Answer {
+        let guarded = self.path(id).into_iter().find(|id| !self.may_widen(self.budget(id)));
+        match guarded {
+            Some(id) => Err(self.refuse(RefusalKind::Forbidden, &id, amount)),
+            None => Ok(()),
+        }
     }
 
     pub(in super::super) fn entry(&self, id: &SpendId) -> Option<&Entry> {
@@ -79,21 +93,18 @@ impl BudgetModel {
     /// No sum on the path may pass what a number holds.
     pub(super) fn check_sums(&self, id: &BudgetId, amount: u128) -> Answer {
         self.check_path(id, |id| {
-            let limit = self.budget(id).limit.unwrap_or(u128::MAX);
-            let beyond = |spent: u128| spent.saturating_sub(limit);
             let spent = self.spent(id).checked_add(amount);
             let used = spent.and_then(|spent| spent.checked_add(self.reserved(id)));
-            let overage = beyond(spent.unwrap_or(u128::MAX)) - beyond(self.spent(id));
-            let spent_total = self.spent_total(id).checked_add(amount);
-            used.is_some() && spent_total.is_some() && self.overage_total(id).checked_add(overage).is_some()
+            used.is_some() && self.spent_total(id).checked_add(amount).is_some()
         })
     }
 
-    /// What is spent for life and reserved may not either, if so much more is reserved.
+    /// What is spent for life and reserved may not either, if so much more is reserved; nor the latter pass the half.
     pub(super) fn check_reserved(&self, id: &BudgetId, amount: u128) -> Answer {
         self.check_path(id, |id| {
             let reserved = self.reserved(id).checked_add(amount);
-            reserved.and_then(|reserved| reserved.checked_add(self.spent_total(id))).is_some()
+            reserved.is_some_and(|reserved| reserved <= 1 << 127)
+                && reserved.and_then(|reserved| reserved.checked_add(self.spent_total(id))).is_some()
         })
     }
 

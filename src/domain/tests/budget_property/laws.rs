@@ -130,8 +130,9 @@ impl Tally {
             assert_eq!(own.sum::<u128>() + children.sum::<u128>(), budget.spent_total, "children of {id}");
             let held = self.held.iter().filter(|(_, held, _)| state.path(held).any(|above| above.id == *id));
             assert_eq!(budget.reserved, held.map(|(.., amount)| amount).sum::<u128>(), "reserved of {id}");
-            let overage = self.overage.iter().filter(|(of, _)| of == id).map(|(_, amount)| amount);
-            assert_eq!(budget.overage_total, overage.sum::<u128>(), "overage of {id} for life");
+            let overage = self.overage.iter().filter(|(of, _)| of == id);
+            let overage = overage.fold(0, |sum: u128, (_, amount)| sum.saturating_add(*amount));
+            assert_eq!(budget.overage_total, overage, "overage of {id} for life");
         }
     }
 
