@@ -41,7 +41,8 @@ pub struct NewBudget {
     /// When what is spent begins anew; `None`: never.
     pub window: Option<Window>,
     /// Who may widen it, at most 64 actors, for good; `None`: everyone. An empty list: nobody. What
-    /// [`AdjustBudget`] calls widening is all that it guards: spending, reversing and closing are open to every caller.
+    /// [`AdjustBudget`] calls widening is guarded by it, and what gives room back at the budget or below it as widening does:
+    /// taking back spends, and setting a meter forward. Spending, closing, and ending a reservation are open to every caller.
     /// The [actor](crate::Request::actor) is whom the host says it is.
     pub widen_by: Option<Vec<Arc<str>>>,
 }

@@ -122,7 +122,8 @@ impl Ttl {
 pub struct NewReservation {
     /// The budget.
     pub budget_id: BudgetId,
-    /// How much, in the budget's unit; at least 1.
+    /// How much, in the budget's unit; at least 1. No more than 2^127 is set aside of a budget at once, so that there are
+    /// always numbers left for what has really happened.
     pub amount: u128,
     /// Its id; `None`: the engine makes one. An id that is given is an idempotency key, too: the same command with it
     /// is a retry, another is rejected as `Exists`. A refusal does not use it up.
@@ -189,7 +190,8 @@ pub struct MarkUnknown {
 }
 
 /// Take a spend back, whole or in part; never more than was spent, and only while the spend is
-/// [remembered](crate::KeyWindow). Each part is taken back anew: give it a key, so that a retry is none.
+/// [remembered](crate::KeyWindow). Each part is taken back anew: give it a key, so that a retry is none. Where a budget on
+/// its path names who may [widen](crate::NewBudget::widen_by) it, others are refused, since it gives room back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReverseSpend {
     /// The spend.
@@ -254,7 +256,8 @@ impl ObserveMeter {
 }
 
 /// Begin an external meter anew: it was replaced, say, or is not to be counted from 0. Nothing is booked by it. The
-/// meter stays of its kind and bound as it was.
+/// meter stays of its kind and bound as it was. Setting a bound meter forward hides what it would have booked: where a
+/// budget on the path names who may [widen](crate::NewBudget::widen_by) it, others are refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResetMeter {
     /// The meter.
