@@ -36,7 +36,7 @@ fn kinds(disk: &SimulatedDisk) -> Vec<&'static str> {
 
 #[test]
 fn law_order_the_journal_the_feed_and_seq_agree_across_rotations_and_restarts() {
-    let (disk, clock, mut shadow, engine) = filled(12);
+    let (disk, clock, mut shadow, engine) = filled(18);
     disk.kill();
     drop(engine);
     let engine = open(&disk, options(2, &clock)).unwrap();
