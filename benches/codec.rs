@@ -94,6 +94,7 @@ mod peers {
         token_budget: Option<Arc<str>>,
         parent_goal: Option<Arc<str>>,
         budgets: Vec<Arc<str>>,
+        widen_by: Option<Vec<Arc<str>>>,
     }
 
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -159,6 +160,7 @@ mod peers {
                             token_budget: data.token_budget.map(|amount| amount.to_string().into()),
                             parent_goal: None,
                             budgets: Vec::new(),
+                            widen_by: None,
                         }),
                         Payload::GoalTransitioned(data) => $name::GoalTransitioned(GoalTransitioned {
                             goal_id: data.goal_id,
@@ -304,7 +306,7 @@ fn sample(count: u64) -> Vec<ChangeEvent> {
         let key = if seq % 10 == 1 { format!(r#","key":"turn-{seq}""#) } else { String::new() };
         match seq % 10 {
             0 => format!(
-                r#"{head}"kind":"goal_created","data":{{"goal_id":"{goal}","scope":"s-42","text":"ship 2.0","token_budget":"100000","parent_goal":null,"budgets":[]}},{tail}}}"#
+                r#"{head}"kind":"goal_created","v":2,"data":{{"goal_id":"{goal}","scope":"s-42","text":"ship 2.0","token_budget":"100000","parent_goal":null,"budgets":[],"widen_by":null}},{tail}}}"#
             ),
             9 => format!(
                 r#"{head}"kind":"goal_transitioned","data":{{"goal_id":"{goal}","from":"active","to":"paused","reason":"requested","revision":2,"by_goal":null,"budget_id":null,"note":null}},{tail}}}"#

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use tallybook::event::{ChangeEvent, Payload};
 use tallybook::{
-    CommandError, Engine, FeedItem, Goal, GoalId, GoalQuery, GoalStatus, NewGoal, Request, SetGoalBudget,
-    Start, Subscription, TransitionGoal, Turn,
+    BudgetGuard, CloseBudget, CommandError, Engine, FeedItem, Goal, GoalId, GoalQuery, GoalStatus, NewBudget,
+    NewGoal, Request, SetGoalBudget, Spend, Start, Subscription, TransitionGoal, Ttl, Turn,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -74,10 +74,7 @@ async fn release_session(engine: Engine) -> Outcome<()> {
 async fn resume_with_more(engine: &Engine, id: GoalId, limit: u128) -> Outcome<()> {
     match engine.resume_goal(id).await {
         Err(CommandError::Refused(refusal)) => {
-            println!(
-                "release  refused, {}: spent {} of {} on {}",
-                refusal.kind, refusal.spent, refusal.limit, refusal.budget_id
-            );
+            println!("release  refused: {refusal}");
             // The key makes it safe to ask again when an answer gets lost: it is done once.
             let raise = SetGoalBudget::new(id, Some(limit)).resume();
             let raise = Request::new(raise).key(format!("raise-{id}-{limit}")).actor("user:ada");
@@ -103,6 +100,7 @@ async fn support_session(engine: Engine) -> Outcome<()> {
     println!("support  the turn that began on {} was booked there, late", short(first.id));
 
     work(&engine, scope, 2, 800).await;
+    search_with_money(&engine, urgent.id).await?;
     let urgent = engine.complete_goal(urgent.id).await?;
     engine.resume_goal(first.id).await?;
     let blocked = TransitionGoal::new(first.id, GoalStatus::Paused).blocked().note("waits for the customer");
@@ -120,6 +118,38 @@ async fn support_session(engine: Engine) -> Outcome<()> {
         reason(&first)
     );
     Ok(())
+}
+
+/// Gives a tool money, and only as much as it may use: what it does with it is on the budget's account.
+async fn search_with_money(engine: &Engine, goal_id: GoalId) -> Outcome<()> {
+    let id = format!("search:{}", short(goal_id));
+    engine.allocate(NewBudget::new(id.as_str()).unit("usd-micro").limit(600_000)).await?;
+    let money = engine.guard(id.as_str());
+    for query in ["how tickets are answered", "who answers tickets", "what a ticket is"] {
+        match search(query, &*money).await {
+            Ok(cost) => println!("support  asked {query:?} for {cost} usd-micro"),
+            Err(CommandError::Refused(refusal)) => println!("support  did not ask {query:?}: {refusal}"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let report = engine.close_budget(CloseBudget::new(id.as_str())).await?;
+    println!(
+        "support  {} entries, {} usd-micro spent of {:?}",
+        report.entry_count,
+        report.spent,
+        report.limit()
+    );
+    Ok(())
+}
+
+/// A tool that knows nothing of engines: it sets the most that it can cost aside, and settles what it did cost. Should it
+/// fail in between, the hold is dropped, and the money is free again.
+async fn search(query: &str, money: &dyn BudgetGuard) -> Result<u128, CommandError> {
+    let hold = money.reserve(250_000, Ttl::secs(30)).await?;
+    // Here the tool would do what costs money.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let spend = hold.settle(Spend::of(210_000).tool("web.search").reason(query)).await?;
+    Ok(spend.amount)
 }
 
 /// So many turns of the goal that is active in the scope, if any; accounted without waiting for the disk.
@@ -185,6 +215,13 @@ fn describe(event: &ChangeEvent) -> String {
             format!("{} used {} tokens{late}", short(turn.goal_id), turn.tokens)
         }
         Payload::BudgetExhausted(budget) => format!("{} of {} is used up", budget.spent, budget.limit),
+        Payload::BudgetAllocated(made) => {
+            format!("{} may use {:?} {}", made.budget_id, made.terms.limit, made.unit)
+        }
+        Payload::SpendRecorded(spend) => format!("{} spent of {}", spend.amount, spend.budget_id),
+        Payload::ThresholdCrossed(crossed) => {
+            format!("{} has reached {} of its limit", crossed.budget_id, crossed.threshold)
+        }
         Payload::CommandRefused(refused) => format!("{} refused, {}", refused.op, refused.refusal),
         other => other.kind().to_owned(),
     }

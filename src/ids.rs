@@ -104,11 +104,103 @@ impl FromStr for BudgetId {
                 .map(BudgetId::Goal)
                 .map_err(|_| IdError::new("a goal's UUID after the reserved prefix `goal:`", text));
         }
-        if text.is_empty() || text.len() > Self::MAX_LEN || text.chars().any(char::is_control) {
+        if !is_name(text) {
             return Err(IdError::new("a budget id of 1 to 200 bytes without control characters", text));
         }
         Ok(BudgetId::Named(text.into()))
     }
+}
+
+impl From<&str> for BudgetId {
+    /// The id of that text. One that can be no id (empty, too long, with control characters, or with the reserved
+    /// prefix and no goal behind it) is rejected by the command that names it, as `invalid`.
+    fn from(text: &str) -> BudgetId {
+        text.parse().unwrap_or_else(|_| BudgetId::Named(text.into()))
+    }
+}
+
+impl From<String> for BudgetId {
+    fn from(text: String) -> BudgetId {
+        BudgetId::from(text.as_str())
+    }
+}
+
+impl From<&BudgetId> for BudgetId {
+    fn from(id: &BudgetId) -> BudgetId {
+        id.clone()
+    }
+}
+
+impl From<GoalId> for BudgetId {
+    /// The budget of the goal's tokens.
+    fn from(id: GoalId) -> BudgetId {
+        BudgetId::Goal(id)
+    }
+}
+
+/// Whether a text can be an id that a host gives: 1 to 200 bytes without control characters.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= BudgetId::MAX_LEN && !text.chars().any(char::is_control)
+}
+
+macro_rules! name_id {
+    ($(#[$doc:meta])* $name:ident, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Arc<str>);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                if is_name(text) { Ok($name(text.into())) } else { Err(IdError::new($expected, text)) }
+            }
+        }
+
+        impl From<&str> for $name {
+            /// The id of that text. One that can be no id is rejected by the command that names it, as `invalid`.
+            fn from(text: &str) -> $name {
+                $name(text.into())
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> $name {
+                $name(text.into())
+            }
+        }
+
+        impl From<&$name> for $name {
+            fn from(id: &$name) -> $name {
+                id.clone()
+            }
+        }
+    };
+}
+
+name_id! {
+    /// The id of a spend: 1 to 200 bytes without control characters. What the engine makes is a UUID of version 7.
+    SpendId, "a spend id of 1 to 200 bytes without control characters"
+}
+name_id! {
+    /// The id of a reservation: 1 to 200 bytes without control characters. What the engine makes is a UUID of version 7.
+    ReservationId, "a reservation id of 1 to 200 bytes without control characters"
+}
+name_id! {
+    /// The id of an external meter: 1 to 200 bytes without control characters.
+    MeterId, "a meter id of 1 to 200 bytes without control characters"
 }
 
 /// One run of a writer on a journal: a number that grows by one with every opening, and a random tag that tells
@@ -220,8 +312,8 @@ impl Entropy for SeededEntropy {
     }
 }
 
-/// A new goal id: a UUID of version 7 (RFC 9562) that carries `now`.
-pub(crate) fn new_goal_id(entropy: &dyn Entropy, now: Timestamp) -> GoalId {
+/// A new UUID of version 7 (RFC 9562) that carries `now`.
+pub(crate) fn new_uuid(entropy: &dyn Entropy, now: Timestamp) -> Uuid {
     let random = entropy.bytes();
     let millis = u64::try_from(now.as_millis()).unwrap_or(0);
     let mut tail = [0; 10];
@@ -229,7 +321,7 @@ pub(crate) fn new_goal_id(entropy: &dyn Entropy, now: Timestamp) -> GoalId {
     // Bytes 6 and 8 of a version 4 UUID hold fixed bits; take unfixed ones for the places that stay random.
     tail[6] = random[10];
     tail[8] = random[11];
-    GoalId(uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid())
+    uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
 }
 
 /// A new journal id.
@@ -260,7 +352,7 @@ mod tests {
 
     #[test]
     fn the_prefix_of_goal_budgets_is_reserved() {
-        let goal = new_goal_id(&SeededEntropy::new(1), Timestamp::UNIX_EPOCH);
+        let goal = GoalId(new_uuid(&SeededEntropy::new(1), Timestamp::UNIX_EPOCH));
         let id = BudgetId::Goal(goal);
         assert_eq!(id.to_string().parse::<BudgetId>().unwrap(), id);
         assert!("goal:mine".parse::<BudgetId>().is_err());
@@ -271,8 +363,8 @@ mod tests {
     #[test]
     fn goal_ids_sort_by_time_and_are_version_7() {
         let entropy = SeededEntropy::new(7);
-        let early = new_goal_id(&entropy, Timestamp::from_micros(1_000_000));
-        let late = new_goal_id(&entropy, Timestamp::from_micros(2_000_000));
+        let early = GoalId(new_uuid(&entropy, Timestamp::from_micros(1_000_000)));
+        let late = GoalId(new_uuid(&entropy, Timestamp::from_micros(2_000_000)));
         assert!(early < late);
         assert_eq!(early.0.get_version_num(), 7);
         assert_eq!(early.to_string().parse::<GoalId>().unwrap(), early);

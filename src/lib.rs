@@ -11,16 +11,35 @@
 //! let goal = engine.create_goal(NewGoal::new("ship 2.0").token_budget(1_000))?;
 //! engine.record_turn(goal.id, Turn::tokens(1_200))?; // durable; the budget is exhausted, so the goal is paused
 //! match engine.resume_goal(goal.id) {
-//!     Err(CommandError::Refused(refusal)) => assert_eq!((refusal.limit, refusal.spent), (1_000, 1_200)),
+//!     Err(CommandError::Refused(refusal)) => assert_eq!((refusal.limit, refusal.spent), (Some(1_000), 1_200)),
+//!     other => unreachable!("{other:?}"),
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! A goal's tokens are a budget; budgets of money, or of anything else that is counted, are made by name:
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?; let dir = dir.path();
+//! use tallybook::{Blocking, CommandError, NewBudget, RefusalKind, Spend, Ttl};
+//!
+//! let engine = Blocking::open(dir)?;
+//! engine.allocate(NewBudget::new("task-7").unit("usd-micro").limit(400_000))?;
+//! let hold = engine.reserve("task-7", 250_000, Ttl::secs(60))?; // given back if it is dropped
+//! hold.settle(Spend::of(241_500).tool("web.search"))?; // the rest returns
+//! match engine.record_spend("task-7", Spend::of(200_000)) {
+//!     Err(CommandError::Refused(refusal)) => assert_eq!(refusal.kind, RefusalKind::BudgetExceeded),
 //!     other => unreachable!("{other:?}"),
 //! }
 //! # Ok(()) }
 //! ```
 //!
 //! A command has one of four outcomes. It is **done**: its events are durable, numbered, published and fed. It is
-//! **refused** ([`Refusal`]) by a limit, and the refusal is an event of its own. It is **rejected** ([`Rejection`]):
-//! it makes no sense as it is, and nothing was written. Or the engine **could not** carry it out ([`Error`]), and the
-//! error's [kind](ErrorKind) says what to do next.
+//! **refused** ([`Refusal`]) by a limit, a status, an authority or a risk, and the refusal is an event of its own,
+//! unless it is [one of too many alike](Refusal::suppressed). It is **rejected** ([`Rejection`]): it makes no sense as
+//! it is, and nothing was written. Or the engine **could not** carry it out ([`Error`]), and the error's
+//! [kind](ErrorKind) says what to do next.
 //!
 //! | to | use |
 //! | --- | --- |
@@ -28,11 +47,15 @@
 //! | read the state, consistent at one `seq` | [`Engine::view`], [`View`] |
 //! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`Cursor`] |
 //! | account turns of an agent | [`Engine::begin_turn`], [`TurnHandle`], [`Engine::account_turn`] |
+//! | spend, or set aside and settle | [`Engine::record_spend`], [`Engine::reserve`], [`Hold`] |
+//! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
+//! | be called back for alerts | [`Options::on_alert`], [`Alert`] |
+//! | veto spends and reservations | [`Options::risk_assessor`], [`RiskAssessor`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
 //! With `default-features = false` there is only the library, without the command line. The feature `test-util` adds
-//! what tests of a host need: seeded randomness, an engine without a thread, and a simulated disk.
+//! what tests of a host need: an engine in memory, seeded randomness, an engine without a thread, and a simulated disk.
 
 pub mod adapter;
 pub mod clock;
@@ -47,17 +70,24 @@ pub mod storage;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
-    Budget, Command, Goal, GoalQuery, KeyWindow, NewGoal, RecordTurn, Refusal, Rejection, RejectionKind,
-    Request, Rules, SetGoalBudget, State, StateHash, TransitionGoal, Turn, TurnTarget,
+    AdjustBudget, Allowance, Budget, BudgetQuery, BudgetStatus, BudgetView, BurnRate, CloseBudget, Command,
+    Goal, GoalQuery, KeyWindow, Limit, MarkUnknown, Meter, MeterKind, NewBudget, NewGoal, NewReservation,
+    ObserveMeter, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request, Reservation,
+    ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget, SetProgress, Settle,
+    Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use engine::{
-    Blocking, CommandError, CommandResult, Cursor, Durability, Engine, EngineStatus, Events, FeedEvent,
-    FeedItem, Head, Health, JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt,
-    SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, VerifyReport, View,
+    Alert, AlertKind, Blocking, BlockingHold, BudgetGuard, CommandError, CommandResult, Cursor, Durability,
+    Engine, EngineGuard, EngineStatus, Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold,
+    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, RiskAssessor, RiskCase,
+    SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
-pub use event::{ChangeEvent, Charge, GoalStatus, Meta, Payload, RefusalKind, TransitionReason};
-pub use ids::{BudgetId, Epoch, GoalId, JournalId};
+pub use event::{
+    BudgetTerms, ChangeEvent, Charge, Fraction, GoalStatus, Meta, Payload, Quantity, Reading, RefusalKind,
+    Span, SpendDetails, TransitionReason, Window,
+};
+pub use ids::{BudgetId, Epoch, GoalId, JournalId, MeterId, ReservationId, SpendId};
 pub use journal::{Finding, FindingKind, Location, format};
 pub use projection::Projection;
 

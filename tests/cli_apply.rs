@@ -83,10 +83,10 @@ fn create_goal_takes_all_its_fields_and_answers_the_goal() {
     assert_eq!(
         event,
         json!({
-            "seq": 1, "ts": T0, "kind": "goal_created",
+            "seq": 1, "ts": T0, "kind": "goal_created", "v": 2,
             "data": {
                 "goal_id": A, "scope": "thread-7", "text": "ship 2.0", "token_budget": "100000",
-                "parent_goal": null, "budgets": [],
+                "parent_goal": null, "budgets": [], "widen_by": null,
             },
             "session_id": "s-1", "actor": "dana", "key": "k-1", "meta": {"ticket": "OPS-7", "n": 1.5},
         })
@@ -350,7 +350,8 @@ fn exhaustion_pauses_everything_below_in_the_same_step_and_refuses_what_comes_af
     );
     assert_eq!(answers[2]["ok"]["result"]["status"], "active");
     let frame = (answers[3]["ok"]["first_seq"].clone(), answers[3]["ok"]["last_seq"].clone());
-    assert_eq!(frame, (json!(4), json!(7)), "the turn, the exhaustion and two pauses are one step");
+    // At 99 tokens all thresholds were crossed already.
+    assert_eq!(frame, (json!(7), json!(10)), "the turn, the exhaustion and two pauses are one step");
     let paused = json!({
         "status": "paused", "pause_reason": "budget_exhausted", "revision": 2, "token_budget": "100",
         "tokens_used": "150",
@@ -363,7 +364,7 @@ fn exhaustion_pauses_everything_below_in_the_same_step_and_refuses_what_comes_af
             "spent": "150", "reserved": "0", "amount": "0",
         }})
     };
-    for (index, seq) in [(5, 8), (6, 9), (7, 10), (8, 11)] {
+    for (index, seq) in [(5, 11), (6, 12), (7, 13), (8, 14)] {
         let mut found = answers[index].clone();
         // What an operation asks for is its own affair; that it is an amount is not.
         amount(&found["refused"]["amount"]);
@@ -379,14 +380,13 @@ fn exhaustion_pauses_everything_below_in_the_same_step_and_refuses_what_comes_af
     assert_eq!(raised["tokens_used"], "150", "counters are kept");
     let events = book.events(&[]);
     assert_eq!(
-        kinds(&events[3..7]),
+        kinds(&events[6..10]),
         ["turn_recorded", "budget_exhausted", "goal_transitioned", "goal_transitioned"]
     );
-    assert_eq!(events[3]["data"]["overage"], json!([{"budget_id": format!("goal:{A}"), "amount": "50"}]));
-    let exhausted =
-        json!({"budget_id": format!("goal:{A}"), "limit": "100", "spent": "150", "overage": "50"});
-    assert_eq!(events[4]["data"], exhausted);
-    assert_eq!(kinds(&events[7..11]), ["command_refused"; 4]);
+    assert_eq!(events[6]["data"]["overage"], json!([{"budget_id": format!("goal:{A}"), "amount": "50"}]));
+    let exhausted = json!({"budget_id": format!("goal:{A}"), "limit": "100", "spent": "150", "overage": "50", "hard": true});
+    assert_eq!(events[7]["data"], exhausted);
+    assert_eq!(kinds(&events[10..14]), ["command_refused"; 4]);
     cli::expect_gapless(&events);
 }
 
@@ -509,6 +509,25 @@ fn lists_are_newest_first_and_can_be_narrowed_and_paged() {
     assert_eq!(listed(6), newest_first);
     let first = &answers[created + 1]["ok"]["result"][0];
     assert_eq!(*first, goal(json!({"goal_id": id(129), "scope": "s9"})), "the items are whole goals");
+}
+
+#[test]
+fn what_a_budget_and_a_hold_are_not_told_is_the_default() {
+    let book = Book::new();
+    let flags = ["--manual-clock", "--default-limit", "50", "--default-ttl", "90s"];
+    let answers = book.apply(
+        &flags,
+        &[
+            &format!(r#"{{"op":"allocate","budget_id":"b","now":"{T0}"}}"#),
+            r#"{"op":"reserve","budget_id":"b","amount":1}"#,
+            r#"{"op":"reserve","budget_id":"b","amount":1,"ttl_ms":1}"#,
+        ],
+    );
+    assert_eq!(answers[0]["ok"]["result"]["limit"], "50");
+    assert_eq!(answers[1]["ok"]["result"]["expires_at"], "2026-01-05T09:01:30.000000Z");
+    assert_eq!(answers[2]["ok"]["result"]["expires_at"], "2026-01-05T09:00:00.001000Z");
+    let answers = book.apply(&["--manual-clock"], &[r#"{"op":"reserve","budget_id":"b","amount":1}"#]);
+    assert_eq!(answers[0]["ok"]["result"]["expires_at"], Value::Null, "unless told, it does not expire");
 }
 
 #[test]

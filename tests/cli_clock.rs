@@ -106,7 +106,8 @@ fn a_refusal_loop_is_bounded_and_counted() {
         let refused = |index: usize| &answers[begun + index]["refused"];
         for index in 0..40 {
             let expected = match index {
-                0..16 => json!({"seq": 5 + index}),
+                // After the goal, the turn, three thresholds, the exhaustion and the pause.
+                0..16 => json!({"seq": 8 + index}),
                 _ => json!({"seq": null, "suppressed": true}),
             };
             let mut found = refused(index).clone();
@@ -123,7 +124,7 @@ fn a_refusal_loop_is_bounded_and_counted() {
             assert!(figures.remove("amount").is_some_and(|amount| amount.is_string()));
             assert_eq!(found, expected, "refusal {index}");
         }
-        assert_eq!(refused(40)["seq"], 5);
+        assert_eq!(refused(40)["seq"], 8);
         assert_eq!(*refused(41), json!(refused(39)), "a suppressed one consumes no key");
         assert!(refused(42)["seq"].is_u64(), "a new minute: {}", refused(42));
 

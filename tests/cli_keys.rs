@@ -66,11 +66,11 @@ fn a_refused_command_is_remembered_as_refused() {
         &[create(A, r#","token_budget":10"#), turn(10, "t"), resume("r"), resume("r"), resume("s")],
     );
     assert_eq!(answers[2]["refused"]["kind"], "budget_exceeded");
-    assert_eq!(answers[2]["refused"]["seq"], 5);
+    assert_eq!(answers[2]["refused"]["seq"], 8);
     for name in ["kind", "seq", "budget_id", "limit", "spent", "reserved", "amount"] {
         assert_eq!(answers[3]["refused"][name], answers[2]["refused"][name], "{name}");
     }
-    assert_eq!(answers[4]["refused"]["seq"], 6, "another key is another command");
+    assert_eq!(answers[4]["refused"]["seq"], 9, "another key is another command");
     assert_eq!(book.events(&["--kind", "command_refused"]).len(), 2);
 
     // It is still the answer once the command would be carried out, and after a restart.
@@ -78,7 +78,7 @@ fn a_refused_command_is_remembered_as_refused() {
         format!(r#"{{"op":"set_goal_budget","goal_id":"{A}","token_budget":1000,"resume":true,"key":"v"}}"#);
     let answers = book.apply(&[], &[raise, resume("r")]);
     assert_eq!(answers[0]["ok"]["result"]["status"], "active");
-    assert_eq!(answers[1]["refused"]["seq"], 5);
+    assert_eq!(answers[1]["refused"]["seq"], 8);
 }
 
 #[test]

@@ -16,7 +16,7 @@ const A: &str = "00000000-0000-7000-8000-00000000000a";
 const B: &str = "00000000-0000-7000-8000-00000000000b";
 const C: &str = "00000000-0000-7000-8000-00000000000c";
 
-/// Eleven events on three goals: `B` hangs under `A`, and uses up its budget.
+/// Fourteen events on three goals: `B` hangs under `A`, and uses up its budget.
 fn story() -> Vec<String> {
     let turn = |id: &str, tokens: u64, more: &str| {
         format!(r#"{{"op":"record_turn","goal_id":"{id}","tokens":{tokens}{more}}}"#)
@@ -48,20 +48,20 @@ fn seqs(book: &Book, flags: &[&str]) -> Vec<u64> {
 fn told() -> Book {
     let book = Book::new();
     book.apply(&["--manual-clock"], &story());
-    assert_eq!(seqs(&book, &[]), (1..=11).collect::<Vec<u64>>());
+    assert_eq!(seqs(&book, &[]), (1..=14).collect::<Vec<u64>>());
     book
 }
 
 #[test]
 fn events_are_filtered_by_seq() {
     let book = told();
-    assert_eq!(seqs(&book, &["--from", "9"]), [9, 10, 11]);
+    assert_eq!(seqs(&book, &["--from", "12"]), [12, 13, 14]);
     assert_eq!(seqs(&book, &["--to", "2"]), [1, 2]);
     assert_eq!(seqs(&book, &["--from", "3", "--to", "4"]), [3, 4]);
     assert_eq!(seqs(&book, &["--from", "4", "--to", "4"]), [4]);
     assert_eq!(seqs(&book, &["--from", "5", "--to", "4"]), [] as [u64; 0]);
-    assert_eq!(seqs(&book, &["--from", "12"]), [] as [u64; 0]);
-    assert_eq!(seqs(&book, &["--to", "18446744073709551615"]).len(), 11);
+    assert_eq!(seqs(&book, &["--from", "15"]), [] as [u64; 0]);
+    assert_eq!(seqs(&book, &["--to", "18446744073709551615"]).len(), 14);
 }
 
 #[test]
@@ -69,21 +69,21 @@ fn events_are_filtered_by_what_they_are_about() {
     let book = told();
     let of_kind = |kind: &str| seqs(&book, &["--kind", kind]);
     assert_eq!(of_kind("goal_created"), [1, 2, 3]);
-    assert_eq!(of_kind("turn_recorded"), [4, 5, 6]);
-    assert_eq!(of_kind("budget_exhausted"), [7]);
-    assert_eq!(of_kind("goal_transitioned"), [8, 9, 11]);
-    assert_eq!(of_kind("command_refused"), [10]);
+    assert_eq!(of_kind("turn_recorded"), [4, 5, 7]);
+    assert_eq!(of_kind("threshold_crossed"), [6, 8, 9]);
+    assert_eq!(of_kind("budget_exhausted"), [10]);
+    assert_eq!(of_kind("goal_transitioned"), [11, 12, 14]);
+    assert_eq!(of_kind("command_refused"), [13]);
     assert_eq!(of_kind("goal_budget_set"), [] as [u64; 0]);
-    assert_eq!(seqs(&book, &["--goal", C]), [3, 4, 11]);
-    assert_eq!(seqs(&book, &["--session", "s2"]), [2, 4, 6, 7, 8, 9]);
+    assert_eq!(seqs(&book, &["--goal", C]), [3, 4, 14]);
+    assert_eq!(seqs(&book, &["--session", "s2"]), [2, 4, 7, 8, 9, 10, 11, 12]);
     assert_eq!(seqs(&book, &["--session", "s"]), [] as [u64; 0]);
     let of_a = seqs(&book, &["--budget", &format!("goal:{A}")]);
-    assert!([7, 8, 9, 10].iter().all(|seq| of_a.contains(seq)), "{of_a:?}");
-    assert!(!of_a.contains(&4) && !of_a.contains(&11), "{of_a:?}");
+    assert_eq!(of_a, [1, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
     // Filters narrow each other.
     let flags = ["--kind", "turn_recorded", "--session", "s2", "--from", "5"];
-    assert_eq!(seqs(&book, &flags), [6]);
-    assert_eq!(seqs(&book, &["--goal", C, "--kind", "goal_transitioned", "--to", "10"]), [] as [u64; 0]);
+    assert_eq!(seqs(&book, &flags), [7]);
+    assert_eq!(seqs(&book, &["--goal", C, "--kind", "goal_transitioned", "--to", "13"]), [] as [u64; 0]);
 }
 
 #[test]
@@ -114,11 +114,11 @@ fn a_cursor_is_a_place_to_go_on_from() {
     let cursors: Vec<String> =
         book.events(&["--raw"]).iter().map(|event| event["cursor"].as_str().unwrap().to_owned()).collect();
     for (cursor, seq) in cursors.iter().zip(1u64..) {
-        assert_eq!(seqs(&book, &["--after", cursor]), (seq + 1..=11).collect::<Vec<u64>>());
+        assert_eq!(seqs(&book, &["--after", cursor]), (seq + 1..=14).collect::<Vec<u64>>());
     }
     // It outlives restarts of the writer, and more events.
     book.apply(&[], &[format!(r#"{{"op":"record_turn","goal_id":"{A}","tokens":1}}"#)]);
-    assert_eq!(seqs(&book, &["--after", &cursors[10]]), [12]);
+    assert_eq!(seqs(&book, &["--after", &cursors[13]]), [15]);
 
     // One of another journal, or of events that are not there, is told, not taken for something else.
     let other = told();
@@ -131,7 +131,7 @@ fn a_follower_replays_and_goes_on_live() {
     let book = told();
     let mut follower = book.follower(&[]);
     let seq = |follower: &Session| follower.answer()["seq"].as_u64().unwrap();
-    assert_eq!((1..=11).map(|_| seq(&follower)).collect::<Vec<_>>(), (1..=11).collect::<Vec<_>>());
+    assert_eq!((1..=14).map(|_| seq(&follower)).collect::<Vec<_>>(), (1..=14).collect::<Vec<_>>());
 
     // The last event of an idle journal, whose writer lives on: each is seen before the next is sent.
     for durability in ["sync", "interval:20"] {
@@ -150,7 +150,7 @@ fn a_follower_replays_and_goes_on_live() {
 #[test]
 fn a_follower_outlives_rotation_kill_and_restart_of_the_writer() {
     let book = told();
-    let follower = book.follower(&["--from", "12"]);
+    let follower = book.follower(&["--from", "15"]);
     let mut followed = Vec::new();
     for round in 0..4 {
         let mut writer = book.writer(&["--segment-bytes", "16384", "--window", "16"]);
@@ -174,7 +174,7 @@ fn a_follower_outlives_rotation_kill_and_restart_of_the_writer() {
     }
     follower.signal("INT");
     assert_eq!(follower.wait().expect_code(0).stdout, "");
-    let events = book.run("events", &["--from", "12"], b"").expect_code(0).stdout;
+    let events = book.run("events", &["--from", "15"], b"").expect_code(0).stdout;
     assert_eq!(events.lines().collect::<Vec<_>>(), followed, "without gap or duplicate");
     assert!(book.segments().len() > 4, "the writer rotated");
 }
@@ -182,10 +182,10 @@ fn a_follower_outlives_rotation_kill_and_restart_of_the_writer() {
 #[test]
 fn a_follower_begins_after_a_cursor_and_filters() {
     let book = told();
-    let cursor = book.events(&["--raw"])[5]["cursor"].as_str().unwrap().to_owned();
+    let cursor = book.events(&["--raw"])[6]["cursor"].as_str().unwrap().to_owned();
     let follower = book.follower(&["--after", &cursor, "--kind", "goal_transitioned"]);
     let seqs: Vec<Value> = (0..3).map(|_| follower.answer()["seq"].clone()).collect();
-    assert_eq!(seqs, [8, 9, 11]);
+    assert_eq!(seqs, [11, 12, 14]);
     let mut writer = book.writer(&[]);
     writer.ask(&format!(r#"{{"op":"record_turn","goal_id":"{A}","tokens":1}}"#));
     writer.ask(&format!(r#"{{"op":"set_goal_budget","goal_id":"{A}","token_budget":1000,"resume":true}}"#));
@@ -210,9 +210,9 @@ fn the_state_at_a_seq_is_that_of_the_commands_until_then() {
         assert_eq!(expected["seq"], seq);
         assert_eq!(book.state(&["--at", &seq.to_string()]), expected, "after {count} commands");
     }
-    assert_eq!(book.state(&["--at", "11"]), book.state(&[]));
-    let ran = book.run("state", &["--at", "12", "--json"], b"");
-    assert!(ran.code != Some(0) && ran.stdout.is_empty() && ran.stderr.contains("12"), "{ran:?}");
+    assert_eq!(book.state(&["--at", "14"]), book.state(&[]));
+    let ran = book.run("state", &["--at", "15", "--json"], b"");
+    assert!(ran.code != Some(0) && ran.stdout.is_empty() && ran.stderr.contains("15"), "{ran:?}");
 }
 
 #[test]
@@ -223,9 +223,9 @@ fn the_state_at_a_time_is_that_after_the_last_event_until_then() {
         ("2026-01-05T09:00:00Z", 2),
         ("2026-01-05T09:00:59.5Z", 2),
         ("2026-01-05T10:01:00+01:00", 4),
-        ("2026-01-05T09:02:30Z", 9),
-        ("2026-01-05T09:03:00Z", 11),
-        ("2999-01-01T00:00:00Z", 11),
+        ("2026-01-05T09:02:30Z", 12),
+        ("2026-01-05T09:03:00Z", 14),
+        ("2999-01-01T00:00:00Z", 14),
     ] {
         let at = book.state(&["--at", time]);
         assert_eq!(at["seq"], seq, "{time}");
@@ -252,21 +252,83 @@ fn the_state_says_what_answers_say() {
     }
 }
 
+/// Eleven events on two budgets, `task` under `team`: what is spent, held, measured and given back.
+fn money() -> Book {
+    let book = Book::new();
+    let answers = book.apply(
+        &["--manual-clock"],
+        &[
+            r#"{"op":"allocate","budget_id":"team","limit":1000,"thresholds":[],"now":"2026-01-05T09:00:00Z"}"#,
+            r#"{"op":"allocate","budget_id":"task","limit":100,"thresholds":[],"parent":"team","unit":"units"}"#,
+            r#"{"op":"record_spend","budget_id":"task","amount":30,"spend_id":"s"}"#,
+            r#"{"op":"record_spend","budget_id":"team","amount":5}"#,
+            r#"{"op":"reserve","budget_id":"task","amount":20,"reservation_id":"r1","owner":"bob"}"#,
+            r#"{"op":"reserve","budget_id":"team","amount":2,"reservation_id":"r2","ttl_ms":60000}"#,
+            r#"{"op":"reserve","budget_id":"team","amount":3,"reservation_id":"r3"}"#,
+            r#"{"op":"release","reservation_id":"r3"}"#,
+            r#"{"op":"mark_unknown","reservation_id":"r1"}"#,
+            r#"{"op":"observe_meter","meter_id":"m","cumulative":4,"budget_id":"task"}"#,
+        ],
+    );
+    assert!(answers.iter().all(|answer| answer["ok"].is_object()), "{answers:?}");
+    book
+}
+
+#[test]
+fn events_of_a_budget_are_all_that_are_about_it() {
+    let book = money();
+    assert_eq!(seqs(&book, &["--budget", "task"]), [2, 3, 5, 9, 10, 11]);
+    assert_eq!(seqs(&book, &["--budget", "team"]), [1, 4, 6, 7, 8]);
+    assert_eq!(seqs(&book, &["--budget", "other"]), [] as [u64; 0]);
+    assert_eq!(seqs(&book, &["--budget", "task", "--kind", "spend_recorded"]), [3, 11]);
+}
+
+#[test]
+fn the_state_has_budgets_what_is_held_and_meters() {
+    let book = money();
+    let state = book.state(&[]);
+    let mut writer = book.writer(&["--manual-clock"]);
+    let mut ask = |line: &str| writer.ask(line)["ok"]["result"].clone();
+    let budgets = ["task", "team"].map(|id| ask(&format!(r#"{{"op":"get_budget","budget_id":"{id}"}}"#)));
+    assert_eq!(state["budgets"], json!(budgets));
+    assert_eq!(state["meters"], json!([ask(r#"{"op":"get_meter","meter_id":"m"}"#)]));
+    let held = ["unknown", "open"]
+        .map(|status| ask(&format!(r#"{{"op":"list_reservations","status":"{status}"}}"#))[0].clone());
+    assert_eq!(state["reservations"], json!(held));
+    assert_eq!(held.map(|held| held["reservation_id"].clone()), ["r1", "r2"]);
+    let before = book.state(&["--at", "5"]);
+    assert_eq!((&before["reservations"][0]["status"], &before["meters"]), (&json!("open"), &json!([])));
+
+    let plain = book.run("state", &[], b"").expect_code(0).stdout;
+    let rows: Vec<Vec<&str>> = plain.lines().map(|line| line.split_whitespace().collect()).collect();
+    for row in [
+        &["task", "units", "34", "20", "100", "active", "team"][..],
+        &["team", "units", "39", "22", "1000", "active", "-"],
+        &["r1", "unknown", "task", "20", "bob", "-"],
+        &["r2", "open", "team", "2", "-", "2026-01-05T09:01:00.000000Z"],
+        &["m", "cumulative", "4", "4", "task"],
+    ] {
+        assert!(rows.iter().any(|found| found == row), "{row:?} in {plain}");
+    }
+    assert!(!plain.contains("r3"), "{plain}");
+}
+
 #[test]
 fn stat_and_verify_tell_what_is_there() {
     let book = told();
     let stat = book.stat();
-    assert_eq!((&stat["first_seq"], &stat["last_seq"]), (&json!(1), &json!(11)));
+    assert_eq!((&stat["first_seq"], &stat["last_seq"]), (&json!(1), &json!(14)));
     let kinds = json!({
-        "goal_created": 3, "turn_recorded": 3, "budget_exhausted": 1, "goal_transitioned": 3, "command_refused": 1,
+        "goal_created": 3, "turn_recorded": 3, "threshold_crossed": 3, "budget_exhausted": 1, "goal_transitioned": 3,
+        "command_refused": 1,
     });
     assert_eq!(stat["events_by_kind"], kinds);
     assert_eq!(stat["epochs"].as_array().unwrap().len(), 1);
     assert_eq!((&stat["clean"], &stat["live"]), (&json!(true), &json!(false)));
-    assert_eq!(stat["segments"][0]["events"], 11);
+    assert_eq!(stat["segments"][0]["events"], 14);
     assert_eq!(stat["segments"][0]["bytes"], book.segments()[0].1.len());
     let verify = book.verify();
-    assert_eq!((&verify["events"], &verify["last_good_seq"]), (&json!(11), &json!(11)));
+    assert_eq!((&verify["events"], &verify["last_good_seq"]), (&json!(14), &json!(14)));
     assert_eq!(verify["journal_id"], book.head()["journal_id"]);
     assert_eq!(verify["findings"], json!([]));
 
@@ -274,7 +336,7 @@ fn stat_and_verify_tell_what_is_there() {
     writer.ask(r#"{"op":"head"}"#);
     assert_eq!((&book.stat()["live"], &book.verify()["live"]), (&json!(true), &json!(true)));
     for command in ["stat", "verify"] {
-        assert!(book.run(command, &[], b"").expect_code(0).stdout.contains("11"));
+        assert!(book.run(command, &[], b"").expect_code(0).stdout.contains("14"));
     }
 }
 
@@ -288,7 +350,7 @@ const READS: [&[&str]; 9] = [
     &["stat", "--json"],
     &["verify"],
     &["verify", "--json"],
-    &["follow", "--to", "11"],
+    &["follow", "--to", "14"],
 ];
 
 #[test]

@@ -16,7 +16,7 @@ const COMMANDS: &str = r#"{"op":"create_goal","goal_id":"GOAL","text":"ship 2.0"
 {"op":"record_turn","tokens":600,"key":"turn-1"}
 {"op":"record_turn","tokens":"600"}
 {"op":"transition_goal","goal_id":"GOAL","to":"active"}
-{"op":"record_spend","budget_id":"money","amount":1}
+{"op":"record_event","name":"n","data":{}}
 {"op":"set_goal_budget","goal_id":"GOAL","token_budget":5000,"resume":true}
 {"op":"active_goal"}
 {"op":"head"}"#;
@@ -75,7 +75,7 @@ fn what_was_applied_is_read_back() {
     assert_eq!(seqs, (1..=head["seq"].as_u64().unwrap()).collect::<Vec<_>>(), "gapless (law ORDER)");
 
     let raw = json_lines(&tallybook(&["events", "--raw", "--session", "night"], &dir, ""));
-    assert_eq!(raw.len(), 1);
+    assert_eq!(raw.len(), 2, "the turn, and the threshold that it crossed");
     assert_eq!(raw[0]["crc"].as_str().unwrap().len(), 8);
     let cursor = raw[0]["cursor"].as_str().unwrap();
     let after = json_lines(&tallybook(&["events", "--after", cursor, "--to", "4"], &dir, ""));
@@ -106,6 +106,9 @@ fn wrong_usage_is_told_from_what_is_not_there() {
         &["apply", "--durability", "never"],
         &["apply", "--key-window", "soon"],
         &["apply", "--segment-bytes", "1"],
+        &["apply", "--default-limit", "0"],
+        &["apply", "--default-limit", "1.5"],
+        &["apply", "--default-ttl", "60"],
         &["events", "--kind", "unheard_of"],
         &["events", "--after", "nowhere"],
         &["state", "--at", "yesterday"],

@@ -278,12 +278,9 @@ fn help_and_version_are_no_errors() {
 fn operations_of_later_versions_are_unknown() {
     let book = Book::new();
     let later = [
-        r#"{"op":"allocate","budget_id":"money","limit":"5"}"#,
-        r#"{"op":"check","budget_id":"money","amount":1}"#,
-        r#"{"op":"record_spend","budget_id":"money","amount":1}"#,
-        r#"{"op":"reserve","budget_id":"money","amount":1}"#,
-        r#"{"op":"get_meter","meter_id":"m"}"#,
         r#"{"op":"record_event","name":"n","data":{}}"#,
+        r#"{"op":"elapse"}"#,
+        r#"{"op":"set_key_window","max_age_ms":1}"#,
     ];
     for answer in book.apply(&[], &later) {
         let error = &answer["error"];

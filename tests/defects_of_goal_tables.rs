@@ -14,7 +14,7 @@ fn engine() -> Blocking {
 
 fn refused(result: Result<Goal, CommandError>) -> tallybook::Refusal {
     match result.unwrap_err() {
-        CommandError::Refused(refusal) => refusal,
+        CommandError::Refused(refusal) => *refusal,
         other => panic!("expected a refusal, found {other}"),
     }
 }
@@ -73,7 +73,7 @@ fn a_goal_over_its_budget_is_not_resumed_until_the_budget_is_raised() {
     engine.record_turn(goal.id, Turn::tokens(150)).unwrap();
     let refusal = refused(engine.transition_goal(TransitionGoal::new(goal.id, GoalStatus::Active)));
     assert_eq!(refusal.budget_id.to_string(), format!("goal:{}", goal.id));
-    assert_eq!((refusal.limit, refusal.spent), (100, 150));
+    assert_eq!((refusal.limit, refusal.spent), (Some(100), 150));
     assert!(refusal.seq.is_some(), "law HONEST: the refusal is an event");
     refused(engine.set_goal_budget(SetGoalBudget::new(goal.id, Some(150)).resume()));
     assert_eq!(engine.view().goal(goal.id).unwrap().token_budget, Some(100), "refused whole");

@@ -34,7 +34,7 @@ struct SegmentBytes {
 fn sample() -> Sample {
     let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(3), Shadow::default());
     let mut workload = Workload::new(8);
-    for (session, commands) in [(1, 9), (2, 7)] {
+    for (session, commands) in [(1, 11), (2, 8)] {
         let engine = open(&disk, options(session, &clock).segment_bytes(6 << 10)).unwrap();
         for _ in 0..commands {
             let request = workload.next(shadow.projection(), &clock);

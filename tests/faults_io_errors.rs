@@ -51,7 +51,7 @@ impl Session {
     fn run(&mut self, engine: &Blocking) {
         let mut workload = Workload::new(11);
         let mut feed = engine.engine().subscribe(Start::Beginning).unwrap();
-        for count in [1, 1, 3, 1, 2, 1, 4, 1] {
+        for count in [1, 1, 3, 1, 2, 1, 4, 1, 2, 1, 3] {
             let before = (self.shadow.seq(), engine.view().seq());
             let mut all = Vec::new();
             let still = ManualClock::new(tallybook::Clock::now(&self.clock));
@@ -362,7 +362,11 @@ fn law_honest_a_close_that_cannot_journal_the_suppressed_refusals_halts_and_give
         })
     };
     let (closed, operations, again, last) = run(None);
-    assert_eq!((closed, again), (Ok(()), Ok(21)), "created, turn, exhausted, paused, refused… and the count");
+    assert_eq!(
+        (closed, again),
+        (Ok(()), Ok(24)),
+        "created, turn, three thresholds, exhausted, paused, refused… and the count"
+    );
     assert!(last.contains("refusals_suppressed") && last.contains("\"count\":4"), "{last}");
     for operation in 0..operations {
         let (closed, _, again, _) = run(Some(operation));

@@ -281,6 +281,41 @@ fn every_example_event_is_canonical() {
     }
 }
 
+/// The first cells of the table in the section on a kind, and its heading.
+fn section(kind: &str) -> (&'static str, Vec<&'static str>) {
+    let start = PAGE.find(&format!("### `{kind}`")).unwrap_or_else(|| panic!("no section on {kind}"));
+    let section = &PAGE[start..];
+    let section = section[3..].find("\n###").map_or(section, |end| &section[..3 + end]);
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    (section.lines().next().unwrap(), rows.map(|(field, _)| field).collect())
+}
+
+/// The table of each kind has the fields of its data, all of them, in the order in which they are written; and the
+/// heading has the version.
+#[test]
+fn every_table_of_a_kind_is_that_of_its_example() {
+    for kind in tallybook::Payload::KINDS {
+        let (heading, fields) = section(kind);
+        let of_kind = PAGE.lines().filter(|line| line.starts_with(r#"{"seq":"#));
+        let of_kind = of_kind.filter(|line| line.contains(&format!(r#""kind":"{kind}""#)));
+        let longest = of_kind.max_by_key(|line| line.len()).unwrap();
+        let event: Value = serde_json::from_str(longest).unwrap();
+        let version = event["v"].as_u64().map_or(String::new(), |version| format!(" (version {version})"));
+        assert_eq!(heading, format!("### `{kind}`{version}"));
+        let data = event["data"].as_object().unwrap();
+        assert_eq!(fields.len(), data.len(), "{kind}");
+        let mut rest = longest.split_once(r#""data":"#).unwrap().1;
+        for field in fields {
+            let found = rest.split_once(&format!(r#""{field}":"#));
+            assert!(
+                data.contains_key(field) && found.is_some(),
+                "{kind}: {field} is not where the table says"
+            );
+            rest = found.unwrap().1;
+        }
+    }
+}
+
 #[test]
 fn the_numbers_of_the_page_are_those_of_the_code() {
     assert_eq!((HEADER_LEN, FRAME_HEADER_LEN, RECORD_PAYLOAD_LEN, RECORD_LEN), (4096, 48, 32, 80));

@@ -11,8 +11,9 @@ use common::{
 };
 use tallybook::storage::{Fault, SimulatedDisk, Survivors};
 use tallybook::{
-    Blocking, CommandError, ErrorKind, FeedItem, GoalStatus, JournalReader, ManualClock, NewGoal, RecordTurn,
-    RejectionKind, Request, SetGoalBudget, Start, StateAt, Turn,
+    AdjustBudget, Blocking, Charge, CommandError, ErrorKind, FeedItem, GoalStatus, JournalReader,
+    ManualClock, NewBudget, NewGoal, RecordTurn, RefusalKind, RejectionKind, Request, ReservationStatus,
+    SetGoalBudget, Spend, Start, StateAt, Ttl, Turn, Window,
 };
 
 /// A journal with a stream of commands in it, and what has to be there.
@@ -35,7 +36,7 @@ fn kinds(disk: &SimulatedDisk) -> Vec<&'static str> {
 
 #[test]
 fn law_order_the_journal_the_feed_and_seq_agree_across_rotations_and_restarts() {
-    let (disk, clock, mut shadow, engine) = filled(12);
+    let (disk, clock, mut shadow, engine) = filled(18);
     disk.kill();
     drop(engine);
     let engine = open(&disk, options(2, &clock)).unwrap();
@@ -200,7 +201,9 @@ fn law_honest_every_refusal_and_every_threshold_is_an_event() {
     let engine = open(&disk, options(1, &clock)).unwrap();
     let goal = engine.create_goal(NewGoal::new("spend").token_budget(100)).unwrap();
     engine.record_turn(goal.id, Turn::tokens(100)).unwrap();
-    assert_eq!(kinds(&disk)[1..], ["turn_recorded", "budget_exhausted", "goal_transitioned"]);
+    let alert = "threshold_crossed";
+    let expected = ["turn_recorded", alert, alert, alert, "budget_exhausted", "goal_transitioned"];
+    assert_eq!(kinds(&disk)[1..], expected);
     for refused in [
         Request::from(tallybook::TransitionGoal::new(goal.id, GoalStatus::Active)),
         Request::from(NewGoal::new("under it").parent(goal.id)),
@@ -210,10 +213,48 @@ fn law_honest_every_refusal_and_every_threshold_is_an_event() {
         let Err(CommandError::Refused(refusal)) = engine.execute(refused) else { panic!("not refused") };
         assert_eq!(refusal.seq, Some(before + 1));
         assert_eq!(kinds(&disk).last(), Some(&"command_refused"));
-        assert_eq!((refusal.limit, refusal.spent), (refusal.limit.min(100), 100), "with its figures");
+        assert_eq!((refusal.limit, refusal.spent), (refusal.limit.min(Some(100)), 100), "with its figures");
     }
     // Time alone changes nothing.
     let before = engine.view().head();
     clock.advance(std::time::Duration::from_secs(86_400 * 400));
     assert_eq!(engine.settled_view().unwrap().head(), before);
+}
+
+#[test]
+fn law_honest_authority_expiry_and_rolls_are_events() {
+    let (clock, disk) = (clock(), SimulatedDisk::new(1));
+    let engine = open(&disk, options(1, &clock)).unwrap();
+    let day = Window { every: "day".into(), anchor: None, tz: None };
+    engine.allocate(NewBudget::new("cap").limit(100).window(day).widen_by(["owner"])).unwrap();
+    let refused = engine.execute(Request::new(AdjustBudget::new("cap").limit(200)).actor("agent"));
+    assert!(matches!(refused, Err(CommandError::Refused(refusal)) if refusal.kind == RefusalKind::Forbidden));
+    let hold = engine.reserve("cap", 10, Ttl::secs(60)).unwrap().keep();
+    clock.advance(std::time::Duration::from_secs(86_400));
+    let view = engine.settled_view().unwrap();
+    assert_eq!(view.reservation(&hold).unwrap().status, ReservationStatus::Expired);
+    let expected =
+        ["budget_allocated", "command_refused", "reservation_made", "reservation_expired", "window_rolled"];
+    assert_eq!(kinds(&disk), expected);
+}
+
+#[test]
+fn law_exact_a_hard_limit_is_never_passed_by_admission_and_what_was_incurred_is_always_booked() {
+    let (clock, disk) = (clock(), SimulatedDisk::new(1));
+    let engine = open(&disk, options(1, &clock)).unwrap();
+    engine.allocate(NewBudget::new("team").limit(100)).unwrap();
+    engine.allocate(NewBudget::new("task").limit(100).parent("team")).unwrap();
+    let hold = engine.reserve("task", 60, Ttl::NEVER).unwrap();
+    assert!(matches!(engine.record_spend("team", Spend::of(41)), Err(CommandError::Refused(_))));
+    engine.record_spend("team", Spend::of(40)).unwrap();
+    assert_eq!(
+        hold.settle(Spend::of(75)).unwrap().overage,
+        [Charge { budget_id: "team".into(), amount: 15 }]
+    );
+    engine.record_incurred("task", Spend::of(50)).unwrap();
+    let view = engine.view();
+    for (id, spent, overage) in [("team", 165, 65), ("task", 125, 25)] {
+        let budget = view.budget(&id.into()).unwrap();
+        assert_eq!((budget.spent, budget.reserved, budget.overage()), (spent, 0, overage), "{id}");
+    }
 }

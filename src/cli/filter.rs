@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use tallybook::{BudgetId, ChangeEvent, GoalId, Payload};
+use tallybook::{BudgetId, ChangeEvent, Charge, GoalId, Payload};
 
 /// Which events to print: those that every option given agrees to.
 #[derive(Debug, Args)]
@@ -10,10 +10,10 @@ pub(super) struct FilterArguments {
     /// Only events of this kind.
     #[arg(long, value_name = "KIND", value_parser = PossibleValuesParser::new(Payload::KINDS))]
     kind: Option<String>,
-    /// Only events of this goal, of its token budget, or brought about by it.
+    /// Only events of this goal, of its token budget, charged on its turns, or brought about by it.
     #[arg(long, value_name = "ID")]
     goal: Option<GoalId>,
-    /// Only events of this budget; that of a goal's tokens is goal:<ID>.
+    /// Only events of this budget, its spends and reservations; that of a goal's tokens is goal:<ID>.
     #[arg(long, value_name = "ID")]
     budget: Option<BudgetId>,
     /// Only events of commands of this session.
@@ -38,41 +38,69 @@ impl FilterArguments {
 }
 
 fn is_of_goal(payload: &Payload, goal: GoalId) -> bool {
-    let is_its_budget = |budget: &BudgetId| *budget == BudgetId::Goal(goal);
-    match payload {
-        Payload::GoalCreated(created) => created.goal_id == goal,
-        Payload::GoalTransitioned(change) => change.goal_id == goal || change.by_goal == Some(goal),
-        Payload::GoalBudgetSet(set) => set.goal_id == goal,
-        Payload::TurnRecorded(turn) => turn.goal_id == goal,
-        Payload::BudgetExhausted(exhausted) => is_its_budget(&exhausted.budget_id),
-        Payload::CommandRefused(refused) => {
-            refused.goal_id == Some(goal) || is_its_budget(&refused.budget_id)
+    let is_its_budget = budget_of(payload).is_some_and(|budget| *budget == BudgetId::Goal(goal));
+    is_its_budget
+        || match payload {
+            Payload::GoalCreated(created) => created.goal_id == goal,
+            Payload::GoalTransitioned(change) => change.goal_id == goal || change.by_goal == Some(goal),
+            Payload::GoalBudgetSet(set) => set.goal_id == goal,
+            Payload::TurnRecorded(turn) => turn.goal_id == goal,
+            Payload::SpendRecorded(spend) => spend.goal_id == Some(goal),
+            Payload::CommandRefused(refused) => refused.goal_id == Some(goal),
+            _ => false,
         }
-        Payload::RefusalsSuppressed(suppressed) => is_its_budget(&suppressed.budget_id),
-        _ => false,
-    }
 }
 
 fn is_of_budget(payload: &Payload, budget: &BudgetId) -> bool {
     let is_of = |goal: GoalId| *budget == BudgetId::Goal(goal);
-    match payload {
-        Payload::GoalCreated(created) => is_of(created.goal_id) || created.budgets.contains(budget),
-        Payload::GoalTransitioned(change) => change.budget_id.as_ref() == Some(budget),
-        Payload::GoalBudgetSet(set) => is_of(set.goal_id),
-        Payload::TurnRecorded(turn) => {
-            is_of(turn.goal_id) || turn.overage.iter().any(|charge| charge.budget_id == *budget)
+    let passes_it = |overage: &[Charge]| overage.iter().any(|charge| charge.budget_id == *budget);
+    budget_of(payload) == Some(budget)
+        || match payload {
+            Payload::GoalCreated(created) => is_of(created.goal_id) || created.budgets.contains(budget),
+            // The budget of a goal ends with it.
+            Payload::GoalTransitioned(change) => {
+                change.budget_id.as_ref() == Some(budget) || change.to.is_terminal() && is_of(change.goal_id)
+            }
+            Payload::GoalBudgetSet(set) => is_of(set.goal_id),
+            Payload::TurnRecorded(turn) => is_of(turn.goal_id) || passes_it(&turn.overage),
+            Payload::SpendRecorded(spend) => passes_it(&spend.overage),
+            Payload::BudgetClosed(closed) => closed.by_budget.as_ref() == Some(budget),
+            _ => false,
         }
-        Payload::BudgetExhausted(exhausted) => exhausted.budget_id == *budget,
-        Payload::CommandRefused(refused) => refused.budget_id == *budget,
-        Payload::RefusalsSuppressed(suppressed) => suppressed.budget_id == *budget,
-        _ => false,
+}
+
+/// The budget that an event is about, where it is about one first of all.
+fn budget_of(payload: &Payload) -> Option<&BudgetId> {
+    match payload {
+        Payload::BudgetExhausted(exhausted) => Some(&exhausted.budget_id),
+        Payload::ThresholdCrossed(crossed) => Some(&crossed.budget_id),
+        Payload::BudgetAllocated(allocated) => Some(&allocated.budget_id),
+        Payload::BudgetAdjusted(adjusted) => Some(&adjusted.budget_id),
+        Payload::ProgressSet(set) => Some(&set.budget_id),
+        Payload::BudgetClosed(closed) => Some(&closed.budget_id),
+        Payload::WindowRolled(rolled) => Some(&rolled.budget_id),
+        Payload::SpendRecorded(spend) => Some(&spend.budget_id),
+        Payload::SpendReversed(reversed) => Some(&reversed.budget_id),
+        Payload::ReservationMade(made) => Some(&made.budget_id),
+        Payload::ReservationReleased(released) => Some(&released.budget_id),
+        Payload::ReservationExpired(expired) => Some(&expired.budget_id),
+        Payload::ReservationMarkedUnknown(marked) => Some(&marked.budget_id),
+        Payload::MeterObserved(observed) => observed.budget_id.as_ref(),
+        Payload::CommandRefused(refused) => Some(&refused.budget_id),
+        Payload::RefusalsSuppressed(suppressed) => Some(&suppressed.budget_id),
+        // Payload is open to what comes later; these are about goals, or about the journal as a whole.
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use tallybook::event::decode_event;
+    use tallybook::event::{
+        BudgetClosed, MeterObserved, MeterReset, ProgressSet, ReservationExpired, SpendRecorded,
+        ThresholdCrossed, decode_event,
+    };
+    use tallybook::{Fraction, Reading, ReservationId, SpendDetails};
 
     use super::*;
 
@@ -115,6 +143,67 @@ mod tests {
         assert_eq!(passed(&["--session", "s"]), [1, 3]);
         assert_eq!(passed(&["--session", "s", "--kind", "turn_recorded", "--goal", CHILD]), [3]);
         assert!(passed(&["--session", "s", "--kind", "budget_exhausted"]).is_empty());
+    }
+
+    /// What happens to the budgets `team` and, under it, `task`.
+    fn story() -> Vec<Payload> {
+        let (team, task) = (BudgetId::from("team"), BudgetId::from("task"));
+        let charge = Charge { budget_id: team.clone(), amount: 1 };
+        let reservation_id = ReservationId::from("r");
+        let spend = SpendRecorded {
+            spend_id: "s".into(),
+            budget_id: task.clone(),
+            amount: 5,
+            incurred: true,
+            late: false,
+            overage: vec![charge],
+            reservation_id: Some(reservation_id.clone()),
+            goal_id: PARENT.parse().ok(),
+            meter_id: None,
+            body: None,
+            details: SpendDetails::default(),
+        };
+        vec![
+            Payload::SpendRecorded(SpendRecorded { overage: Vec::new(), goal_id: None, ..spend.clone() }),
+            Payload::SpendRecorded(spend),
+            Payload::ReservationExpired(ReservationExpired {
+                reservation_id: reservation_id.clone(),
+                budget_id: task.clone(),
+                amount: 5,
+            }),
+            Payload::ProgressSet(ProgressSet { budget_id: team.clone(), progress: Fraction::ONE }),
+            Payload::ThresholdCrossed(ThresholdCrossed {
+                budget_id: BudgetId::Goal(PARENT.parse().unwrap()),
+                threshold: Fraction::ONE,
+                limit: 1,
+                spent: 1,
+            }),
+            Payload::BudgetClosed(BudgetClosed {
+                budget_id: task.clone(),
+                by_budget: Some(team),
+                released: vec![reservation_id],
+            }),
+            Payload::MeterObserved(MeterObserved {
+                meter_id: "m".into(),
+                budget_id: Some(task),
+                reading: Reading::Delta(0),
+                increase: 0,
+                total: 0,
+            }),
+            Payload::MeterReset(MeterReset { meter_id: "m".into(), previous: 0, baseline: 0 }),
+        ]
+    }
+
+    #[test]
+    fn a_budget_has_its_spends_its_reservations_and_what_passes_its_limit() {
+        let passed = |is_of: &dyn Fn(&Payload) -> bool| {
+            let story = story().into_iter().enumerate();
+            story.filter(|(_, payload)| is_of(payload)).map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        assert_eq!(passed(&|payload| is_of_budget(payload, &"task".into())), [0, 1, 2, 5, 6]);
+        assert_eq!(passed(&|payload| is_of_budget(payload, &"team".into())), [1, 3, 5]);
+        assert_eq!(passed(&|payload| is_of_budget(payload, &PARENT.parse::<GoalId>().unwrap().into())), [4]);
+        assert_eq!(passed(&|payload| is_of_goal(payload, PARENT.parse().unwrap())), [1, 4]);
     }
 
     #[test]

@@ -5,17 +5,16 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Serialize, Serializer};
-use tallybook::adapter::jsonl::{BudgetJson, GoalJson};
-use tallybook::domain::Budget;
+use tallybook::adapter::jsonl::{BudgetJson, GoalJson, MeterJson, ReservationJson};
 use tallybook::projection::Projection;
-use tallybook::{BudgetId, Goal, JournalReader, StateAt};
+use tallybook::{Budget, BudgetId, Goal, JournalReader, Meter, MeterKind, Reservation, State, StateAt};
 
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
 use super::table::{Align, Table, cut};
 use super::values;
 
-/// Goals and budgets, now or as of a point of the history.
+/// Goals, budgets, open reservations and meters, now or as of a point of the history.
 #[derive(Debug, Args)]
 pub(super) struct StateArguments {
     /// The journal's directory.
@@ -33,16 +32,16 @@ struct StateJson<'a> {
     seq: u64,
     state_hash: String,
     #[serde(serialize_with = "goals")]
-    goals: &'a Projection,
+    goals: &'a State,
     #[serde(serialize_with = "budgets")]
-    budgets: &'a Projection,
-    /// There are none in this version.
-    reservations: [(); 0],
-    /// There are none in this version.
-    meters: [(); 0],
+    budgets: &'a State,
+    #[serde(serialize_with = "reservations")]
+    reservations: &'a State,
+    #[serde(serialize_with = "meters")]
+    meters: &'a State,
 }
 
-fn goals<S: Serializer>(projection: &&Projection, serializer: S) -> Result<S::Ok, S::Error> {
+fn goals<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Error> {
     /// A goal that is put together only to be written.
     struct Owned(Goal);
     impl Serialize for Owned {
@@ -50,25 +49,33 @@ fn goals<S: Serializer>(projection: &&Projection, serializer: S) -> Result<S::Ok
             GoalJson(&self.0).serialize(serializer)
         }
     }
-    serializer.collect_seq(projection.state.goals().map(Owned))
+    serializer.collect_seq(state.goals().map(Owned))
 }
 
-fn budgets<S: Serializer>(projection: &&Projection, serializer: S) -> Result<S::Ok, S::Error> {
-    let state = &projection.state;
-    serializer.collect_seq(state.budgets().map(|budget| BudgetJson { budget, state }))
+fn budgets<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(state.budgets().map(|budget| BudgetJson::of(budget, state)))
+}
+
+fn reservations<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(state.held_reservations().map(ReservationJson))
+}
+
+fn meters<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(state.meters().map(MeterJson::from))
 }
 
 pub(super) fn run(arguments: &StateArguments) -> Result<u8, Failure> {
     let reader = JournalReader::open(&arguments.dir)?;
     let projection = reader.state(arguments.at.unwrap_or(StateAt::End))?;
     if arguments.json {
+        let state = &projection.state;
         print_json(&StateJson {
             seq: projection.seq,
-            state_hash: projection.state.state_hash().to_string(),
-            goals: &projection,
-            budgets: &projection,
-            reservations: [],
-            meters: [],
+            state_hash: state.state_hash().to_string(),
+            goals: state,
+            budgets: state,
+            reservations: state,
+            meters: state,
         })?;
     } else {
         print(&projection)?;
@@ -91,19 +98,16 @@ fn print(projection: &Projection) -> Result<(), Failure> {
         writeln!(out)?;
         print_goals(state.goals(), &mut out)?;
     }
-    let named: Vec<&Budget> =
-        state.budgets().filter(|budget| !matches!(budget.id, BudgetId::Goal(_))).collect();
-    if !named.is_empty() {
-        writeln!(out)?;
-        print_budgets(&named, &mut out)?;
-    }
+    print_budgets(state, &mut out)?;
+    print_reservations(state, &mut out)?;
+    print_meters(state, &mut out)?;
     Ok(out.flush()?)
 }
 
 /// How much of a goal's text is shown, in characters.
 const TEXT_CHARS: usize = 48;
-/// How much of a scope is shown, in characters.
-const SCOPE_CHARS: usize = 36;
+/// How much of a scope, a unit or an owner is shown, in characters. Ids are shown whole: they are there to be copied.
+const NAME_CHARS: usize = 36;
 
 fn print_goals(goals: impl Iterator<Item = Goal>, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
@@ -123,9 +127,9 @@ fn print_goals(goals: impl Iterator<Item = Goal>, out: &mut impl Write) -> Resul
         table.row([
             goal.id.to_string(),
             status,
-            cut(&goal.scope, SCOPE_CHARS),
+            cut(&goal.scope, NAME_CHARS),
             goal.tokens_used.to_string(),
-            limit(goal.token_budget),
+            or_dash(goal.token_budget),
             goal.turns_used.to_string(),
             cut(&goal.text, TEXT_CHARS),
         ]);
@@ -134,20 +138,83 @@ fn print_goals(goals: impl Iterator<Item = Goal>, out: &mut impl Write) -> Resul
 }
 
 /// The budgets that are not those of goals: these are shown with their goals.
-fn print_budgets(budgets: &[&Budget], out: &mut impl Write) -> Result<(), Failure> {
+fn print_budgets(state: &State, out: &mut impl Write) -> Result<(), Failure> {
     let mut table = Table::new([
         ("BUDGET", Align::Left),
         ("UNIT", Align::Left),
         ("SPENT", Align::Right),
+        ("RESERVED", Align::Right),
         ("LIMIT", Align::Right),
+        ("STATUS", Align::Left),
+        ("UNDER", Align::Left),
     ]);
-    for budget in budgets {
-        let spent = budget.spent.to_string();
-        table.row([budget.id.to_string(), budget.unit.to_string(), spent, limit(budget.limit)]);
+    let is_named = |budget: &&Budget| !matches!(budget.id, BudgetId::Goal(_));
+    for budget in state.budgets().filter(is_named) {
+        table.row([
+            budget.id.to_string(),
+            cut(&budget.unit, NAME_CHARS),
+            budget.spent.to_string(),
+            budget.reserved.to_string(),
+            or_dash(budget.limit()),
+            budget.status().name().to_owned(),
+            or_dash(budget.parent.as_ref()),
+        ]);
     }
-    Ok(table.print(out)?)
+    print_if_any(&table, out)
 }
 
-fn limit(limit: Option<u128>) -> String {
-    limit.map_or_else(|| "-".to_owned(), |limit| limit.to_string())
+/// The reservations that have not ended.
+fn print_reservations(state: &State, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        ("RESERVATION", Align::Left),
+        ("STATUS", Align::Left),
+        ("BUDGET", Align::Left),
+        ("AMOUNT", Align::Right),
+        ("OWNER", Align::Left),
+        ("EXPIRES", Align::Left),
+    ]);
+    for Reservation { id, status, budget_id, amount, owner, expires_at, .. } in state.held_reservations() {
+        table.row([
+            id.to_string(),
+            status.name().to_owned(),
+            budget_id.to_string(),
+            amount.to_string(),
+            or_dash(owner.as_ref().map(|owner| cut(owner, NAME_CHARS))),
+            or_dash(*expires_at),
+        ]);
+    }
+    print_if_any(&table, out)
+}
+
+fn print_meters(state: &State, out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        ("METER", Align::Left),
+        ("KIND", Align::Left),
+        ("TOTAL", Align::Right),
+        ("BOOKED", Align::Right),
+        ("BUDGET", Align::Left),
+    ]);
+    for Meter { id, kind, total, booked, budget_id, .. } in state.meters() {
+        table.row([
+            id.to_string(),
+            or_dash(kind.map(MeterKind::name)),
+            total.to_string(),
+            booked.to_string(),
+            or_dash(budget_id.as_ref()),
+        ]);
+    }
+    print_if_any(&table, out)
+}
+
+/// An empty line and the table, if it has any rows.
+fn print_if_any(table: &Table, out: &mut impl Write) -> Result<(), Failure> {
+    if !table.is_empty() {
+        writeln!(out)?;
+        table.print(out)?;
+    }
+    Ok(())
+}
+
+fn or_dash(value: Option<impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), |value| value.to_string())
 }

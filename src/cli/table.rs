@@ -33,6 +33,11 @@ impl Table {
         self.rows.push(cells.map(|cell| printable(&cell)).into());
     }
 
+    /// Whether it has nothing but its head.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.len() <= 1
+    }
+
     pub(super) fn pair(&mut self, name: &str, value: impl ToString) {
         self.row([name.to_owned(), value.to_string()]);
     }

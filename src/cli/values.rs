@@ -25,6 +25,13 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_millis(millis))
 }
 
+/// An amount that is not 0, in decimal digits.
+pub(super) fn positive_amount(text: &str) -> Result<u128, String> {
+    let is_canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    let amount = if is_canonical { text.parse().ok() } else { None };
+    amount.ok_or_else(|| format!("expected an amount from 1 to {}, in digits, found {text:?}", u128::MAX))
+}
+
 /// `sync`, or `interval:` and a number of milliseconds.
 pub(super) fn durability(text: &str) -> Result<Durability, String> {
     let wrong = || format!("expected sync, or interval:MS with MS from 1 on, found {text:?}");
@@ -61,6 +68,16 @@ mod tests {
         }
         for text in ["", "5", "ms", "0s", "-1s", "1.5h", "1 h", "5w", "1h30m", "18446744073709551615d"] {
             assert!(duration(text).unwrap_err().contains(&format!("{text:?}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_digits_and_not_0() {
+        assert_eq!(positive_amount("1"), Ok(1));
+        assert_eq!(positive_amount(&u128::MAX.to_string()), Ok(u128::MAX));
+        let beyond = "340282366920938463463374607431768211456";
+        for text in ["", "0", "-1", "+1", "01", "1.5", "1e3", " 1", "NaN", "1_000", "\u{661}", beyond] {
+            assert!(positive_amount(text).unwrap_err().contains(&format!("{text:?}")), "{text}");
         }
     }
 

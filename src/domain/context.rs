@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::clock::Timestamp;
-use crate::ids::GoalId;
+use crate::domain::Ttl;
 
 /// What [`decide`](crate::domain::decide) may look at besides the state and the request.
 #[derive(Debug, Clone, Copy)]
@@ -12,8 +14,11 @@ pub struct Context<'a> {
     pub now: Timestamp,
     /// The configuration.
     pub rules: &'a Rules,
-    /// The id of a goal to be created, where the command gives none.
-    pub new_goal_id: GoalId,
+    /// A UUID of version 7 for what is to be made, where the command gives no id. Where several are made, the numbers
+    /// after it are taken, too.
+    pub new_id: Uuid,
+    /// What the host's risk assessor says against the command.
+    pub veto: Option<&'a Arc<str>>,
 }
 
 /// The part of the configuration that decides. Events carry what came of it, so that replay does without (law FOLD).
@@ -24,11 +29,21 @@ pub struct Rules {
     /// What the text of a goal may not hold, in whatever ASCII case: the closing tag of the prompt block that hosts
     /// put it into. Empty: anything goes.
     pub forbidden_text: Arc<str>,
+    /// The limit of a new budget that is not told any; `None`: it has to be told.
+    pub default_limit: Option<u128>,
+    /// How long a reservation lives that is not told; [`Ttl::NEVER`] unless set, so that one whose host dies is left
+    /// behind.
+    pub default_ttl: Ttl,
 }
 
 impl Default for Rules {
-    /// 400 characters, without `</active_goal>`.
+    /// 400 characters, without `</active_goal>`; no default limit; reservations stay until they are ended.
     fn default() -> Rules {
-        Rules { max_text_chars: 400, forbidden_text: "</active_goal>".into() }
+        Rules {
+            max_text_chars: 400,
+            forbidden_text: "</active_goal>".into(),
+            default_limit: None,
+            default_ttl: Ttl::NEVER,
+        }
     }
 }

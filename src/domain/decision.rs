@@ -1,10 +1,11 @@
 //! What [`decide`](crate::domain::decide) answers.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::domain::Goal;
-use crate::event::{Payload, RefusalKind, TransitionReason};
-use crate::ids::{BudgetId, GoalId};
+use crate::event::{Payload, RefusalKind, ReleaseReason, TransitionReason};
+use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 
 /// What a command leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,18 +18,28 @@ pub enum Decision {
     /// A retry: the key is remembered, and for the same command.
     Retried(Remembered),
     /// A refusal, and the event that says so (law HONEST). The refusal's `seq` is that event's, once it has one.
-    Refused(Payload, Refusal),
+    Refused(Box<Payload>, Box<Refusal>),
     /// A refusal in a refusal loop: no event, no `seq`, and no key is remembered.
-    Suppressed(Refusal),
+    Suppressed(Box<Refusal>),
     /// The command cannot be done as it stands. Nothing is written, no key is remembered.
     Rejected(Rejection),
 }
 
 /// What a successful command is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// A goal.
     Goal(GoalId),
+    /// A budget.
+    Budget(BudgetId),
+    /// A budget that was closed: the answer is a report.
+    Closed(BudgetId),
+    /// A spend.
+    Spend(SpendId),
+    /// A reservation.
+    Reservation(ReservationId),
+    /// An external meter.
+    Meter(MeterId),
     /// Nothing in particular.
     Nothing,
 }
@@ -39,20 +50,38 @@ pub enum Outcome {
 pub struct Refusal {
     /// Why.
     pub kind: RefusalKind,
-    /// Where it stands in the journal; `None` if it was suppressed.
+    /// Where it stands in the journal; `None` if it was suppressed, or is the answer to a check.
     pub seq: Option<u64>,
-    /// Whether it has no event of its own, being one of too many alike.
+    /// Whether it has no event of its own, being one of [too many](crate::domain::REFUSALS_PER_MINUTE) alike. It leaves
+    /// the key of its command unused.
     pub suppressed: bool,
     /// The budget that blocked.
     pub budget_id: BudgetId,
-    /// The budget's limit.
-    pub limit: u128,
+    /// The budget's limit; `None`: unlimited.
+    pub limit: Option<u128>,
     /// What is spent of it.
     pub spent: u128,
     /// What is reserved of it.
     pub reserved: u128,
-    /// What the command asked for.
+    /// What the command asked for: an amount to spend or to set aside, the amount of the reservation, or the limit that
+    /// the budget would have; 0 where it is none of these.
     pub amount: u128,
+    /// The reservation that the command was about.
+    pub reservation_id: Option<ReservationId>,
+    /// What else explains it: the reason of a risk assessor, say.
+    pub reason: Option<Arc<str>>,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of budget {} (", self.kind, self.budget_id)?;
+        match self.limit {
+            Some(limit) => write!(f, "limit {limit}")?,
+            None => f.write_str("no limit")?,
+        }
+        write!(f, ", spent {}, reserved {}, amount {})", self.spent, self.reserved, self.amount)?;
+        self.reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+    }
 }
 
 /// Why a command cannot be done as it stands.
@@ -88,19 +117,21 @@ impl Rejection {
 pub enum RejectionKind {
     /// A value is out of bounds, or two do not go together.
     Invalid,
-    /// There is no such goal or budget.
+    /// There is no such goal, budget, spend or reservation, or it is not remembered any more.
     NotFound,
-    /// There is such a goal already.
+    /// There is such a goal, budget or reservation already.
     Exists,
-    /// The key was used for another command.
+    /// The key or the spend id was used for another command, the reservation was settled otherwise, or the meter is of
+    /// another kind or bound otherwise.
     Conflict,
     /// The goal has another revision than expected.
     Stale,
-    /// The goal's status, or that of one above it, does not allow it.
+    /// The goal's status, or that of one above it, does not allow it; or the budget has open ones below it.
     InvalidTransition,
-    /// The key is older than the window in which keys are remembered: whether it was used cannot be told.
+    /// The key, or the id that the caller gave to a spend or a reservation, is older than the window in which they are
+    /// remembered: whether it was used cannot be told. Only UUIDs of version 7 tell their age.
     KeyExpired,
-    /// The goal was forgotten.
+    /// The goal was forgotten. This version forgets none.
     Forgotten,
 }
 
@@ -148,21 +179,42 @@ pub enum RememberedOutcome {
 
 /// What the command of these events is about.
 pub fn outcome(events: &[Payload]) -> Outcome {
-    events.iter().find_map(subject).map_or(Outcome::Nothing, Outcome::Goal)
+    events.iter().find_map(subject).unwrap_or(Outcome::Nothing)
 }
 
-/// The goal that the command of this event is about, if this event can tell: it is the command's own, not one that
-/// followed from it on other goals.
-pub(super) fn subject(event: &Payload) -> Option<GoalId> {
+/// What the command of this event is about, if this event can tell: it is the command's own, not one that followed
+/// from it.
+pub(super) fn subject(event: &Payload) -> Option<Outcome> {
     match event {
-        Payload::GoalCreated(created) => Some(created.goal_id),
+        Payload::GoalCreated(created) => Some(Outcome::Goal(created.goal_id)),
         Payload::GoalTransitioned(change) => {
             matches!(change.reason, TransitionReason::Requested | TransitionReason::Blocked)
-                .then_some(change.goal_id)
+                .then_some(Outcome::Goal(change.goal_id))
         }
-        Payload::GoalBudgetSet(set) => Some(set.goal_id),
-        Payload::TurnRecorded(turn) => Some(turn.goal_id),
+        Payload::GoalBudgetSet(set) => Some(Outcome::Goal(set.goal_id)),
+        Payload::TurnRecorded(turn) => Some(Outcome::Goal(turn.goal_id)),
+        Payload::BudgetAllocated(made) => Some(Outcome::Budget(made.budget_id.clone())),
+        Payload::BudgetAdjusted(adjusted) => Some(Outcome::Budget(adjusted.budget_id.clone())),
+        Payload::ProgressSet(set) => Some(Outcome::Budget(set.budget_id.clone())),
+        Payload::BudgetClosed(closed) => {
+            closed.by_budget.is_none().then(|| Outcome::Closed(closed.budget_id.clone()))
+        }
+        // Charges of a turn and bookings of a meter follow from the event before them.
+        Payload::SpendRecorded(spend) => (spend.goal_id.is_none() && spend.meter_id.is_none())
+            .then(|| Outcome::Spend(spend.spend_id.clone())),
+        Payload::SpendReversed(reversed) => Some(Outcome::Spend(reversed.spend_id.clone())),
+        Payload::ReservationMade(made) => Some(Outcome::Reservation(made.reservation_id.clone())),
+        Payload::ReservationReleased(released) => (released.reason == ReleaseReason::Requested)
+            .then(|| Outcome::Reservation(released.reservation_id.clone())),
+        Payload::ReservationMarkedUnknown(marked) => {
+            Some(Outcome::Reservation(marked.reservation_id.clone()))
+        }
+        Payload::MeterObserved(observed) => Some(Outcome::Meter(observed.meter_id.clone())),
+        Payload::MeterReset(reset) => Some(Outcome::Meter(reset.meter_id.clone())),
         Payload::BudgetExhausted(_)
+        | Payload::ThresholdCrossed(_)
+        | Payload::WindowRolled(_)
+        | Payload::ReservationExpired(_)
         | Payload::CommandRefused(_)
         | Payload::RefusalsSuppressed(_)
         | Payload::KeyWindowSet(_) => None,

@@ -145,7 +145,7 @@ impl GoalRecord {
             text: facts.text.clone(),
             status: self.status,
             pause_reason: self.pause_reason,
-            token_budget: budget.limit,
+            token_budget: budget.terms.limit,
             tokens_used: budget.spent,
             tokens_own: self.tokens_own,
             turns_used: self.turns_used,

@@ -11,7 +11,12 @@ use crate::domain::leaf::Leaf;
 use crate::domain::{Remembered, RememberedOutcome};
 
 /// The window in which idempotency keys are remembered. Outside it a key is forgotten, by the time and number of the
-/// events, not by the clock.
+/// events, not by the clock; a retry is then a new command, unless the key is a UUID of version 7, which tells its age:
+/// that is rejected as [`KeyExpired`](crate::RejectionKind::KeyExpired).
+///
+/// The same window, each counted for itself, holds for bookings (spends, turns and reversals), and for reservations
+/// that have ended. So it also bounds how long a spend can be reversed, an ended reservation settled, and how far back
+/// a burn rate looks. It outlives restarts and the close of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyWindow {
     /// Keys older than this are forgotten, in milliseconds; at least 1.
@@ -26,6 +31,25 @@ impl KeyWindow {
 
     fn max_age(self) -> Duration {
         Duration::from_millis(self.max_age_ms)
+    }
+
+    /// Whether what happened at that time is too old to be remembered.
+    pub(super) fn is_too_old(self, at: Timestamp, now: Timestamp) -> bool {
+        now.saturating_since(at) > self.max_age()
+    }
+
+    /// Whether it is too much to be remembered.
+    pub(super) fn is_too_many(self, count: usize) -> bool {
+        u64::try_from(count).is_ok_and(|count| count > self.max_count)
+    }
+
+    /// Whether an id that is not remembered says itself that it may have been: it is a UUID of version 7, from before
+    /// what is remembered, the youngest that was forgotten having been used at `forgotten_through`.
+    pub(super) fn is_expired(self, id: &str, forgotten_through: Option<Timestamp>, now: Timestamp) -> bool {
+        let Some(made_at_ms) = made_at_ms(id) else { return false };
+        let made_at = Timestamp::from_micros(made_at_ms.saturating_mul(1_000));
+        self.is_too_old(made_at, now)
+            || forgotten_through.is_some_and(|forgotten| made_at_ms <= forgotten.as_millis())
     }
 }
 
@@ -76,20 +100,17 @@ impl Keys {
         self.by_key.iter()
     }
 
-    /// Whether a key that is not remembered says itself that it may have been: it is a UUID of version 7, from before
-    /// what is remembered.
+    /// Whether a key that is not remembered says itself that it may have been.
     pub(super) fn is_expired(&self, key: &str, now: Timestamp) -> bool {
-        let Some(made_at_ms) = made_at_ms(key) else { return false };
-        let made_at = Timestamp::from_micros(made_at_ms.saturating_mul(1_000));
-        now.saturating_since(made_at) > self.window.max_age()
-            || self.forgotten_through.is_some_and(|forgotten| made_at_ms <= forgotten.as_millis())
+        self.window.is_expired(key, self.forgotten_through, now)
     }
 
     /// Remembers a key at the first event of its command.
     pub(super) fn remember(&mut self, key: &Arc<str>, entry: RememberedKey) {
-        self.by_seq.insert(entry.remembered.first_seq, (entry.at, key.clone()));
+        let now = entry.at;
+        self.by_seq.insert(entry.remembered.first_seq, (now, key.clone()));
         self.by_key.insert(key.clone(), Leaf::new(entry));
-        self.forget_beyond_count();
+        self.forget_beyond_count(now);
     }
 
     /// Takes note of a further event of a key's command. A key that its own command outlived is left forgotten.
@@ -107,31 +128,38 @@ impl Keys {
     pub(super) fn set_window(&mut self, window: KeyWindow, now: Timestamp) {
         self.window = window;
         self.forget_older(now);
-        self.forget_beyond_count();
+        self.forget_beyond_count(now);
     }
 
     /// Forgets what is too old at the time of an event.
     pub(super) fn forget_older(&mut self, now: Timestamp) {
         while let Some((_, (at, _))) = self.by_seq.get_min()
-            && now.saturating_since(*at) > self.window.max_age()
+            && self.window.is_too_old(*at, now)
         {
-            self.forget_oldest();
+            self.forget_oldest(now);
         }
     }
 
-    fn forget_beyond_count(&mut self) {
-        let max_count = usize::try_from(self.window.max_count).unwrap_or(usize::MAX);
-        while self.by_seq.len() > max_count {
-            self.forget_oldest();
+    fn forget_beyond_count(&mut self, now: Timestamp) {
+        while self.window.is_too_many(self.by_seq.len()) {
+            self.forget_oldest(now);
         }
     }
 
-    fn forget_oldest(&mut self) {
+    fn forget_oldest(&mut self, now: Timestamp) {
         let Some((seq, (at, key))) = self.by_seq.get_min().cloned() else { return };
         self.by_seq.remove(&seq);
         self.by_key.remove(&key);
-        self.forgotten_through = self.forgotten_through.max(Some(at));
+        self.forgotten_through = self.forgotten_through.max(Some(forgotten_through(&key, at, now)));
     }
+}
+
+/// Up to when ids may have been used that are not remembered, now that this one, used at that time, is forgotten. The
+/// clock of whoever made it may be ahead of ours: then it is forgotten as of the time that it says itself, but of none
+/// that is still to come, since new ones are made then.
+pub(super) fn forgotten_through(id: &str, at: Timestamp, now: Timestamp) -> Timestamp {
+    let made_at = made_at_ms(id).map(|millis| Timestamp::from_micros(millis.saturating_mul(1_000)));
+    made_at.map_or(at, |made_at| at.max(made_at.min(now)))
 }
 
 /// When a UUID of version 7 says that it was made, in milliseconds since 1970; `None` for every other text.

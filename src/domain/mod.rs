@@ -13,7 +13,8 @@
 //! let context = Context {
 //!     now: Timestamp::UNIX_EPOCH,
 //!     rules: &rules,
-//!     new_goal_id: "0190b5a8-7b1c-7000-8000-000000000001".parse().unwrap(),
+//!     new_id: "0190b5a8-7b1c-7000-8000-000000000001".parse().unwrap(),
+//!     veto: None,
 //! };
 //! let request = Request::from(NewGoal::new("ship 2.0").token_budget(100_000)).key("create-1");
 //! let Decision::Events(events) = decide(&State::default(), &request, &context) else { unreachable!() };
@@ -21,26 +22,38 @@
 //! ```
 
 mod budget;
+mod burn;
 mod command;
 mod context;
 mod decide;
 mod decision;
+mod entries;
 mod evolve;
 mod fingerprint;
 mod goal;
 mod hash;
 mod keys;
 mod leaf;
+mod listing;
+mod meter;
 mod refusals;
+mod reservation;
+mod spend;
 mod state;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
-pub use budget::{Budget, UNIT_TOKENS};
-pub use command::{Command, NewGoal, RecordTurn, Request, SetGoalBudget, TransitionGoal, Turn, TurnTarget};
+pub use budget::{Budget, BudgetQuery, BudgetStatus, BudgetView, Closing, DEFAULT_THRESHOLDS, UNIT_TOKENS};
+pub use burn::BurnRate;
+pub use command::{
+    AdjustBudget, CloseBudget, Command, Elapse, Limit, MarkUnknown, NewBudget, NewGoal, NewReservation,
+    ObserveMeter, RecordSpend, RecordTurn, Release, Request, ResetMeter, ReverseSpend, SetGoalBudget,
+    SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
+};
 pub use context::{Context, Rules};
-pub use decide::decide;
+pub use decide::{Allowance, CheckError, check, decide};
 pub use decision::{
     Decision, Outcome, Refusal, Rejection, RejectionKind, Remembered, RememberedOutcome, outcome,
 };
@@ -49,5 +62,9 @@ pub use fingerprint::fingerprint;
 pub use goal::{Goal, GoalQuery};
 pub use hash::{FOLD_VERSION, StateHash};
 pub use keys::KeyWindow;
+pub use meter::{Meter, MeterKind};
 pub use refusals::{REFUSALS_PER_MINUTE, minute_of};
+pub use reservation::{Reservation, ReservationQuery, ReservationStatus};
+pub use spend::{SpendQuery, SpendRecord};
 pub use state::State;
+pub use window::WindowError;

@@ -7,7 +7,9 @@ use crate::clock::Timestamp;
 use crate::event::RefusalKind;
 use crate::ids::BudgetId;
 
-/// So many refusals per budget, kind and minute are events of their own.
+/// So many refusals per budget, kind and minute of the engine's clock are events of their own, restarts or not. Those
+/// beyond are counted in memory, and one event gives their number when the minute is over or the engine is closed; a
+/// process that is killed before loses that number.
 pub const REFUSALS_PER_MINUTE: u64 = 16;
 
 const MINUTE_MICROS: i64 = 60_000_000;

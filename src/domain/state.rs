@@ -7,12 +7,16 @@ use std::sync::Arc;
 use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
+use crate::clock::Timestamp;
+use crate::domain::entries::{Booking, Memory};
 use crate::domain::goal::GoalRecord;
 use crate::domain::keys::Keys;
 use crate::domain::leaf::Leaf;
 use crate::domain::refusals::RefusalCounts;
-use crate::domain::{Budget, Goal, GoalQuery, KeyWindow, StateHash, hash};
-use crate::ids::{BudgetId, GoalId};
+use crate::domain::{
+    Budget, BudgetView, Goal, GoalQuery, KeyWindow, Meter, Reservation, SpendRecord, StateHash, hash,
+};
+use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 
 /// Goals, budgets and remembered keys, as of one moment. Copying it costs the same however much it holds: copies
 /// share what they have in common.
@@ -28,8 +32,44 @@ pub struct State {
     pub(super) open_children: OrdSet<(GoalId, GoalId)>,
     /// The goals in the order of their creation.
     pub(super) created: OrdMap<u64, GoalId>,
+    /// The budgets in the order of their making.
+    pub(super) budgets_made: OrdMap<u64, BudgetId>,
+    /// Parent and child, for every budget that is not a goal's; closed ones included.
+    pub(super) budgets_below: OrdSet<(BudgetId, BudgetId)>,
+    /// Budget and goal, for every goal that is not ended and names a budget.
+    pub(super) named_by: OrdSet<(BudgetId, GoalId)>,
+    pub(super) reservations: OrdMap<ReservationId, Arc<Leaf<Reservation>>>,
+    /// The reservations in the order of their making.
+    pub(super) reservations_made: OrdMap<u64, ReservationId>,
+    /// Budget and reservation, for every one that is open or unknown.
+    pub(super) held: OrdSet<(BudgetId, ReservationId)>,
+    pub(super) spends: OrdMap<SpendId, Arc<Leaf<SpendRecord>>>,
+    pub(super) meters: OrdMap<MeterId, Arc<Leaf<Meter>>>,
+    /// When what is due next.
+    pub(super) deadlines: OrdSet<(Timestamp, Due)>,
+    /// The remembered spends, in the order of their booking. A memory of their own: their ids are keys, and nothing else
+    /// may push them out.
+    pub(super) spent: Memory<SpendId>,
+    /// What was booked lately, of whatever kind: how fast budgets are spent.
+    pub(super) bookings: Memory<Booking>,
+    /// The reservations that have ended and are remembered.
+    pub(super) ended: Memory<ReservationId>,
+    /// What was released because its budget ends, until the event in which it does; empty between frames.
+    pub(super) releasing: OrdMap<BudgetId, Vec<ReservationId>>,
     pub(super) keys: Keys,
     pub(super) refusals: RefusalCounts,
+}
+
+/// What no budget id comes before.
+const LEAST_BUDGET_ID: BudgetId = BudgetId::Goal(GoalId(Uuid::nil()));
+
+/// What happens by itself at a time.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Due {
+    /// A reservation expires.
+    Expiry(ReservationId),
+    /// A window ends.
+    Roll(BudgetId),
 }
 
 impl State {
@@ -81,9 +121,60 @@ impl State {
         self.budgets.get(id).map(|leaf| &***leaf)
     }
 
+    /// Whether the id of a spend that is not remembered says itself that it may have been.
+    pub(super) fn is_spend_id_expired(&self, id: &SpendId, now: Timestamp) -> bool {
+        self.keys.window().is_expired(&id.0, self.spent.forgotten_through(), now)
+    }
+
+    /// Whether the id of a reservation that is not remembered says itself that it may have been.
+    pub(super) fn is_reservation_id_expired(&self, id: &ReservationId, now: Timestamp) -> bool {
+        self.keys.window().is_expired(&id.0, self.ended.forgotten_through(), now)
+    }
+
+    /// A budget, with what its path leaves of it.
+    pub fn budget_view(&self, id: &BudgetId) -> Option<BudgetView> {
+        let budget = self.budget(id)?.clone();
+        Some(BudgetView { budget, available: self.available(id) })
+    }
+
+    /// The least that remains on the path from a budget to the root; `None`: no budget on it has a limit.
+    pub fn available(&self, id: &BudgetId) -> Option<u128> {
+        self.path(id).filter_map(Budget::remaining).min()
+    }
+
     /// All budgets, in the order of their ids.
     pub fn budgets(&self) -> impl Iterator<Item = &Budget> + '_ {
         self.budgets.values().map(|leaf| &***leaf)
+    }
+
+    /// A reservation.
+    pub fn reservation(&self, id: &ReservationId) -> Option<&Reservation> {
+        self.reservations.get(id).map(|leaf| &***leaf)
+    }
+
+    /// A spend, while it is remembered.
+    pub fn spend(&self, id: &SpendId) -> Option<&SpendRecord> {
+        self.spends.get(id).map(|leaf| &***leaf)
+    }
+
+    /// An external meter.
+    pub fn meter(&self, id: &MeterId) -> Option<&Meter> {
+        self.meters.get(id).map(|leaf| &***leaf)
+    }
+
+    /// All external meters, in the order of their ids.
+    pub fn meters(&self) -> impl Iterator<Item = &Meter> + '_ {
+        self.meters.values().map(|leaf| &***leaf)
+    }
+
+    /// The reservations that have not ended, by budget, then by id.
+    pub fn held_reservations(&self) -> impl Iterator<Item = &Reservation> + '_ {
+        self.held.iter().filter_map(|(_, id)| self.reservation(id))
+    }
+
+    /// When something is due next: a reservation expires, a window ends.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.get_min().map(|(at, _)| *at)
     }
 
     /// The window in which idempotency keys are remembered.
@@ -122,6 +213,30 @@ impl State {
     pub(super) fn ancestors(&self, goal: &GoalRecord) -> impl Iterator<Item = &GoalRecord> {
         let parent_of = |goal: &GoalRecord| goal.facts.parent_goal.and_then(|id| self.record(id));
         std::iter::successors(parent_of(goal), move |goal| parent_of(goal))
+    }
+
+    /// The budgets right below one, closed ones included.
+    pub(super) fn budgets_below(&self, parent: &BudgetId) -> impl Iterator<Item = &Budget> {
+        let parent = parent.clone();
+        self.budgets_below
+            .range((parent.clone(), LEAST_BUDGET_ID)..)
+            .take_while(move |(above, _)| *above == parent)
+            .filter_map(|(_, below)| self.budget(below))
+    }
+
+    /// The goals that are not ended and name a budget.
+    pub(super) fn naming(&self, budget: &BudgetId) -> impl Iterator<Item = &GoalRecord> {
+        let all = (budget.clone(), GoalId(Uuid::nil()))..=(budget.clone(), GoalId(Uuid::max()));
+        self.named_by.range(all).filter_map(|(_, goal)| self.record(*goal))
+    }
+
+    /// The reservations that are open or unknown on a budget.
+    pub(super) fn held_on(&self, budget: &BudgetId) -> impl Iterator<Item = &Reservation> {
+        let budget = budget.clone();
+        self.held
+            .range((budget.clone(), ReservationId("".into()))..)
+            .take_while(move |(on, _)| *on == budget)
+            .filter_map(|(_, id)| self.reservation(id))
     }
 
     /// A goal's children that are not ended, in the order of their ids.

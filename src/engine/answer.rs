@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use crate::domain::{Goal, Refusal, Rejection};
+use crate::domain::{Budget, BudgetView, Goal, Meter, Refusal, Rejection, Reservation, SpendRecord};
 use crate::error::{Error, ErrorKind};
 
 /// A command was carried out, and its events are durable.
@@ -16,8 +16,8 @@ pub struct Receipt {
     pub first_seq: Option<u64>,
     /// The `seq` of its last event.
     pub last_seq: Option<u64>,
-    /// Whether the command was carried out before, under the same key: the `seq`s are those of then, the result is
-    /// as of now.
+    /// Whether the command was carried out before, under the same key, spend id or reservation id, or as the settlement
+    /// of the same reservation: the `seq`s are those of then, the result is as of now.
     pub retried: bool,
     /// What it was about.
     pub result: CommandResult,
@@ -28,7 +28,7 @@ impl Receipt {
     pub fn goal(&self) -> Option<&Goal> {
         match &self.result {
             CommandResult::Goal(goal) => Some(goal),
-            CommandResult::Nothing => None,
+            _ => None,
         }
     }
 
@@ -44,26 +44,60 @@ impl Receipt {
 pub enum CommandResult {
     /// A goal.
     Goal(Box<Goal>),
-    /// No goal: a turn where none is active, or a command about the journal as a whole.
+    /// A budget.
+    Budget(Box<BudgetView>),
+    /// A budget that was closed: the answer to a closing is a report.
+    Closed(Box<Budget>),
+    /// A spend.
+    Spend(Box<SpendRecord>),
+    /// A reservation.
+    Reservation(Box<Reservation>),
+    /// An external meter.
+    Meter(Box<Meter>),
+    /// Nothing: a turn where no goal is active, a command about the journal as a whole, or a retry of a command whose
+    /// spend or reservation is not remembered any more.
     Nothing,
 }
 
 impl CommandResult {
     /// The goal, if it was about one.
     pub fn into_goal(self) -> Option<Goal> {
-        match self {
-            CommandResult::Goal(goal) => Some(*goal),
-            CommandResult::Nothing => None,
-        }
+        if let CommandResult::Goal(goal) = self { Some(*goal) } else { None }
+    }
+
+    /// The budget, if it was about one that is not closed by it.
+    pub fn into_budget(self) -> Option<BudgetView> {
+        if let CommandResult::Budget(budget) = self { Some(*budget) } else { None }
+    }
+
+    /// The budget that was closed, if it was about one: the report of the closing.
+    pub fn into_closed(self) -> Option<Budget> {
+        if let CommandResult::Closed(budget) = self { Some(*budget) } else { None }
+    }
+
+    /// The spend, if it was about one.
+    pub fn into_spend(self) -> Option<SpendRecord> {
+        if let CommandResult::Spend(spend) = self { Some(*spend) } else { None }
+    }
+
+    /// The reservation, if it was about one.
+    pub fn into_reservation(self) -> Option<Reservation> {
+        if let CommandResult::Reservation(reservation) = self { Some(*reservation) } else { None }
+    }
+
+    /// The external meter, if it was about one.
+    pub fn into_meter(self) -> Option<Meter> {
+        if let CommandResult::Meter(meter) = self { Some(*meter) } else { None }
     }
 }
 
 /// Why a command was not carried out.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CommandError {
-    /// A limit, a status, an authority or a risk stands against it. The refusal is an event of its own (law HONEST).
-    #[error("refused: {} of budget {} (limit {}, spent {}, reserved {}, amount {})", .0.kind, .0.budget_id, .0.limit, .0.spent, .0.reserved, .0.amount)]
-    Refused(Refusal),
+    /// A limit, a status, an authority or a risk stands against it. The refusal is an event of its own (law HONEST),
+    /// unless it is the answer to a check, or one of too many alike.
+    #[error("refused: {0}")]
+    Refused(Box<Refusal>),
     /// It does not make sense as it is. Nothing was written.
     #[error("{}: {}", .0.kind.name(), .0.message)]
     Rejected(Rejection),

@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::answer::{CommandAnswer, CommandError, CommandResult, Receipt};
 use super::core::{Core, halted};
 use super::frames::push_line;
 use crate::clock::Timestamp;
 use crate::domain::{
     Command, Context, Decision, Outcome, Refusal, Rejection, RejectionKind, Remembered, RememberedOutcome,
-    Request, decide, fingerprint, minute_of, outcome,
+    Request, SpendRecord, decide, fingerprint, minute_of, outcome,
 };
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, EventKey, Payload, RefusalsSuppressed};
-use crate::ids::{GoalId, new_goal_id};
+use crate::ids::new_uuid;
 
 /// Why a command has no receipt: it was not carried out, or the engine has to halt.
 pub(super) enum Stopped {
@@ -21,21 +23,32 @@ pub(super) enum Stopped {
 }
 
 impl Core {
-    pub(super) fn carry_out(&mut self, request: &Request) -> Result<Receipt, Stopped> {
+    /// `veto`: what the host's risk assessor says against it.
+    pub(super) fn carry_out(
+        &mut self,
+        request: &Request,
+        veto: Option<&Arc<str>>,
+    ) -> Result<Receipt, Stopped> {
         let now = self.now();
         let context =
-            Context { now, rules: &self.options.rules, new_goal_id: self.new_goal_id(&request.command, now) };
+            Context { now, rules: &self.options.rules, new_id: self.new_id(&request.command, now), veto };
         match decide(&self.working.state, request, &context) {
             Decision::Events(payloads) => {
                 let subject = outcome(&payloads);
+                let reversed = self.reversed_spend(&payloads);
                 let (first_seq, last_seq) = self.record(payloads, request, now)?;
-                Ok(self.receipt(Some((first_seq, last_seq)), subject, false))
+                let mut receipt = self.receipt(Some((first_seq, last_seq)), subject, false);
+                if let (CommandResult::Nothing, Some(spend)) = (&receipt.result, reversed) {
+                    receipt.result = CommandResult::Spend(Box::new(spend));
+                }
+                Ok(receipt)
             }
             Decision::Unchanged(subject) => Ok(self.receipt(None, subject, false)),
             Decision::Retried(remembered) => self.retried(remembered).map_err(Stopped::Command),
-            Decision::Refused(payload, refusal) => {
-                let (seq, _) = self.record(vec![payload], request, now)?;
-                Err(refused(Refusal { seq: Some(seq), ..refusal }))
+            Decision::Refused(payload, mut refusal) => {
+                let (seq, _) = self.record(vec![*payload], request, now)?;
+                refusal.seq = Some(seq);
+                Err(refused(refusal))
             }
             Decision::Suppressed(refusal) => {
                 self.count_suppressed(&refusal, now);
@@ -45,17 +58,40 @@ impl Core {
         }
     }
 
-    /// Only a creation without an id needs one; randomness costs a system call.
-    fn new_goal_id(&self, command: &Command, now: Timestamp) -> GoalId {
-        match command {
-            Command::CreateGoal(new) if new.goal_id.is_none() => new_goal_id(&*self.options.entropy, now),
-            _ => GoalId(uuid::Uuid::nil()),
-        }
+    /// Only what makes something without an id needs one; randomness costs a system call.
+    fn new_id(&self, command: &Command, now: Timestamp) -> Uuid {
+        let needs_one = match command {
+            Command::CreateGoal(new) => new.goal_id.is_none(),
+            Command::RecordTurn(record) => !record.turn.charges.is_empty(),
+            Command::RecordSpend(record) => record.spend.spend_id.is_none(),
+            Command::Settle(settle) => settle.spend.spend_id.is_none(),
+            Command::Reserve(new) => new.reservation_id.is_none(),
+            Command::ObserveMeter(_) => true,
+            _ => false,
+        };
+        if needs_one { new_uuid(&*self.options.entropy, now) } else { Uuid::nil() }
     }
 
     fn receipt(&self, seqs: Option<(u64, u64)>, subject: Outcome, retried: bool) -> Receipt {
+        let state = &self.working.state;
         let result = match subject {
-            Outcome::Goal(id) => self.working.state.goal(id).map(|goal| CommandResult::Goal(Box::new(goal))),
+            Outcome::Goal(id) => state.goal(id).map(|goal| CommandResult::Goal(Box::new(goal))),
+            Outcome::Budget(id) => {
+                state.budget_view(&id).map(|budget| CommandResult::Budget(Box::new(budget)))
+            }
+            Outcome::Closed(id) => {
+                state.budget(&id).cloned().map(|budget| CommandResult::Closed(Box::new(budget)))
+            }
+            Outcome::Spend(id) => {
+                state.spend(&id).cloned().map(|spend| CommandResult::Spend(Box::new(spend)))
+            }
+            Outcome::Reservation(id) => state
+                .reservation(&id)
+                .cloned()
+                .map(|reservation| CommandResult::Reservation(Box::new(reservation))),
+            Outcome::Meter(id) => {
+                state.meter(&id).cloned().map(|meter| CommandResult::Meter(Box::new(meter)))
+            }
             Outcome::Nothing => None,
         };
         Receipt {
@@ -66,12 +102,20 @@ impl Core {
         }
     }
 
+    /// The spend that is about to be taken back, as it will be: an old one may be forgotten by that very event.
+    fn reversed_spend(&self, payloads: &[Payload]) -> Option<SpendRecord> {
+        let Some(Payload::SpendReversed(reversed)) = payloads.first() else { return None };
+        let mut spend = self.working.state.spend(&reversed.spend_id)?.clone();
+        spend.reversed = spend.reversed.saturating_add(reversed.amount);
+        Some(spend)
+    }
+
     fn retried(&self, remembered: Remembered) -> CommandAnswer {
         match remembered.outcome {
             RememberedOutcome::Done(subject) => {
                 Ok(self.receipt(Some((remembered.first_seq, remembered.last_seq)), subject, true))
             }
-            RememberedOutcome::Refused(refusal) => Err(CommandError::Refused(*refusal)),
+            RememberedOutcome::Refused(refusal) => Err(CommandError::Refused(refusal)),
         }
     }
 
@@ -108,13 +152,12 @@ impl Core {
     }
 
     fn count_suppressed(&mut self, refusal: &Refusal, now: Timestamp) {
-        let entry = self.suppressed.entry((refusal.budget_id.clone(), refusal.kind));
-        entry.or_insert((minute_of(now), 0)).1 += 1;
+        *self.suppressed.entry((refusal.budget_id.clone(), refusal.kind, minute_of(now))).or_default() += 1;
     }
 
     pub(super) fn has_past_suppressed(&self) -> bool {
         let minute = minute_of(self.now());
-        self.suppressed.values().any(|&(then, _)| then < minute)
+        self.suppressed.keys().any(|(_, _, then)| *then < minute)
     }
 
     /// One counted event for the refusals of a minute that had none of their own (law HONEST).
@@ -122,15 +165,15 @@ impl Core {
         if self.suppressed.is_empty() {
             return Ok(());
         }
-        let due: Vec<_> = self.suppressed.extract_if(.., |_, (minute, _)| is_due(*minute)).collect();
-        for ((budget_id, refusal), (minute, count)) in due {
+        let due: Vec<_> = self.suppressed.extract_if(.., |(_, _, minute), _| is_due(*minute)).collect();
+        for ((budget_id, refusal, minute), count) in due {
             let report = RefusalsSuppressed { budget_id: budget_id.clone(), refusal, count, minute };
-            match self.carry_out(&Request::from(report)) {
+            match self.carry_out(&Request::from(report), None) {
                 Ok(_) => {}
                 Err(Stopped::Engine(error)) => return Err(error),
                 Err(Stopped::Command(error)) => {
                     tracing::warn!(%error, "the count of suppressed refusals waits");
-                    self.suppressed.insert((budget_id, refusal), (minute, count));
+                    self.suppressed.insert((budget_id, refusal, minute), count);
                 }
             }
         }
@@ -144,11 +187,11 @@ impl From<Error> for Stopped {
     }
 }
 
-fn refused(refusal: Refusal) -> Stopped {
+fn refused(refusal: Box<Refusal>) -> Stopped {
     Stopped::Command(CommandError::Refused(refusal))
 }
 
-/// A count of suppressed refusals that a host made up would be no fact (law HONEST).
+/// What a host made up of the engine's own would be no fact (law HONEST).
 pub(super) fn engines_own(command: &Command) -> Rejection {
     let message = format!("{} is the engine's own: no caller can give it", command.op());
     Rejection { kind: RejectionKind::Invalid, message, max: None, goal: None }

@@ -1,22 +1,21 @@
 //! Deciding and committing: one batch of work, one write, one sync, then state, answers and feed.
 
-use std::collections::{BTreeMap, btree_map};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
-use super::answer::{CommandAnswer, CommandError};
+use super::answer::CommandAnswer;
 use super::carry_out::{Stopped, engines_own};
 use super::inbox::{Drained, ViewReply, Work};
 use super::options::{Durability, Options};
 use super::published::View;
+use super::reply::Reply;
 use super::shared::Shared;
 use crate::clock::{Timestamp, monotonic};
-use crate::domain::{Command, RecordTurn, Request, Turn, minute_of};
+use crate::domain::{Turn, minute_of};
 use crate::error::{Error, ErrorKind};
 use crate::event::RefusalKind;
-use crate::ids::{BudgetId, GoalId};
+use crate::ids::{BudgetId, GoalId, ReservationId};
 use crate::journal::JournalWriter;
 use crate::projection::Projection;
 
@@ -30,19 +29,21 @@ pub(super) struct Core {
     /// Ahead of what is published while a batch is under way.
     pub(super) working: Projection,
     pub(super) payload: Vec<u8>,
-    /// Refusals without an event of their own, by minute.
-    pub(super) suppressed: BTreeMap<(BudgetId, RefusalKind), (Timestamp, u64)>,
+    /// Refusals without an event of their own, by budget, kind and minute.
+    pub(super) suppressed: BTreeMap<(BudgetId, RefusalKind, Timestamp), u64>,
     /// Since when something is written and not synced, at interval durability.
     unsynced_since: Option<Instant>,
 }
 
 /// The answers of a batch, held back until it is durable.
 #[derive(Debug, Default)]
-struct Answers {
-    commands: Vec<(oneshot::Sender<CommandAnswer>, CommandAnswer)>,
+pub(super) struct Answers {
+    commands: Vec<(Reply, CommandAnswer)>,
     views: Vec<(ViewReply, Result<View, Error>)>,
     /// Turns for which nobody waits: to be counted, should the engine halt.
-    accounted: Vec<(GoalId, Turn)>,
+    pub(super) accounted: Vec<(GoalId, Turn)>,
+    /// The same for releases of dropped reservations.
+    pub(super) released: Vec<ReservationId>,
     /// What came after the work at which the engine had to halt.
     not_begun: Vec<Work>,
 }
@@ -83,7 +84,7 @@ impl Core {
         match result {
             Ok(()) => {
                 self.publish();
-                answers.send();
+                answers.send(&self.shared);
                 tracing::trace!(events = self.working.seq - seq_before, seq = self.working.seq, "committed");
                 if self.working.seq != seq_before {
                     self.work_ahead();
@@ -98,7 +99,7 @@ impl Core {
         if !self.is_open() {
             return None;
         }
-        if self.has_past_suppressed() {
+        if self.has_past_suppressed() || self.is_due() {
             self.commit(Drained::default());
         }
         let sync_in = match (self.options.durability, self.unsynced_since) {
@@ -109,7 +110,8 @@ impl Core {
             _ => None,
         };
         let has_deferred = !self.suppressed.is_empty() || self.shared.inbox.has_deferred();
-        sync_in.into_iter().chain(has_deferred.then_some(Duration::from_secs(1))).min()
+        let look_again_in = has_deferred.then_some(Duration::from_secs(1));
+        [sync_in, look_again_in, self.until_due()].into_iter().flatten().min()
     }
 
     /// Finishes what waits and closes the journal with the mark of a clean close.
@@ -131,8 +133,12 @@ impl Core {
         let minute = minute_of(self.now());
         let mut turns = drained.turns.into_iter();
         let mut work = drained.work.into_iter();
+        let mut releases = drained.releases.into_iter();
         let mut flushes = Vec::new();
         let result = self.report_suppressed(|then| then < minute);
+        let result = result.and_then(|()| self.elapse().map(drop));
+        let result =
+            result.and_then(|()| releases.by_ref().try_for_each(|id| self.release_dropped(id, answers)));
         let result = result.and_then(|()| self.do_work(&mut work, &mut flushes, answers));
         let result = result.and_then(|()| self.book_pending(&mut turns, answers));
         match result {
@@ -143,7 +149,9 @@ impl Core {
             }
             Err(error) => {
                 let turns = turns.map(|(goal_id, turn)| Work::Account(goal_id, Box::new(turn)));
-                answers.not_begun = flushes.into_iter().map(Work::Flush).chain(work).chain(turns).collect();
+                let flushes = flushes.into_iter().map(Work::Flush);
+                let releases = releases.map(Work::Release);
+                answers.not_begun = flushes.chain(releases).chain(work).chain(turns).collect();
                 Err(error)
             }
         }
@@ -156,72 +164,41 @@ impl Core {
         flushes: &mut Vec<ViewReply>,
         answers: &mut Answers,
     ) -> Result<(), Error> {
-        for next in work {
+        while !work.as_slice().is_empty() {
+            // What is due by now comes before what is asked now.
+            let waits = self.elapse()?;
+            let Some(next) = work.next() else { break };
             match next {
-                Work::Command(request, reply) if matches!(request.command, Command::ReportSuppressed(_)) => {
-                    answers.commands.push((reply, Err(engines_own(&request.command).into())));
+                Work::Command(assessed, reply) if assessed.request.command.is_engines_own() => {
+                    answers.commands.push((reply, Err(engines_own(&assessed.request.command).into())));
                 }
-                Work::Command(request, reply) => match self.carry_out(&request) {
-                    Ok(receipt) => answers.commands.push((reply, Ok(receipt))),
-                    Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
-                    Err(Stopped::Engine(error)) => {
-                        answers.commands.push((reply, Err(error.clone().into())));
-                        return Err(error);
+                Work::Command(assessed, reply)
+                    if waits.is_some() && assessed.request.command.is_admitted() =>
+                {
+                    // Admitted in a window that is over, it would come on top of what is admitted in the next.
+                    answers
+                        .commands
+                        .push((reply, waits.map_or_else(|| Err(halted().into()), |error| Err(error.into()))));
+                }
+                Work::Command(assessed, reply) => {
+                    match self.carry_out(&assessed.request, assessed.veto.as_ref()) {
+                        Ok(receipt) => answers.commands.push((reply, Ok(receipt))),
+                        Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
+                        Err(Stopped::Engine(error)) => {
+                            answers.commands.push((reply, Err(error.clone().into())));
+                            return Err(error);
+                        }
                     }
-                },
+                }
                 Work::Account(goal_id, turn) => {
                     self.book_accounted(goal_id, *turn, answers)?;
                 }
+                Work::Release(id) => self.release_dropped(id, answers)?,
                 Work::View(reply) => answers.views.push((reply, Ok(self.view()))),
                 Work::Flush(reply) => flushes.push(reply),
             }
         }
         Ok(())
-    }
-
-    /// Books the turns that were added up. Why some have to wait on, if they have to.
-    fn book_pending(
-        &mut self,
-        turns: &mut btree_map::IntoIter<GoalId, Turn>,
-        answers: &mut Answers,
-    ) -> Result<Option<Error>, Error> {
-        let mut waits = None;
-        for (goal_id, turn) in turns {
-            waits = self.book_accounted(goal_id, turn, answers)?.or(waits);
-        }
-        Ok(waits)
-    }
-
-    /// Books turns for which nobody waits. What finds no room waits for the next occasion (why is returned then); what
-    /// cannot be booked at all is counted.
-    fn book_accounted(
-        &mut self,
-        goal_id: GoalId,
-        turn: Turn,
-        answers: &mut Answers,
-    ) -> Result<Option<Error>, Error> {
-        let request = Request::from(RecordTurn::goal(goal_id, turn.clone()));
-        match self.carry_out(&request) {
-            Ok(_) => {
-                answers.accounted.push((goal_id, turn));
-                Ok(None)
-            }
-            Err(Stopped::Engine(error)) => {
-                answers.accounted.push((goal_id, turn));
-                Err(error)
-            }
-            Err(Stopped::Command(CommandError::Engine(error))) => {
-                tracing::warn!(%error, %goal_id, "turns wait for room");
-                if let Err(turn) = self.shared.inbox.defer_turn(goal_id, turn) {
-                    self.shared.count_dropped_turns(goal_id, &turn, &error);
-                }
-                Ok(Some(error))
-            }
-            Err(Stopped::Command(error)) => {
-                self.shared.count_dropped_turns(goal_id, &turn, &error);
-                Ok(None)
-            }
-        }
     }
 
     /// Writes and, unless that may wait, syncs everything that was gathered.
@@ -297,11 +274,14 @@ impl Core {
         for (goal_id, turn) in answers.accounted {
             self.shared.count_dropped_turns(goal_id, &turn, &unknown);
         }
+        for id in answers.released {
+            self.shared.count_dropped_release(&id, &unknown);
+        }
         for (reply, _) in answers.commands {
-            // A caller that no longer waits has nothing to be told.
-            let _ = reply.send(Err(unknown.clone().into()));
+            reply.fail(&unknown);
         }
         for (reply, _) in answers.views {
+            // A caller that no longer waits has nothing to be told.
             let _ = reply.send(Err(unknown.clone()));
         }
     }
@@ -313,12 +293,12 @@ impl Core {
 }
 
 impl Answers {
-    fn send(self) {
+    fn send(self, shared: &Arc<Shared>) {
         for (reply, answer) in self.commands {
-            // A caller that no longer waits has nothing to be told.
-            let _ = reply.send(answer);
+            reply.send(answer, shared);
         }
         for (reply, view) in self.views {
+            // A caller that no longer waits has nothing to be told.
             let _ = reply.send(view);
         }
     }

@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::answer::{CommandError, CommandResult, Pending, Receipt, writer_is_gone};
+use super::answer::{CommandError, CommandResult, Receipt, writer_is_gone};
 use super::blocking::Blocking;
 use super::feed::{Start, Subscription};
-use super::health::{EngineStatus, Health};
+use super::health::EngineStatus;
 use super::inbox::{ViewReply, Work};
 use super::options::Options;
 use super::published::View;
 use super::shared::Shared;
 use super::writer::Writer;
-use crate::domain::{Goal, NewGoal, RecordTurn, Request, SetGoalBudget, TransitionGoal, Turn};
+use crate::domain::{Goal, NewGoal, RecordTurn, SetGoalBudget, TransitionGoal, Turn};
 use crate::error::{Error, ErrorKind};
 use crate::event::GoalStatus;
 use crate::ids::GoalId;
@@ -46,7 +46,7 @@ use crate::storage::Storage;
 /// ```
 #[derive(Debug, Clone)]
 pub struct Engine {
-    pub(super) inner: Arc<Inner>,
+    inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
@@ -113,77 +113,7 @@ impl Engine {
         &self.inner.writer.shared
     }
 
-    // ---- commands -------------------------------------------------------------------------------------------
-
-    /// Carries out a command, and answers once its outcome is durable. While the inbox is full it waits.
-    ///
-    /// # Errors
-    /// See [`CommandError`].
-    pub async fn execute(&self, request: impl Into<Request>) -> Result<Receipt, CommandError> {
-        self.submit(request).await?.await
-    }
-
-    /// Hands a command over, waiting only for a place in the inbox, not for the outcome. Commands that one caller
-    /// hands over are carried out in that order.
-    ///
-    /// # Errors
-    /// `Halted` or `Closed`: nothing was written.
-    pub async fn submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
-        self.shared().inbox.reserve(1).await?;
-        let pending = self.put(request.into())?;
-        self.kick();
-        Ok(pending)
-    }
-
-    /// Hands many commands over at once, in order: the cheapest way to have many in flight. There is one answer for
-    /// each; if the engine ends before all were handed over, the rest are answered so.
-    ///
-    /// # Errors
-    /// `Halted` or `Closed`, when none was handed over.
-    pub async fn submit_all(&self, requests: Vec<Request>) -> Result<Vec<Pending>, Error> {
-        let total = requests.len();
-        let mut pending = Vec::with_capacity(total);
-        let mut requests = requests.into_iter();
-        while pending.len() < total {
-            let handed_over = pending.len();
-            if let Err(error) = self.submit_chunk(&mut requests, &mut pending).await {
-                if handed_over == 0 {
-                    return Err(error);
-                }
-                pending.truncate(handed_over);
-                pending.resize_with(total, || Pending::answered(Err(error.clone().into())));
-            }
-        }
-        Ok(pending)
-    }
-
-    async fn submit_chunk(
-        &self,
-        requests: &mut std::vec::IntoIter<Request>,
-        pending: &mut Vec<Pending>,
-    ) -> Result<(), Error> {
-        let chunk = requests.len().min(self.shared().inbox.capacity());
-        self.shared().inbox.reserve(chunk).await?;
-        let work = requests.take(chunk).map(|request| {
-            let (reply, answer) = Pending::new();
-            pending.push(answer);
-            Work::Command(Box::new(request), reply)
-        });
-        self.shared().inbox.put(work)?;
-        self.kick();
-        Ok(())
-    }
-
-    /// Hands a command over if there is a place in the inbox.
-    ///
-    /// # Errors
-    /// `Busy` when there is none, `Halted` or `Closed`: nothing was written.
-    pub fn try_submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
-        self.shared().inbox.try_reserve()?;
-        let pending = self.put(request.into())?;
-        self.kick();
-        Ok(pending)
-    }
+    // ---- goals ----------------------------------------------------------------------------------------------
 
     /// Creates a goal; it is active, and the goal that was active in its scope is paused.
     ///
@@ -257,7 +187,8 @@ impl Engine {
     // ---- reads ----------------------------------------------------------------------------------------------
 
     /// The published state, consistent at one `seq`. It includes every command whose answer was received before.
-    /// Never waits, touches no disk.
+    /// Never waits, touches no disk. What is due by the clock (an expiry, a new window) is in it once the writer has
+    /// journaled that; [`settled_view`](Self::settled_view) waits for it.
     pub fn view(&self) -> View {
         self.shared().view()
     }
@@ -307,24 +238,6 @@ impl Engine {
         Subscription::open(self.shared(), start)
     }
 
-    /// How the engine is doing.
-    pub fn health(&self) -> Health {
-        let shared = self.shared();
-        let view = shared.view();
-        Health {
-            status: shared.status(),
-            journal_id: view.journal_id(),
-            epoch: view.epoch(),
-            seq: view.seq(),
-            durable_seq: shared.last_durable_seq(),
-            inbox_depth: shared.inbox.depth(),
-            inbox_capacity: shared.inbox.capacity(),
-            dropped_turns: shared.dropped_turns(),
-            goals_with_pending_turns: shared.inbox.pending_turns().len(),
-            last_error: shared.last_error(),
-        }
-    }
-
     /// The same engine for callers without a runtime.
     pub fn blocking(&self) -> Blocking {
         Blocking::new(self.clone())
@@ -367,10 +280,8 @@ impl Engine {
         }
     }
 
-    fn put(&self, request: Request) -> Result<Pending, Error> {
-        let (reply, pending) = Pending::new();
-        self.shared().inbox.put([Work::Command(Box::new(request), reply)])?;
-        Ok(pending)
+    fn start_closing(&self) {
+        self.inner.start_closing();
     }
 
     /// Sees to it that what was put into the inbox is taken out.
@@ -387,14 +298,14 @@ impl Engine {
         }
     }
 
-    /// Takes a place in the inbox and puts a command there; somebody has to be kicked.
-    pub(super) async fn enqueue(&self, request: Request) -> Result<Pending, Error> {
-        self.shared().inbox.reserve(1).await?;
-        self.put(request)
-    }
-
-    fn start_closing(&self) {
-        self.inner.start_closing();
+    /// Lets go of this handle without waiting: if it was the last, the engine closes in the background.
+    pub(super) fn drop_in_background(self) {
+        let Some(inner) = Arc::into_inner(self.inner) else { return };
+        if !inner.is_inline {
+            // Without a thread to spare it has to be waited for after all.
+            let closing = std::thread::Builder::new().name("tallybook-close".into());
+            drop(closing.spawn(move || drop(inner)));
+        }
     }
 }
 
@@ -445,8 +356,6 @@ impl Drop for CloseUnlessTaken {
 pub(super) fn goal_of(receipt: Receipt) -> Result<Goal, CommandError> {
     match receipt.result {
         CommandResult::Goal(goal) => Ok(*goal),
-        CommandResult::Nothing => {
-            Err(Error::new(ErrorKind::InvalidArgument, "the command was about no goal").into())
-        }
+        _ => Err(Error::new(ErrorKind::InvalidArgument, "the command was about no goal").into()),
     }
 }

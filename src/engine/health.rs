@@ -1,5 +1,7 @@
 //! How an engine is doing.
 
+use super::handle::Engine;
+use super::risk::Risk;
 use crate::error::Error;
 use crate::ids::{Epoch, JournalId};
 
@@ -37,6 +39,41 @@ pub struct Health {
     pub dropped_turns: u64,
     /// Goals with turns that were added up while the inbox was full, and are not booked yet.
     pub goals_with_pending_turns: usize,
+    /// Charges of fire-and-forget turns to budgets that there are not; the rest of those turns was booked.
+    pub dropped_charges: u64,
+    /// Reservations whose guards were dropped, and that are not released yet.
+    pub pending_releases: usize,
+    /// Such releases that could not be booked, or may not have been when the engine halted, since it was opened.
+    pub dropped_releases: u64,
+    /// How often the risk assessor panicked, was too late or had too much to do: vetoes that it did not say.
+    pub risk_failures: u64,
+    /// How often the callback for alerts panicked.
+    pub alert_failures: u64,
     /// Why it halted.
     pub last_error: Option<Error>,
+}
+
+impl Engine {
+    /// How the engine is doing.
+    pub fn health(&self) -> Health {
+        let shared = self.shared();
+        let view = shared.view();
+        Health {
+            status: shared.status(),
+            journal_id: view.journal_id(),
+            epoch: view.epoch(),
+            seq: view.seq(),
+            durable_seq: shared.last_durable_seq(),
+            inbox_depth: shared.inbox.depth(),
+            inbox_capacity: shared.inbox.capacity(),
+            dropped_turns: shared.dropped_turns(),
+            goals_with_pending_turns: shared.inbox.pending_turns().len(),
+            dropped_charges: shared.dropped_charges(),
+            pending_releases: shared.inbox.pending_releases(),
+            dropped_releases: shared.dropped_releases(),
+            risk_failures: shared.risk.as_ref().map_or(0, Risk::failures),
+            alert_failures: shared.alert_failures(),
+            last_error: shared.last_error(),
+        }
+    }
 }

@@ -1,16 +1,17 @@
 //! The inbox: what waits for the writer. Bounded; callers wait for a place, or are told that there is none.
 
 use std::collections::BTreeMap;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
 
-use super::answer::CommandAnswer;
 use super::published::View;
+use super::reply::Reply;
 use crate::domain::{Request, Turn};
 use crate::error::{Error, ErrorKind};
-use crate::ids::GoalId;
+use crate::event::Charge;
+use crate::ids::{GoalId, ReservationId};
 
 /// Where a view goes that was asked for.
 pub(super) type ViewReply = oneshot::Sender<Result<View, Error>>;
@@ -19,13 +20,30 @@ pub(super) type ViewReply = oneshot::Sender<Result<View, Error>>;
 #[derive(Debug)]
 pub(super) enum Work {
     /// A command, and where its answer goes.
-    Command(Box<Request>, oneshot::Sender<CommandAnswer>),
+    Command(Box<Assessed>, Reply),
     /// A turn that is booked fire-and-forget: nobody waits for an answer, but nothing is lost without a count.
     Account(GoalId, Box<Turn>),
+    /// A reservation whose guard was dropped: it is released if it is still open. Takes no place, so that dropping
+    /// waits for nothing; there are no more of these than there were guards.
+    Release(ReservationId),
     /// The state after everything handed over before, once that is durable.
     View(ViewReply),
     /// The same, after the turns that were added up, too; `NoSpace` when those have to wait.
     Flush(ViewReply),
+}
+
+/// A command, and what the host's risk assessor says against it.
+#[derive(Debug)]
+pub(super) struct Assessed {
+    pub(super) request: Request,
+    pub(super) veto: Option<Arc<str>>,
+}
+
+impl Work {
+    /// Whether it took a place in the inbox.
+    fn has_place(&self) -> bool {
+        !matches!(self, Work::Release(_))
+    }
 }
 
 /// Everything that waited.
@@ -33,7 +51,16 @@ pub(super) enum Work {
 pub(super) struct Drained {
     pub(super) work: Vec<Work>,
     pub(super) turns: BTreeMap<GoalId, Turn>,
+    /// Releases for which there was no room before.
+    pub(super) releases: Vec<ReservationId>,
     pub(super) is_closing: bool,
+}
+
+impl Drained {
+    /// Whether there is nothing to do.
+    pub(super) fn is_empty(&self) -> bool {
+        self.work.is_empty() && self.turns.is_empty() && self.releases.is_empty()
+    }
 }
 
 #[derive(Debug)]
@@ -49,6 +76,8 @@ struct Waiting {
     items: Drained,
     /// Turns for which there was no room; they do not keep the writer busy, but go along with what comes next.
     deferred: BTreeMap<GoalId, Turn>,
+    /// The same for releases.
+    deferred_releases: Vec<ReservationId>,
     /// Set when the writer is to look around even if nothing is there.
     is_woken: bool,
     /// Set when nothing more is taken; says why.
@@ -120,9 +149,33 @@ impl Inbox {
         add_up(&mut self.lock().deferred, goal_id, turn)
     }
 
-    /// Whether turns wait for room.
+    /// Puts the release of a dropped reservation in, without a place. Why it cannot be, if it cannot.
+    pub(super) fn put_release(&self, id: ReservationId) -> Result<(), Error> {
+        let mut waiting = self.lock();
+        match &waiting.closed {
+            Some(why) => Err(why.clone()),
+            None => {
+                waiting.items.work.push(Work::Release(id));
+                Ok(())
+            }
+        }
+    }
+
+    /// Keeps a release that found no room for the next occasion.
+    pub(super) fn defer_release(&self, id: ReservationId) {
+        self.lock().deferred_releases.push(id);
+    }
+
+    /// How many dropped reservations are not released yet.
+    pub(super) fn pending_releases(&self) -> usize {
+        let waiting = self.lock();
+        waiting.items.work.iter().filter(|work| !work.has_place()).count() + waiting.deferred_releases.len()
+    }
+
+    /// Whether turns or releases wait for room.
     pub(super) fn has_deferred(&self) -> bool {
-        !self.lock().deferred.is_empty()
+        let waiting = self.lock();
+        !waiting.deferred.is_empty() || !waiting.deferred_releases.is_empty()
     }
 
     /// The turns that wait to be booked together. A goal may have some of both kinds: then as many as can be told.
@@ -165,7 +218,7 @@ impl Inbox {
     /// Takes everything out and makes room.
     pub(super) fn drain(&self) -> Drained {
         let drained = self.lock().take();
-        self.room.add_permits(drained.work.len());
+        self.room.add_permits(drained.work.iter().filter(|work| work.has_place()).count());
         drained
     }
 
@@ -205,6 +258,7 @@ impl Waiting {
         let is_closing = self.items.is_closing;
         let mut taken = std::mem::take(&mut self.items);
         self.items.is_closing = is_closing;
+        taken.releases = std::mem::take(&mut self.deferred_releases);
         let deferred = std::mem::take(&mut self.deferred);
         for (goal_id, turn) in deferred {
             if let Err(turn) = add_up(&mut taken.turns, goal_id, turn) {
@@ -221,15 +275,73 @@ fn add_up(turns: &mut BTreeMap<GoalId, Turn>, goal_id: GoalId, turn: Turn) -> Re
         turns.insert(goal_id, turn);
         return Ok(());
     };
-    if !pending.charges.is_empty() || !turn.charges.is_empty() {
-        return Err(turn);
-    }
     let sums = (
         pending.tokens.checked_add(turn.tokens),
         pending.seconds.checked_add(turn.seconds),
         pending.turns.checked_add(turn.turns),
     );
     let (Some(tokens), Some(seconds), Some(turns)) = sums else { return Err(turn) };
-    *pending = Turn { tokens, seconds, turns, ..Turn::tokens(0) };
+    let Some(charges) = add_up_charges(&pending.charges, &turn.charges) else { return Err(turn) };
+    *pending = Turn { tokens, seconds, turns, charges };
     Ok(())
+}
+
+/// The charges of both, those to the same budget as one.
+fn add_up_charges(pending: &[Charge], more: &[Charge]) -> Option<Vec<Charge>> {
+    let mut sums = pending.to_vec();
+    for charge in more {
+        match sums.iter_mut().find(|sum| sum.budget_id == charge.budget_id) {
+            Some(sum) => sum.amount = sum.amount.checked_add(charge.amount)?,
+            None => sums.push(charge.clone()),
+        }
+    }
+    Some(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::BudgetId;
+
+    fn pending(turns: impl IntoIterator<Item = Turn>) -> (Inbox, Vec<Turn>) {
+        let inbox = Inbox::new(1);
+        let goal_id = GoalId(uuid::Uuid::nil());
+        let rest = turns.into_iter().filter_map(|turn| inbox.add_turn(goal_id, turn).err()).collect();
+        (inbox, rest)
+    }
+
+    #[test]
+    fn law_exact_charges_to_the_same_budget_add_up() {
+        let turns = [
+            Turn::tokens(5).charge("money", 7),
+            Turn::tokens(1),
+            Turn::tokens(3).charge("calls", 1).charge("money", 10),
+        ];
+        let (inbox, rest) = pending(turns);
+        assert!(rest.is_empty());
+        let expected = Turn::tokens(9).turns(3).charge("money", 17).charge("calls", 1);
+        assert_eq!(inbox.drain().turns.into_values().collect::<Vec<_>>(), [expected]);
+    }
+
+    #[test]
+    fn law_exact_a_charge_that_would_pass_the_numbers_is_given_back_with_its_turn() {
+        let turns = [Turn::tokens(5).charge("money", u128::MAX), Turn::tokens(3).charge("money", 1)];
+        let (inbox, rest) = pending(turns);
+        assert_eq!(rest, [Turn::tokens(3).charge("money", 1)]);
+        let kept = inbox.drain().turns.into_values().next().unwrap();
+        assert_eq!((kept.tokens, kept.turns), (5, 1), "half of it is not added");
+        assert_eq!(kept.charges[0], Charge { budget_id: BudgetId::from("money"), amount: u128::MAX });
+    }
+
+    #[test]
+    fn a_release_takes_no_place_and_gives_none_back() {
+        let inbox = Inbox::new(1);
+        inbox.try_reserve().unwrap();
+        inbox.put_release("r-1".into()).unwrap();
+        inbox.defer_release("r-2".into());
+        assert_eq!((inbox.pending_releases(), inbox.depth()), (2, 1));
+        let drained = inbox.drain();
+        assert_eq!((drained.work.len(), drained.releases.len()), (1, 1));
+        assert_eq!((inbox.pending_releases(), inbox.depth()), (0, 1));
+    }
 }

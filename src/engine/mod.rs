@@ -4,37 +4,52 @@
 //! state, gathers the events into frames, writes once, syncs once for all, and only then publishes the state and
 //! answers (law DURABLE). Readers look at the published state, which is a value of its own, and never wait.
 //!
-//! From the bottom up: `frames` (events to payloads and back), `options`, `answer` (what callers get), `inbox`,
-//! `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish, answer) with
-//! `carry_out` (one command), `writer` (the thread), `handle` and `blocking` (what hosts hold), `turns`, `cursor` and
-//! `feed`, `reader` and `report` (a journal without an engine).
+//! From the bottom up: `frames` (events to payloads and back), `options`, `answer` (what callers get) and `reply` (how),
+//! `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
+//! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
+//! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `hold` and
+//! `guard`, `cursor`, `feed` and `alerts`, `reader` and `report` (a journal without an engine).
 
+mod alerts;
 mod answer;
 mod blocking;
+mod blocking_budgets;
+mod budgets;
 mod carry_out;
 mod core;
 mod cursor;
 mod feed;
 mod frames;
+mod guard;
 mod handle;
 mod health;
+mod hold;
 mod inbox;
 mod options;
 mod published;
 mod reader;
+mod reply;
 mod report;
+mod risk;
 mod shared;
+mod spends;
+mod submit;
 mod turns;
+mod unattended;
 mod writer;
 
+pub use alerts::{Alert, AlertKind};
 pub use answer::{CommandError, CommandResult, Pending, Receipt};
 pub use blocking::Blocking;
 pub use cursor::Cursor;
 pub use feed::{FeedEvent, FeedItem, Start, Subscription};
+pub use guard::{BudgetGuard, EngineGuard, GuardFuture};
 pub use handle::Engine;
 pub use health::{EngineStatus, Health};
+pub use hold::{BlockingHold, Hold};
 pub use options::{Durability, Options};
 pub use published::{Head, View};
 pub use reader::{Events, JournalReader, JournaledEvent, StateAt};
 pub use report::{SegmentStatistics, Statistics, VerifyReport};
+pub use risk::{RiskAssessor, RiskCase, Verdict};
 pub use turns::{PendingTurns, TurnHandle};

@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alerts::{Alert, AlertCallback};
 use super::blocking::Blocking;
 use super::handle::Engine;
+use super::risk::{RiskAssessor, RiskOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::{KeyWindow, Rules};
 use crate::error::{Error, ErrorKind};
@@ -41,6 +43,8 @@ pub struct Options {
     pub(super) key_window: Option<KeyWindow>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) risk: Option<RiskOptions>,
+    pub(super) on_alert: Option<AlertCallback>,
     pub(super) inline: bool,
 }
 
@@ -54,6 +58,8 @@ impl Default for Options {
             key_window: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            risk: None,
+            on_alert: None,
             inline: false,
         }
     }
@@ -105,7 +111,8 @@ impl Options {
         self
     }
 
-    /// How long and how many idempotency keys are remembered. A change is recorded in the journal.
+    /// How long and how many idempotency keys, spends and ended reservations are remembered. A change is recorded in
+    /// the journal. Without this it stays what the journal says, at first [`KeyWindow::DEFAULT`].
     #[must_use]
     pub fn key_window(mut self, window: KeyWindow) -> Options {
         self.key_window = Some(window);
@@ -116,6 +123,46 @@ impl Options {
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Options {
         self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Asks a hook of the host before anything is spent or set aside: by `check`, by `record_spend` (unless it is
+    /// incurred) and by `reserve`. A veto refuses the command as `risk`, with its reason, and is journaled (law
+    /// HONEST), unless it is of a `check`. The assessor is asked before the command is handed over, on up to 8 threads
+    /// of its own, so that it delays nobody but its caller. If it panics, does not answer within `timeout` (time spent
+    /// waiting for a thread included), or 1,024 cases are open already, the answer is no.
+    ///
+    /// A retry that is recognised by its key or id is answered as such, whatever the assessor says. What is settled,
+    /// charged by a turn, measured by a meter or incurred has happened already: it is not assessed.
+    #[must_use]
+    pub fn risk_assessor(mut self, assessor: impl RiskAssessor, timeout: Duration) -> Options {
+        self.risk = Some(RiskOptions { assessor: Arc::new(assessor), timeout });
+        self
+    }
+
+    /// Calls back for every [`Alert`] that comes from now on, what came due while the journal was closed included: a
+    /// threshold crossed, a budget exhausted, a window rolled, a reservation expired. The callback runs on a thread of
+    /// its own, which follows the feed: a slow one delays nobody and loses nothing, it is merely behind; one that
+    /// panics is called again for the next alert, and counted in
+    /// [`Health::alert_failures`](super::Health::alert_failures). It ends with the engine, after the last alert, unless
+    /// the process ends first: a host that may miss none follows the feed itself, from a cursor that it keeps.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let dir = tempfile::tempdir()?; let dir = dir.path().join("book");
+    /// use tallybook::{AlertKind, NewBudget, Options, Spend};
+    ///
+    /// let (alerts, received) = std::sync::mpsc::channel();
+    /// let on_alert = move |alert: &tallybook::Alert| drop(alerts.send(alert.clone()));
+    /// let engine = Options::new().on_alert(on_alert).open_blocking(&dir)?;
+    /// engine.allocate(NewBudget::new("task-7").limit(100))?;
+    /// engine.record_spend("task-7", Spend::of(60))?;
+    /// assert!(matches!(received.recv()?.kind, AlertKind::ThresholdCrossed { spent: 60, .. }));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn on_alert(mut self, callback: impl Fn(&Alert) + Send + Sync + 'static) -> Options {
+        self.on_alert = Some(AlertCallback(Arc::new(callback)));
         self
     }
 

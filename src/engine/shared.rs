@@ -8,10 +8,14 @@ use tokio::sync::watch;
 
 use super::health::EngineStatus;
 use super::inbox::{Inbox, Work};
+use super::options::Options;
 use super::published::View;
+use super::risk::Risk;
+use crate::clock::Clock;
 use crate::domain::Turn;
 use crate::error::{Error, ErrorKind};
-use crate::ids::GoalId;
+use crate::event::Charge;
+use crate::ids::{GoalId, ReservationId};
 use crate::journal::PublishedCell;
 use crate::storage::Storage;
 
@@ -20,32 +24,43 @@ use crate::storage::Storage;
 pub(super) struct Shared {
     pub(super) storage: Arc<dyn Storage>,
     pub(super) inbox: Inbox,
+    pub(super) clock: Arc<dyn Clock>,
+    /// The host's risk assessor, where there is one.
+    pub(super) risk: Option<Risk>,
     pub(super) journal_published: Arc<PublishedCell>,
     view: ArcSwap<View>,
     seq: watch::Sender<u64>,
     status: watch::Sender<EngineStatus>,
     durable_seq: AtomicU64,
     dropped_turns: AtomicU64,
+    dropped_charges: AtomicU64,
+    dropped_releases: AtomicU64,
+    alert_failures: AtomicU64,
     last_error: Mutex<Option<Error>>,
 }
 
 impl Shared {
     pub(super) fn new(
         storage: Arc<dyn Storage>,
-        inbox_capacity: usize,
+        options: &Options,
         journal_published: Arc<PublishedCell>,
         view: View,
     ) -> Shared {
         let seq = view.seq();
         Shared {
             storage,
-            inbox: Inbox::new(inbox_capacity),
+            inbox: Inbox::new(options.inbox_capacity),
+            clock: Arc::clone(&options.clock),
+            risk: options.risk.clone().map(Risk::new),
             journal_published,
             view: ArcSwap::from_pointee(view),
             seq: watch::Sender::new(seq),
             status: watch::Sender::new(EngineStatus::Running),
             durable_seq: AtomicU64::new(seq),
             dropped_turns: AtomicU64::new(0),
+            dropped_charges: AtomicU64::new(0),
+            dropped_releases: AtomicU64::new(0),
+            alert_failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
         }
     }
@@ -97,6 +112,35 @@ impl Shared {
         self.dropped_turns.fetch_add(turn.turns, Ordering::Relaxed);
     }
 
+    pub(super) fn dropped_charges(&self) -> u64 {
+        self.dropped_charges.load(Ordering::Relaxed)
+    }
+
+    /// The same for a charge of such a turn.
+    pub(super) fn count_dropped_charge(&self, goal_id: GoalId, charge: &Charge) {
+        let Charge { budget_id, amount } = charge;
+        tracing::warn!(%goal_id, %budget_id, %amount, "a charge was dropped: there is no such budget to charge");
+        self.dropped_charges.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn dropped_releases(&self) -> u64 {
+        self.dropped_releases.load(Ordering::Relaxed)
+    }
+
+    /// A dropped reservation that cannot be released, or may not have been: its time to live covers it, but it shows.
+    pub(super) fn count_dropped_release(&self, id: &ReservationId, why: &dyn std::fmt::Display) {
+        tracing::warn!(reservation_id = %id, %why, "a dropped reservation was not released");
+        self.dropped_releases.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn alert_failures(&self) -> u64 {
+        self.alert_failures.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn count_alert_failure(&self) {
+        self.alert_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Takes nothing more, because of that error; what was not begun is answered so.
     pub(super) fn halt(&self, error: &Error, not_begun: Vec<Work>) {
         let why = Error::new(
@@ -120,6 +164,9 @@ impl Shared {
 
     fn end(&self, status: EngineStatus, why: Error, not_begun: Vec<Work>) {
         let left = self.inbox.close(why.clone());
+        if let Some(risk) = &self.risk {
+            risk.close();
+        }
         self.status.send_replace(status);
         self.inbox.wake();
         // Wakes whoever waits for a `seq` that will not come.
@@ -127,10 +174,14 @@ impl Shared {
         for work in not_begun.into_iter().chain(left.work) {
             // A caller that no longer waits has nothing to be told.
             match work {
-                Work::Command(_, reply) => drop(reply.send(Err(why.clone().into()))),
+                Work::Command(_, reply) => reply.fail(&why),
+                Work::Release(id) => self.count_dropped_release(&id, &why),
                 Work::Account(goal_id, turn) => self.count_dropped_turns(goal_id, &turn, &why),
                 Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
             }
+        }
+        for id in left.releases {
+            self.count_dropped_release(&id, &why);
         }
         for (goal_id, turn) in left.turns {
             self.count_dropped_turns(goal_id, &turn, &why);

@@ -50,16 +50,17 @@ impl Engine {
     }
 
     /// Books a turn without ever failing or delaying it: for the hot path of an agent. When the inbox is full, turns
-    /// add up per goal in memory and are booked together, as one event that says for how many it stands; so do turns
-    /// for which the disk has no room. See [`pending_turns`](Self::pending_turns) and
+    /// add up per goal in memory and are booked together, as one event that says for how many it stands, with one
+    /// spend for each budget that they charge; so do turns for which the disk has no room. A charge that cannot be
+    /// booked (to a budget that there is not, say) does not keep the rest of its turn from being booked. See [`pending_turns`](Self::pending_turns) and
     /// [`flush_turns`](Self::flush_turns). What cannot be booked at all, or may not have been when the engine halted,
-    /// is counted in [`Health::dropped_turns`](super::Health::dropped_turns).
+    /// is counted in [`Health::dropped_turns`](super::Health::dropped_turns) and
+    /// [`Health::dropped_charges`](super::Health::dropped_charges).
     pub fn account_turn(&self, goal_id: GoalId, turn: Turn) {
         let inbox = &self.shared().inbox;
         let handed_over = match inbox.try_reserve() {
             Ok(()) => inbox.put([Work::Account(goal_id, Box::new(turn.clone()))]),
-            // Charges to further budgets cannot be added up: such a turn needs a place of its own.
-            Err(busy) if *busy.kind() == ErrorKind::Busy && turn.charges.is_empty() => {
+            Err(busy) if *busy.kind() == ErrorKind::Busy => {
                 inbox.add_turn(goal_id, turn.clone()).map_err(|_| busy)
             }
             Err(error) => Err(error),

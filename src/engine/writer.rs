@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
+use super::alerts::{self, AlertCallback};
 use super::answer::{CommandError, writer_is_gone};
 use super::core::Core;
 use super::frames::fold;
-use super::inbox::{Drained, Work};
+use super::inbox::{Assessed, Drained, Work};
 use super::options::Options;
 use super::published::View;
+use super::reply::Reply;
 use super::shared::Shared;
 use crate::clock::monotonic;
 use crate::domain::{KeyWindow, Request};
@@ -50,13 +52,12 @@ impl Writer {
         }
         tracing::info!(journal = %journal.journal_id(), epoch = %journal.epoch(), seq = projection.seq, is_new = report.is_new, "opened");
         let view = View::new(projection.clone(), journal.journal_id(), journal.epoch(), journal.last_epoch());
-        let shared = Arc::new(Shared::new(storage, options.inbox_capacity, journal.published(), view));
+        let shared = Arc::new(Shared::new(storage, &options, journal.published(), view));
         let key_window = options.key_window;
+        let on_alert = options.on_alert.clone();
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
         let writer = Writer { shared, core: Mutex::new(core), wakes_at: Mutex::new(None) };
-        if let Some(window) = key_window
-            && let Err(error) = writer.set_key_window(window)
-        {
+        if let Err(error) = writer.begin(on_alert, key_window) {
             // Not left open: each try would need a recovery.
             drop(writer.lock().close());
             return Err(error);
@@ -64,10 +65,17 @@ impl Writer {
         Ok(writer)
     }
 
+    /// What comes before the first command. The alerts first: what came due while the journal was closed is told, too.
+    fn begin(&self, on_alert: Option<AlertCallback>, key_window: Option<KeyWindow>) -> Result<(), Error> {
+        on_alert.map_or(Ok(()), |callback| alerts::start(&self.shared, callback))?;
+        key_window.map_or(Ok(()), |window| self.set_key_window(window))
+    }
+
     /// A window that differs from the recorded one becomes a fact (law FOLD).
     fn set_key_window(&self, window: KeyWindow) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
-        let work = vec![Work::Command(Box::new(Request::from(window)), reply)];
+        let assessed = Assessed { request: Request::from(window), veto: None };
+        let work = vec![Work::Command(Box::new(assessed), Reply::Answer(reply))];
         self.lock().commit(Drained { work, ..Drained::default() });
         match pollster::block_on(answer) {
             Ok(Ok(_)) => Ok(()),
@@ -82,7 +90,8 @@ impl Writer {
     /// The thread: until the engine is closed or halts.
     pub(super) fn run(&self) {
         let _guard = HaltOnPanic::new(&self.shared);
-        let mut timeout = None;
+        // At once: something may have come due while the journal was closed.
+        let mut timeout = Some(Duration::ZERO);
         loop {
             self.shared.inbox.wait(timeout);
             // The core first: nobody may overtake what is taken out of the inbox.
@@ -124,17 +133,30 @@ impl Writer {
         if !core.is_open() {
             return None;
         }
-        if !drained.work.is_empty() || !drained.turns.is_empty() {
+        if !drained.is_empty() {
             core.commit(drained);
         }
         let timeout = core.tick();
         if is_closing && core.is_open() {
+            self.release_the_last(core);
             match core.close() {
                 Ok(()) => self.shared.close(),
                 Err(error) => self.shared.halt(&error, Vec::new()),
             }
         }
         core.is_open().then_some(timeout)
+    }
+
+    /// What was answered last may have found nobody who waits for it: a reservation of whoever has gone is released
+    /// before the end, too.
+    fn release_the_last(&self, core: &mut Core) {
+        loop {
+            let drained = self.shared.inbox.drain();
+            if drained.is_empty() || !core.is_open() {
+                return;
+            }
+            core.commit(drained);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Core> {

@@ -13,6 +13,7 @@
 mod change_event;
 mod decode;
 mod encode;
+mod fraction;
 mod meta;
 mod number;
 mod payload;
@@ -22,8 +23,12 @@ mod upcast;
 pub use change_event::{ChangeEvent, EventKey};
 pub use decode::{DecodeError, decode_event};
 pub use encode::encode_event;
+pub use fraction::Fraction;
 pub use meta::{Meta, MetaError};
 pub use payload::{
-    BudgetExhausted, Charge, CommandRefused, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned,
-    KeyWindowSet, Payload, RefusalKind, RefusalsSuppressed, TransitionReason, TurnRecorded,
+    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Charge, CommandRefused,
+    GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, KeyWindowSet, MeterObserved, MeterReset,
+    Payload, ProgressSet, Quantity, Reading, RefusalKind, RefusalsSuppressed, ReleaseReason,
+    ReservationExpired, ReservationMade, ReservationMarkedUnknown, ReservationReleased, Span, SpendDetails,
+    SpendRecorded, SpendReversed, ThresholdCrossed, TransitionReason, TurnRecorded, Window, WindowRolled,
 };

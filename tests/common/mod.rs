@@ -16,6 +16,7 @@ use tallybook::{
     Blocking, CommandError, Error, ErrorKind, JournalReader, ManualClock, Options, Receipt, Request,
     Timestamp,
 };
+#[allow(unused_imports, reason = "every test file is a crate of its own, and uses a part")]
 pub(crate) use workload::Workload;
 
 use tallybook::ids::SeededEntropy;

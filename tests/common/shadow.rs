@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tallybook::domain::{Command, Context, Decision, decide, fingerprint};
 use tallybook::event::{EventKey, encode_event};
-use tallybook::ids::GoalId;
 use tallybook::projection::Projection;
 use tallybook::{Blocking, ChangeEvent, Clock, ManualClock, Payload, Request, Rules};
 
@@ -82,10 +81,10 @@ impl Shadow {
         if let Command::CreateGoal(new) = &request.command {
             assert!(new.goal_id.is_some(), "the shadow cannot guess ids");
         }
-        let context = Context { now, rules: &self.rules, new_goal_id: GoalId(uuid::Uuid::nil()) };
+        let context = Context { now, rules: &self.rules, new_id: uuid::Uuid::nil(), veto: None };
         match decide(&self.projection().state, request, &context) {
             Decision::Events(payloads) => self.take(payloads, request, now),
-            Decision::Refused(payload, _) => self.take(vec![payload], request, now),
+            Decision::Refused(payload, _) => self.take(vec![*payload], request, now),
             Decision::Retried(first) => Predicted::Retried(first.first_seq, first.last_seq),
             Decision::Unchanged(_) | Decision::Rejected(_) | Decision::Suppressed(_) => Predicted::Nothing,
         }

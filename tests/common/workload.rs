@@ -1,11 +1,14 @@
-//! A stream of commands that look like those of hosts: goals, goals under goals, turns, budgets, and what makes no
-//! sense.
+//! A stream of commands that look like those of hosts: goals, goals under goals, turns, budgets, spends, reservations, and
+//! what makes no sense.
 
 use std::time::Duration;
 
 use tallybook::ids::{GoalId, SeededEntropy};
 use tallybook::projection::Projection;
-use tallybook::{GoalStatus, ManualClock, NewGoal, RecordTurn, Request, SetGoalBudget, TransitionGoal, Turn};
+use tallybook::{
+    BudgetId, GoalStatus, ManualClock, NewBudget, NewGoal, NewReservation, RecordSpend, RecordTurn, Release,
+    Request, ReservationStatus, ReverseSpend, SetGoalBudget, Settle, Spend, TransitionGoal, Turn,
+};
 
 /// Makes commands, each with a key of its own.
 #[derive(Debug)]
@@ -39,7 +42,9 @@ impl Workload {
             goals.get(usize::try_from(index).unwrap()).copied()
         };
         let Some(id) = any(&self.entropy) else { return self.keyed(self.creation(None)) };
-        match self.below(10) {
+        match self.below(14) {
+            10 | 11 => self.spending(state),
+            12 | 13 => self.reserving(state),
             0 | 1 => self.keyed(self.creation(None)),
             2 => self.keyed(self.creation(Some(id))),
             3 | 4 => {
@@ -54,6 +59,40 @@ impl Workload {
             }
             6 => self.keyed(RecordTurn::scope(self.scope(), self.turn())),
             _ => self.keyed(RecordTurn::goal(id, self.turn())),
+        }
+    }
+
+    /// Budgets, `money-1` and `money-2` under `money-0`, and what is spent of them. Ids are given, so that a retry is the
+    /// same command.
+    fn spending(&self, state: &Projection) -> Request {
+        let made = state.state.budgets().filter(|budget| matches!(budget.id, BudgetId::Named(_))).count();
+        if made < 3 && self.below(4) > 0 {
+            let new = NewBudget::new(format!("money-{made}"));
+            return self.keyed(if made == 0 { new.limit(2_000) } else { new.limit(1_000).parent("money-0") });
+        }
+        let money = format!("money-{}", self.below(3));
+        let spend = Spend::of(u128::from(self.below(300))).id(format!("spend-{}", self.made));
+        match self.below(4) {
+            0 => self.keyed(RecordSpend::incurred(money, spend)),
+            1 => self.keyed(ReverseSpend::part(format!("spend-{}", self.below(self.made)), 1)),
+            _ => self.keyed(RecordSpend::new(money, spend)),
+        }
+    }
+
+    fn reserving(&self, state: &Projection) -> Request {
+        let amount = u128::from(1 + self.below(300));
+        let is_open = |status: ReservationStatus| status == ReservationStatus::Open;
+        let mut open = state.state.held_reservations().filter(|reservation| is_open(reservation.status));
+        match (open.next(), self.below(4)) {
+            (Some(held), 0) => self.keyed(Release { reservation_id: held.id.clone() }),
+            (Some(held), 1) => {
+                let spend = Spend::of(amount).id(format!("spend-{}", self.made));
+                self.keyed(Settle { reservation_id: held.id.clone(), spend })
+            }
+            _ => {
+                let money = format!("money-{}", self.below(3));
+                self.keyed(NewReservation::new(money, amount).id(format!("hold-{}", self.made)))
+            }
         }
     }
 

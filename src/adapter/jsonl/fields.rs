@@ -2,6 +2,7 @@
 //! show what was found.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use super::invalid;
 use crate::clock::Timestamp;
 use crate::domain::Rejection;
 use crate::event::{Meta, MetaError};
+use crate::ids::{BudgetId, MeterId};
 
 /// How much of a value a message shows, in characters.
 const SHOWN_CHARS: usize = 60;
@@ -66,6 +68,21 @@ impl<'a> Fields<'a> {
         self.get_or_null(name).ok_or_else(|| {
             invalid(format!("{}: expected {expected}, found no such field", self.full_name(name)))
         })
+    }
+
+    /// The budget that the operation is about.
+    pub(super) fn budget_id(&self) -> Result<BudgetId, Rejection> {
+        self.require("budget_id", "a budget id")?.parse()
+    }
+
+    /// The external meter that the operation is about.
+    pub(super) fn meter_id(&self) -> Result<MeterId, Rejection> {
+        self.require("meter_id", "a meter id")?.parse()
+    }
+
+    /// How much the operation is about.
+    pub(super) fn amount(&self) -> Result<u128, Rejection> {
+        self.require("amount", "an amount")?.amount()
     }
 
     /// Every field has to be known, and to be there once.
@@ -158,6 +175,19 @@ impl<'a> Value<'a> {
             .ok_or_else(|| self.unexpected(format_args!("an integer from 0 to {}", u64::MAX)))
     }
 
+    /// A count that is not 0.
+    pub(super) fn positive_count(&self) -> Result<u64, Rejection> {
+        exact_integer(self.json)
+            .filter(|&count| count > 0)
+            .ok_or_else(|| self.unexpected(format_args!("an integer from 1 to {}", u64::MAX)))
+    }
+
+    /// A JSON number as the nearest float; infinite where it is too large for one.
+    pub(super) fn number(&self) -> Option<f64> {
+        let is_number = self.json.starts_with(|char: char| char == '-' || char.is_ascii_digit());
+        if is_number { self.json.parse().ok() } else { None }
+    }
+
     /// An amount: decimal digits in a string, or a JSON integer below 2^64 (law EXACT: nothing is rounded).
     pub(super) fn amount(&self) -> Result<u128, Rejection> {
         let amount = match self.json.starts_with('"') {
@@ -174,7 +204,15 @@ impl<'a> Value<'a> {
 
     /// An amount, or null.
     pub(super) fn amount_or_null(&self) -> Result<Option<u128>, Rejection> {
-        if self.json == "null" { Ok(None) } else { self.amount().map(Some) }
+        self.or_null(Value::amount)
+    }
+
+    /// Null, or what is read of any other value.
+    pub(super) fn or_null<T>(
+        &self,
+        read: impl FnOnce(&Value<'a>) -> Result<T, Rejection>,
+    ) -> Result<Option<T>, Rejection> {
+        if self.json == "null" { Ok(None) } else { read(self).map(Some) }
     }
 
     /// Metadata of the host.
@@ -197,6 +235,21 @@ impl<'a> Value<'a> {
             json: item.get(),
         };
         Ok(items.into_iter().enumerate().map(item).collect())
+    }
+
+    /// The entries of an object whose names are the caller's, each there once.
+    pub(super) fn entries(&self) -> Result<Vec<(Cow<'a, str>, Value<'a>)>, Rejection> {
+        let Entries(entries) = serde_json::from_str(self.json).map_err(|_| self.unexpected("an object"))?;
+        let full_name = |name: &str| format!("{}[{}]", self.name, shortened(name));
+        let mut seen = BTreeSet::new();
+        if let Some((twice, _)) = entries.iter().find(|(name, _)| !seen.insert(&**name)) {
+            return Err(invalid(format!("{}: expected once, found twice", full_name(twice))));
+        }
+        let value = |(name, json): (Cow<'a, str>, &'a str)| {
+            let value = Value { name: Cow::Owned(full_name(&name)), json };
+            (name, value)
+        };
+        Ok(entries.into_iter().map(value).collect())
     }
 
     /// The fields of an object that has no others than these.

@@ -17,24 +17,25 @@
 //! ```
 
 mod answer;
-mod budget;
 mod command;
 mod fields;
-mod goal;
+mod find;
+mod op;
 mod query;
+mod records;
 mod text;
 
 pub use answer::{Answer, QueryResult};
-pub use budget::BudgetJson;
-pub use goal::GoalJson;
 pub use query::Query;
+pub use records::{BudgetJson, GoalJson, MeterJson, ReportJson, ReservationJson, SpendJson};
 
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::domain::{Command, Rejection, RejectionKind, Request};
+use crate::domain::{Rejection, RejectionKind, Request};
 use crate::event::Meta;
-use fields::{Fields, Value, shortened};
+use fields::{Fields, Value};
+use op::{Asked, Op};
 
 /// The longest line that is read, in bytes, its end not included.
 pub const MAX_LINE_LEN: usize = 1024 * 1024;
@@ -57,52 +58,8 @@ pub enum Operation {
     Query(Query),
 }
 
-/// Reads the fields of one operation that are its own.
-type Read = fn(&Fields<'_>) -> Result<Asked, Rejection>;
-
-/// An operation without what every line may carry.
-enum Asked {
-    Command(Command),
-    Query(Query),
-}
-
-/// An operation: its name, the fields of its own, and how they are read.
-struct Op {
-    name: &'static str,
-    fields: &'static [&'static str],
-    read: Read,
-}
-
 /// What every line may carry; `now` only with a manual clock.
 const ENVELOPE: [&str; 6] = ["op", "key", "actor", "session_id", "meta", "now"];
-
-/// Every operation, in the order of the protocol.
-static OPS: [Op; 8] = [
-    Op {
-        name: "create_goal",
-        fields: &["text", "goal_id", "scope", "token_budget", "parent_goal", "budgets"],
-        read: command::create_goal,
-    },
-    Op {
-        name: "transition_goal",
-        fields: &["goal_id", "to", "expected_revision", "reason", "note"],
-        read: command::transition_goal,
-    },
-    Op {
-        name: "set_goal_budget",
-        fields: &["goal_id", "token_budget", "resume", "expected_revision"],
-        read: command::set_goal_budget,
-    },
-    Op {
-        name: "record_turn",
-        fields: &["tokens", "goal_id", "scope", "seconds", "charges"],
-        read: command::record_turn,
-    },
-    Op { name: "get_goal", fields: &["goal_id"], read: query::get_goal },
-    Op { name: "active_goal", fields: &["scope"], read: query::active_goal },
-    Op { name: "list_goals", fields: &["limit", "before", "scope", "status"], read: query::list_goals },
-    Op { name: "head", fields: &[], read: query::head },
-];
 
 /// Reads one line; its end may be there or not. `now` is taken only where the clock is a manual one.
 ///
@@ -118,8 +75,8 @@ pub fn parse_line(line: &[u8], clock_is_manual: bool) -> Result<Line, Rejection>
         invalid(format!("expected UTF-8, found the byte 0x{byte:02x} at offset {at} of the line"))
     })?;
     let fields = Fields::of_line(text)?;
-    let op = operation(&fields)?;
-    fields.expect_only(|name| op.fields.contains(&name) || ENVELOPE.contains(&name), || own_fields(op))?;
+    let op = Op::of(&fields)?;
+    fields.expect_only(|name| op.fields.contains(&name) || ENVELOPE.contains(&name), || op.own_fields())?;
 
     let now = match fields.get("now") {
         Some(now) if !clock_is_manual => return Err(now.unexpected("only with a manual clock")),
@@ -145,23 +102,6 @@ pub fn line_too_long() -> Rejection {
     }
 }
 
-/// Which operation a line names.
-fn operation(fields: &Fields<'_>) -> Result<&'static Op, Rejection> {
-    let name = fields.require("op", "the name of an operation")?.string()?;
-    OPS.iter().find(|op| op.name == name).ok_or_else(|| {
-        let known: Vec<&str> = OPS.iter().map(|op| op.name).collect();
-        invalid(format!("unknown op {}; this version knows {}", shortened(&name), known.join(", ")))
-    })
-}
-
-/// What an operation takes, for the message about a field that it does not take.
-fn own_fields(op: &Op) -> String {
-    match op.fields {
-        [] => format!("{} takes no fields of its own", op.name),
-        fields => format!("{} takes {}", op.name, fields.join(", ")),
-    }
-}
-
 /// What every line may carry.
 struct Envelope {
     key: Option<Arc<str>>,
@@ -184,7 +124,5 @@ fn invalid(message: impl Into<String>) -> Rejection {
     Rejection { kind: RejectionKind::Invalid, message: message.into(), max: None, goal: None }
 }
 
-#[cfg(test)]
-mod answer_tests;
 #[cfg(test)]
 mod tests;

@@ -52,9 +52,6 @@ impl Commands {
 
     /// Answers a query from the state after all commands that were handed over before.
     pub(super) fn query(&self, query: &Query) -> Answer {
-        match self.engine.settled_view() {
-            Ok(view) => Answer::to_query(query, &view),
-            Err(error) => error.into(),
-        }
+        Answer::to_query(query, &self.engine)
     }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use tallybook::{Blocking, Durability, KeyWindow, ManualClock, Options, Timestamp};
+use tallybook::{Blocking, Durability, KeyWindow, ManualClock, Options, Rules, Timestamp, Ttl};
 
 use super::outcome::{EXIT_DONE, Failure};
 use super::signals::{StopFlag, stop_on_signal};
@@ -46,6 +46,12 @@ pub(super) struct ApplyArguments {
     /// The size at which a new segment begins [default: follows the load].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(SEGMENT_BYTES))]
     segment_bytes: Option<u64>,
+    /// The limit of a new budget that is not told any [default: it has to be told].
+    #[arg(long, value_name = "AMOUNT", value_parser = values::positive_amount)]
+    default_limit: Option<u128>,
+    /// How long a reservation lives that is not told, like 60s [default: until it is ended].
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    default_ttl: Option<Duration>,
     /// How long idempotency keys are remembered, like 24h, 90s or 500ms.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     key_window: Option<Duration>,
@@ -80,8 +86,14 @@ pub(super) fn run(arguments: &ApplyArguments) -> Result<u8, Failure> {
 }
 
 fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<ManualClock>), Failure> {
+    let rules = Rules {
+        default_limit: arguments.default_limit,
+        default_ttl: Ttl(arguments.default_ttl),
+        ..Rules::default()
+    };
     let mut options = Options::new()
         .durability(arguments.durability)
+        .rules(rules)
         // So that a whole window can be handed over at once.
         .inbox_capacity(window.max(Options::DEFAULT_INBOX_CAPACITY));
     if let Some(bytes) = arguments.segment_bytes {

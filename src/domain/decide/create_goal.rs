@@ -4,20 +4,23 @@ use std::sync::Arc;
 
 use crate::domain::decide::draft::Draft;
 use crate::domain::decide::{
-    check_supersedes_no_ancestor, exhausted_on_path, find, limits, parent_not_active, refuse_exhausted,
+    admission, blocking, blocking_named, check_supersedes_no_ancestor, find, limits, parent_not_active,
+    refuse, refuse_exhausted,
 };
 use crate::domain::goal::GoalRecord;
 use crate::domain::{Context, Decision, NewGoal, Rejection, RejectionKind, State};
-use crate::event::{GoalCreated, GoalStatus, Payload};
+use crate::event::{CommandRefused, GoalCreated, GoalStatus, Payload, RefusalKind};
 use crate::ids::{BudgetId, GoalId};
 
 pub(super) fn decide(state: &State, new: &NewGoal, context: &Context<'_>) -> Result<Decision, Rejection> {
     limits::check_text(&new.text, context.rules)?;
     limits::check_name("scope", new.scope.as_ref())?;
     limits::check_token_budget(new.token_budget)?;
+    let widen_by = limits::check_actors(new.widen_by.as_deref())?;
+    limits::check_len("budgets", new.budgets.len())?;
     check_budgets(state, &new.budgets)?;
     let parent = new.parent_goal.map(|id| find(state, id)).transpose()?;
-    let id = new.goal_id.unwrap_or(context.new_goal_id);
+    let id = new.goal_id.unwrap_or(GoalId(context.new_id));
     if state.record(id).is_some() {
         return Err(Rejection::new(RejectionKind::Exists, format!("there is a goal {id} already")));
     }
@@ -27,10 +30,13 @@ pub(super) fn decide(state: &State, new: &NewGoal, context: &Context<'_>) -> Res
             return Err(parent_not_active(id, parent));
         }
         // Before the parent's own status, so that a parent paused by its budget is answered with the figures.
-        if let Some(budget) = exhausted_on_path(state, parent.id()) {
+        if let Some(budget) = blocking(state, parent) {
             return Ok(refuse_exhausted(state, context, "create_goal", parent.id(), budget));
         }
         check_under(state, parent, id, &scope)?;
+    }
+    if let Some(refused) = held_by_named(state, new) {
+        return Ok(refuse(state, context, refused));
     }
     let mut draft = Draft::new(state);
     draft.supersede(&scope, id);
@@ -41,8 +47,22 @@ pub(super) fn decide(state: &State, new: &NewGoal, context: &Context<'_>) -> Res
         token_budget: new.token_budget,
         parent_goal: new.parent_goal,
         budgets: new.budgets.clone(),
+        widen_by,
     }));
     Ok(draft.finish())
+}
+
+/// A goal that names a closed budget, or one that is exhausted, could not be active.
+fn held_by_named(state: &State, new: &NewGoal) -> Option<CommandRefused> {
+    let named = || new.budgets.iter().filter_map(|id| state.budget(id));
+    let about = |kind, budget| CommandRefused {
+        goal_id: new.parent_goal,
+        ..admission::about("create_goal", kind, budget, 0)
+    };
+    if let Some(closed) = named().find(|budget| budget.is_closed()) {
+        return Some(about(RefusalKind::BudgetClosed, closed));
+    }
+    blocking_named(state, &new.budgets).map(|budget| about(RefusalKind::BudgetExceeded, budget))
 }
 
 /// A goal under another has a scope of its own unless told otherwise.
@@ -72,6 +92,7 @@ pub(super) fn check_budgets<'a>(
             "budgets: expected ids without the reserved prefix `goal:`, found {reserved}"
         )));
     }
+    named.clone().into_iter().try_for_each(|id| limits::check_budget_id("budgets", id))?;
     match named.into_iter().find(|id| state.budget(id).is_none()) {
         Some(id) => Err(Rejection::new(RejectionKind::NotFound, format!("there is no budget {id}"))),
         None => Ok(()),

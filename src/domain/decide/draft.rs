@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::domain::budget::overage;
+use crate::domain::decide::blocking_below;
+use crate::domain::decide::reservation::released;
 use crate::domain::goal::GoalRecord;
 use crate::domain::{Decision, State};
-use crate::event::{BudgetExhausted, GoalStatus, GoalTransitioned, Payload, TransitionReason};
+use crate::event::{BudgetExhausted, GoalStatus, GoalTransitioned, Payload, ReleaseReason, TransitionReason};
 use crate::ids::{BudgetId, GoalId};
 
 /// The events of one command in the making.
@@ -68,6 +69,12 @@ impl<'a> Draft<'a> {
     /// Moves one goal, once in a draft.
     fn transition(&mut self, goal: &GoalRecord, to: GoalStatus, cause: Cause) {
         let from = self.status(goal);
+        if to.is_terminal() {
+            // Its budget ends with it, so nothing stays set aside there.
+            let budget_id = BudgetId::Goal(goal.id());
+            let held = self.state.held_on(&budget_id);
+            self.events.extend(held.map(|reservation| released(reservation, ReleaseReason::GoalEnded)));
+        }
         self.events.push(Payload::GoalTransitioned(GoalTransitioned {
             goal_id: goal.id(),
             from,
@@ -109,18 +116,42 @@ impl<'a> Draft<'a> {
         self.transition(goal, to, cause);
     }
 
-    /// Pauses whatever is active at or below a goal whose budget is exhausted, every one for that reason.
-    pub(super) fn exhaust(&mut self, goal: &'a GoalRecord, budget: BudgetExhausted) {
-        let budget_id = budget.budget_id.clone();
-        self.events.push(Payload::BudgetExhausted(budget));
-        if self.status(goal) != GoalStatus::Active {
+    /// States that a budget is exhausted. Where its limit is a hard one, that pauses whatever is active at or below a
+    /// goal that is held by it, every one for that reason.
+    pub(super) fn exhaust(&mut self, exhausted: BudgetExhausted) {
+        let (budget_id, hard) = (exhausted.budget_id.clone(), exhausted.hard);
+        self.events.push(Payload::BudgetExhausted(exhausted));
+        if !hard {
             return;
         }
+        for goal in self.held_by(&budget_id) {
+            if self.status(goal) == GoalStatus::Active {
+                self.pause_exhausted(goal, &budget_id);
+            }
+        }
+    }
+
+    fn pause_exhausted(&mut self, goal: &'a GoalRecord, budget_id: &BudgetId) {
         for active in self.subtree(goal, |status| status == GoalStatus::Active).into_iter().rev() {
             let budget_id = Some(budget_id.clone());
             let cause = Cause { budget_id, ..Cause::of(TransitionReason::BudgetExhausted) };
             self.transition(active, GoalStatus::Paused, cause);
         }
+    }
+
+    /// The goals that a budget holds: the one whose tokens it counts, or those that name it, or one below it.
+    fn held_by(&self, budget_id: &BudgetId) -> Vec<&'a GoalRecord> {
+        let state = self.state;
+        if let BudgetId::Goal(id) = budget_id {
+            return state.record(*id).into_iter().collect();
+        }
+        let mut goals: Vec<_> = state.naming(budget_id).collect();
+        let mut parents: Vec<_> = state.budgets_below(budget_id).collect();
+        while let Some(budget) = parents.pop() {
+            goals.extend(state.naming(&budget.id));
+            parents.extend(state.budgets_below(&budget.id));
+        }
+        goals
     }
 
     /// Makes room in a scope for a goal that is about to be active there.
@@ -151,7 +182,7 @@ impl<'a> Draft<'a> {
         self.status(child) == GoalStatus::Paused
             && child.pause_reason == Some(TransitionReason::Parent)
             && self.active_in(&child.facts.scope).is_none()
-            && self.state.budget(&BudgetId::Goal(child.id())).is_some_and(|budget| !budget.is_exhausted())
+            && blocking_below(self.state, child).is_none()
     }
 
     /// A goal and the open ones below it that can be reached through those that `follow` accepts, each before those
@@ -166,9 +197,4 @@ impl<'a> Draft<'a> {
         }
         found
     }
-}
-
-/// The event that a budget's limit is reached.
-pub(super) fn exhausted(budget_id: BudgetId, limit: u128, spent: u128) -> BudgetExhausted {
-    BudgetExhausted { budget_id, limit, spent, overage: overage(Some(limit), spent) }
 }

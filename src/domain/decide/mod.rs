@@ -1,12 +1,24 @@
 //! Deciding: what a command leads to. Each command has a file; here is what they have in common.
 
+mod adjust_budget;
+mod admission;
+mod allocate;
+mod authority;
+mod booking;
+mod close_budget;
 mod create_goal;
 mod draft;
+mod elapse;
 mod housekeeping;
 mod limits;
+mod meter;
 mod record_turn;
+mod reservation;
 mod set_goal_budget;
+mod spend;
 mod transition_goal;
+
+pub use admission::{Allowance, CheckError, check};
 
 use crate::domain::evolve::refusal;
 use crate::domain::goal::GoalRecord;
@@ -33,8 +45,21 @@ fn answer(state: &State, request: &Request, context: &Context<'_>) -> Result<Dec
     match &request.command {
         Command::CreateGoal(new) => create_goal::decide(state, new, context),
         Command::TransitionGoal(change) => transition_goal::decide(state, change, context),
-        Command::SetGoalBudget(set) => set_goal_budget::decide(state, set, context),
-        Command::RecordTurn(record) => record_turn::decide(state, record),
+        Command::SetGoalBudget(set) => set_goal_budget::decide(state, request, set, context),
+        Command::RecordTurn(record) => record_turn::decide(state, record, context),
+        Command::Allocate(new) => allocate::decide(state, new, context),
+        Command::RecordSpend(record) => spend::record(state, request, record, context),
+        Command::Reserve(new) => reservation::reserve(state, request, new, context),
+        Command::Settle(settle) => spend::settle(state, request, settle, context),
+        Command::Release(release) => reservation::release(state, &release.reservation_id, context),
+        Command::MarkUnknown(mark) => reservation::mark_unknown(state, &mark.reservation_id, context),
+        Command::ReverseSpend(reverse) => spend::reverse(state, request, reverse, context),
+        Command::AdjustBudget(adjust) => adjust_budget::decide(state, request, adjust, context),
+        Command::SetProgress(set) => adjust_budget::set_progress(state, set, context),
+        Command::CloseBudget(close) => close_budget::decide(state, close, context),
+        Command::ObserveMeter(observe) => meter::observe(state, observe, context),
+        Command::ResetMeter(reset) => meter::reset(state, request, reset, context),
+        Command::Elapse(elapse) => elapse::decide(state, *elapse, context),
         Command::SetKeyWindow(window) => housekeeping::set_key_window(state, *window),
         Command::ReportSuppressed(report) => housekeeping::report_suppressed(state, report),
     }
@@ -92,9 +117,29 @@ fn check_revision(state: &State, goal: &GoalRecord, expected: Option<u64>) -> Re
     }
 }
 
-/// The nearest exhausted budget from this goal's upwards: under it, nothing is active.
-fn exhausted_on_path(state: &State, goal: GoalId) -> Option<&Budget> {
-    state.path(&BudgetId::Goal(goal)).find(|budget| budget.is_exhausted())
+fn find_budget<'a>(state: &'a State, id: &BudgetId) -> Result<&'a Budget, Rejection> {
+    state
+        .budget(id)
+        .ok_or_else(|| Rejection::new(RejectionKind::NotFound, format!("there is no budget {id}")))
+}
+
+/// The nearest budget under which this goal cannot be active: an exhausted hard one of its own path, else one on the
+/// path of a budget that it, or a goal above it, names.
+fn blocking<'a>(state: &'a State, goal: &'a GoalRecord) -> Option<&'a Budget> {
+    let own = state.path(&BudgetId::Goal(goal.id())).find(|budget| budget.is_blocking());
+    let and_above = || std::iter::once(goal).chain(state.ancestors(goal));
+    own.or_else(|| and_above().find_map(|goal| blocking_named(state, &goal.facts.budgets)))
+}
+
+/// The same for a goal whose ancestors are known not to be held.
+fn blocking_below<'a>(state: &'a State, goal: &GoalRecord) -> Option<&'a Budget> {
+    let own = state.budget(&BudgetId::Goal(goal.id())).filter(|budget| budget.is_blocking());
+    own.or_else(|| blocking_named(state, &goal.facts.budgets))
+}
+
+/// The first exhausted hard budget on the paths of these.
+fn blocking_named<'a>(state: &'a State, named: &[BudgetId]) -> Option<&'a Budget> {
+    named.iter().find_map(|id| state.path(id).find(|budget| budget.is_blocking()))
 }
 
 /// A goal is active only under goals that are.
@@ -128,7 +173,7 @@ fn check_supersedes_no_ancestor(
     }
 }
 
-/// A refusal because of an exhausted budget: an event, or in a refusal loop none (law HONEST).
+/// A refusal because of an exhausted budget.
 fn refuse_exhausted(
     state: &State,
     context: &Context<'_>,
@@ -136,20 +181,16 @@ fn refuse_exhausted(
     goal_id: GoalId,
     budget: &Budget,
 ) -> Decision {
-    let refused = CommandRefused {
-        op: op.into(),
-        refusal: RefusalKind::BudgetExceeded,
-        budget_id: budget.id.clone(),
-        goal_id: Some(goal_id),
-        limit: budget.limit.unwrap_or(u128::MAX),
-        spent: budget.spent,
-        reserved: 0,
-        amount: 0,
-    };
-    let mut answer = refusal(&refused, None);
+    let about = admission::about(op, RefusalKind::BudgetExceeded, budget, 0);
+    refuse(state, context, CommandRefused { goal_id: Some(goal_id), ..about })
+}
+
+/// A refusal: an event, or in a refusal loop none (law HONEST).
+fn refuse(state: &State, context: &Context<'_>, refused: CommandRefused) -> Decision {
+    let mut answer = Box::new(refusal(&refused, None));
     if state.refusals.is_loop(&refused.budget_id, refused.refusal, context.now) {
         answer.suppressed = true;
         return Decision::Suppressed(answer);
     }
-    Decision::Refused(Payload::CommandRefused(refused), answer)
+    Decision::Refused(Box::new(Payload::CommandRefused(refused)), answer)
 }

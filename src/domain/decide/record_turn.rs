@@ -1,19 +1,26 @@
 //! Booking a turn: cost that was incurred is always booked, whatever the limits and the goal's status (law EXACT).
 
-use crate::domain::budget::{is_exhausted, overage};
-use crate::domain::decide::create_goal::check_budgets;
-use crate::domain::decide::draft::{Draft, exhausted};
-use crate::domain::decide::{find, limits};
-use crate::domain::goal::GoalRecord;
-use crate::domain::{Decision, Outcome, RecordTurn, Rejection, State, Turn, TurnTarget};
-use crate::event::{BudgetExhausted, Charge, GoalStatus, Payload, TurnRecorded};
-use crate::ids::BudgetId;
+use uuid::Uuid;
 
-pub(super) fn decide(state: &State, record: &RecordTurn) -> Result<Decision, Rejection> {
+use crate::domain::decide::booking::Bookings;
+use crate::domain::decide::create_goal::check_budgets;
+use crate::domain::decide::draft::Draft;
+use crate::domain::decide::{find, find_budget, limits};
+use crate::domain::goal::GoalRecord;
+use crate::domain::{Context, Decision, Outcome, RecordTurn, Rejection, State, Turn, TurnTarget};
+use crate::event::{Charge, GoalStatus, Payload, SpendDetails, SpendRecorded, TurnRecorded};
+use crate::ids::{BudgetId, SpendId};
+
+pub(super) fn decide(
+    state: &State,
+    record: &RecordTurn,
+    context: &Context<'_>,
+) -> Result<Decision, Rejection> {
     let turn = &record.turn;
     if turn.turns == 0 {
         return Err(Rejection::invalid("turns: expected at least 1, found 0"));
     }
+    turn.charges.iter().try_for_each(|charge| limits::check_amount("charges", charge.amount))?;
     check_budgets(state, turn.charges.iter().map(|charge| &charge.budget_id))?;
     let goal = match &record.target {
         TurnTarget::Goal(id) => find(state, *id)?,
@@ -26,48 +33,45 @@ pub(super) fn decide(state: &State, record: &RecordTurn) -> Result<Decision, Rej
         }
     };
     check_sums(goal, turn)?;
-    let Booking { overage, crossed } = book(state, goal, turn.tokens)?;
+    let late = goal.status != GoalStatus::Active;
+    let mut bookings = Bookings::new(state);
+    let overage = bookings.book(&BudgetId::Goal(goal.id()), turn.tokens, 0)?;
     let mut draft = Draft::new(state);
     draft.push(Payload::TurnRecorded(TurnRecorded {
         goal_id: goal.id(),
         tokens: turn.tokens,
         turns: turn.turns,
         seconds: turn.seconds,
-        late: goal.status != GoalStatus::Active,
+        late,
         overage,
     }));
-    for budget in crossed {
-        if let BudgetId::Goal(id) = budget.budget_id {
-            draft.exhaust(find(state, id)?, budget);
-        }
+    for (ids, charge) in (context.new_id.as_u128()..).zip(&turn.charges) {
+        let overage = bookings.book(&charge.budget_id, charge.amount, 0)?;
+        draft.push(Payload::SpendRecorded(SpendRecorded {
+            late: late || find_budget(state, &charge.budget_id)?.is_closed(),
+            overage,
+            ..charged(goal, charge, Uuid::from_u128(ids))
+        }));
     }
+    bookings.draft_consequences(&mut draft);
     Ok(draft.finish())
 }
 
-/// What booking does to the budgets on the path.
-struct Booking {
-    /// What passes the limit of each, where anything does.
-    overage: Vec<Charge>,
-    /// Those that reach their limit by it.
-    crossed: Vec<BudgetExhausted>,
-}
-
-fn book(state: &State, goal: &GoalRecord, tokens: u128) -> Result<Booking, Rejection> {
-    let mut booking = Booking { overage: Vec::new(), crossed: Vec::new() };
-    for budget in state.path(&BudgetId::Goal(goal.id())) {
-        let spent = budget.spent.checked_add(tokens).ok_or_else(|| {
-            passes(&format!("what is spent of budget {}, {} now,", budget.id, budget.spent), "2^128 - 1")
-        })?;
-        let Some(limit) = budget.limit else { continue };
-        let amount = overage(Some(limit), spent) - budget.overage();
-        if amount > 0 {
-            booking.overage.push(Charge { budget_id: budget.id.clone(), amount });
-        }
-        if !budget.is_exhausted() && is_exhausted(Some(limit), spent) {
-            booking.crossed.push(exhausted(budget.id.clone(), limit, spent));
-        }
+/// The spend of a charge, before it is known how it is booked.
+fn charged(goal: &GoalRecord, charge: &Charge, id: Uuid) -> SpendRecorded {
+    SpendRecorded {
+        spend_id: SpendId::from(id.to_string()),
+        budget_id: charge.budget_id.clone(),
+        amount: charge.amount,
+        incurred: true,
+        late: false,
+        overage: Vec::new(),
+        reservation_id: None,
+        goal_id: Some(goal.id()),
+        meter_id: None,
+        body: None,
+        details: SpendDetails::default(),
     }
-    Ok(booking)
 }
 
 /// The goal's own sums; its own tokens are part of what is spent of its budget.

@@ -2,8 +2,8 @@
 
 use crate::domain::decide::draft::{Cause, Draft};
 use crate::domain::decide::{
-    check_parent, check_revision, check_supersedes_no_ancestor, exhausted_on_path, find, invalid_transition,
-    limits, refuse_exhausted,
+    blocking, check_parent, check_revision, check_supersedes_no_ancestor, find, invalid_transition, limits,
+    refuse_exhausted,
 };
 use crate::domain::goal::{GoalRecord, is_legal};
 use crate::domain::{Budget, Context, Decision, Rejection, State, TransitionGoal};
@@ -42,9 +42,9 @@ pub(super) fn decide(
 }
 
 /// Whether a paused goal can be active: yes, or no because of a budget, or not where it stands.
-fn check_resume<'a>(state: &'a State, goal: &GoalRecord) -> Result<Option<&'a Budget>, Rejection> {
+fn check_resume<'a>(state: &'a State, goal: &'a GoalRecord) -> Result<Option<&'a Budget>, Rejection> {
     // Before the parent's status, so that a parent paused by its budget is answered with the figures.
-    if let Some(budget) = exhausted_on_path(state, goal.id()) {
+    if let Some(budget) = blocking(state, goal) {
         return Ok(Some(budget));
     }
     check_standing(state, goal)?;

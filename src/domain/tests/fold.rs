@@ -1,10 +1,11 @@
 //! The fold and its hash (law FOLD), and events that do not fit.
 
+use super::fold_ledger::*;
 use super::harness::{Book, child, goal, id, replay};
 use crate::domain::{RecordTurn, Request, State, TransitionGoal, Turn, evolve};
 use crate::event::{
-    BudgetExhausted, ChangeEvent, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, Payload,
-    TransitionReason, TurnRecorded,
+    BudgetExhausted, ChangeEvent, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, MeterReset,
+    Payload, ReleaseReason, TransitionReason, TurnRecorded,
 };
 use crate::ids::BudgetId;
 
@@ -37,15 +38,33 @@ fn a_hash_asked_between_events_does_not_change_the_later_one() {
     assert_eq!(asked.state_hash(), book.state.state_hash());
 }
 
+/// One with something of every kind in it.
+fn full_ledger() -> Ledger {
+    let mut ledger = Ledger::tree();
+    ledger.fold(windowed("minute", Some("root")));
+    ledger.fold(goal_created(1, None, &["task"]));
+    ledger.fold(Payload::TurnRecorded(turn(1, 7)));
+    ledger.fold(reserved_until("held", "task", 5, 2_000));
+    ledger.fold(reserved("released", "minute", 5));
+    ledger.fold(released("released", "minute", 5, ReleaseReason::Requested));
+    ledger.fold(spent("s", "task", 50));
+    ledger.fold(crossed("task", 500_000, 100, 50));
+    ledger.fold(reversed("s", "task", 20));
+    ledger.fold(Payload::MeterReset(MeterReset { meter_id: "m".into(), previous: 0, baseline: 9 }));
+    ledger.wait_secs(60);
+    ledger.fold(Payload::WindowRolled(rolled("minute", 1_000, 0, 1_060)));
+    ledger.fold(closed("minute", None, &[]));
+    ledger
+}
+
 #[test]
 fn the_hash_is_the_same_on_any_machine_for_ever() {
+    let hash = |state: &State| state.state_hash().to_string();
+    assert_eq!(hash(&State::default()), "2-beeeabb5e8581e94a883e9cbd5cf47dd55f57cd175bc35c9b77303e669989c3f");
+    assert_eq!(hash(&book().state), "2-733ad705aaf1b57614d600a6ba46dba9c87c0ade7df59b6de4126d8b3d96ffbc");
     assert_eq!(
-        State::default().state_hash().to_string(),
-        "1-3beb3fdc2db829621faec6c6166e889036695d4b2c49e2521e38d93d4bbbe800"
-    );
-    assert_eq!(
-        book().state.state_hash().to_string(),
-        "1-8fe3dd80dbae7fae6bfcd2c707faae578307cef57b0070014d0b7885f4ac56e4"
+        hash(&full_ledger().state),
+        "2-869f779403da386690e034dc389c8f213db8f3338056360f4cfb5064ed6d5f6b"
     );
 }
 
@@ -85,6 +104,7 @@ fn an_event_that_does_not_fit_is_an_error_that_says_why() {
             token_budget: None,
             parent_goal,
             budgets: Vec::new(),
+            widen_by: None,
         })
     };
     let turn = |number, tokens| {
@@ -98,7 +118,8 @@ fn an_event_that_does_not_fit_is_an_error_that_says_why() {
         })
     };
     let budget_set = GoalBudgetSet { goal_id: id(1), previous: Some(7), token_budget: None };
-    let exhausted = BudgetExhausted { budget_id: BudgetId::Goal(id(1)), limit: 100, spent: 99, overage: 0 };
+    let exhausted =
+        BudgetExhausted { budget_id: BudgetId::Goal(id(1)), limit: 100, spent: 99, overage: 0, hard: true };
     let misfits = [
         (created(1, None, "new"), "exists"),
         (created(9, Some(id(8)), "new"), "its parent"),

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::domain::{
-    Budget, Context, Decision, Goal, NewGoal, Outcome, RecordTurn, Refusal, Rejection, Remembered, Request,
-    Rules, SetGoalBudget, State, TransitionGoal, Turn, decide, evolve, fingerprint, outcome,
+    Budget, Context, Decision, Elapse, Goal, NewGoal, Outcome, RecordTurn, Refusal, Rejection, Remembered,
+    Request, Rules, SetGoalBudget, State, TransitionGoal, Turn, decide, evolve, fingerprint, outcome,
 };
 use crate::event::{ChangeEvent, EventKey, GoalStatus, Payload, TransitionReason};
 use crate::ids::{BudgetId, GoalId};
@@ -66,7 +66,7 @@ impl Book {
 
     pub(super) fn decide(&mut self, request: &Request) -> Decision {
         self.made += 1;
-        let context = Context { now: self.now, rules: &self.rules, new_goal_id: id(self.made) };
+        let context = Context { now: self.now, rules: &self.rules, new_id: id(self.made).0, veto: None };
         decide(&self.state, request, &context)
     }
 
@@ -80,13 +80,13 @@ impl Book {
                 Answer::Done(outcome)
             }
             Decision::Refused(event, mut refusal) => {
-                self.write(&request, vec![event]);
+                self.write(&request, vec![*event]);
                 refusal.seq = Some(self.seq);
-                Answer::Refused(refusal)
+                Answer::Refused(*refusal)
             }
             Decision::Unchanged(outcome) => Answer::Unchanged(outcome),
             Decision::Retried(remembered) => Answer::Retried(remembered),
-            Decision::Suppressed(refusal) => Answer::Refused(refusal),
+            Decision::Suppressed(refusal) => Answer::Refused(*refusal),
             Decision::Rejected(rejection) => Answer::Rejected(rejection),
         }
     }
@@ -118,10 +118,50 @@ impl Book {
         self.now = self.now.saturating_add(Duration::from_secs(seconds));
     }
 
-    /// What the last command wrote, in short.
+    /// What the last command wrote, in short, alerts of thresholds left out.
     pub(super) fn last_frame(&self) -> Vec<String> {
+        let is_alert = |payload: &&Payload| matches!(payload, Payload::ThresholdCrossed(_));
+        self.last_payloads().filter(|payload| !is_alert(payload)).map(brief).collect()
+    }
+
+    /// What the last command wrote, in short, all of it.
+    pub(super) fn whole_last_frame(&self) -> Vec<String> {
+        self.last_payloads().map(brief).collect()
+    }
+
+    pub(super) fn last_payloads(&self) -> impl Iterator<Item = &Payload> {
         let len = self.frames.last().copied().unwrap_or(0);
-        self.events[self.events.len() - len..].iter().map(|event| brief(&event.payload)).collect()
+        self.events[self.events.len() - len..].iter().map(|event| &event.payload)
+    }
+
+    /// Lets everything happen that is due.
+    pub(super) fn elapse(&mut self) {
+        while let Answer::Done(_) = self.apply(Elapse { max_events: 2 }) {}
+    }
+
+    /// Goes on to a time, and lets everything happen that is due by then.
+    pub(super) fn at(&mut self, time: &str) {
+        self.now = Timestamp::parse(time).unwrap();
+        self.elapse();
+    }
+
+    /// A budget that is not a goal's.
+    pub(super) fn named(&self, id: &str) -> &Budget {
+        self.state.budget(&id.into()).unwrap()
+    }
+
+    /// Spent, reserved, remaining, overage.
+    pub(super) fn figures(&self, id: &str) -> (u128, u128, Option<u128>, u128) {
+        let budget = self.named(id);
+        (budget.spent, budget.reserved, budget.remaining(), budget.overage())
+    }
+
+    /// A command that is expected to be done.
+    pub(super) fn ok(&mut self, request: impl Into<Request>) -> Outcome {
+        match self.apply(request) {
+            Answer::Done(outcome) => outcome,
+            answer => panic!("expected it to be done, found {answer:?}"),
+        }
     }
 
     /// What of the last turn passed limits.
@@ -131,6 +171,15 @@ impl Book {
             _ => None,
         });
         turns.unwrap().overage.iter().map(|charge| (charge.budget_id.clone(), charge.amount)).collect()
+    }
+
+    /// What of the last spend passed limits.
+    pub(super) fn last_overage_of_spend(&self) -> Vec<(BudgetId, u128)> {
+        let spend = self.events.iter().rev().find_map(|event| match &event.payload {
+            Payload::SpendRecorded(spend) => Some(spend),
+            _ => None,
+        });
+        spend.unwrap().overage.iter().map(|charge| (charge.budget_id.clone(), charge.amount)).collect()
     }
 
     // Commands that are expected to be done.
@@ -239,6 +288,29 @@ pub(super) fn brief(event: &Payload) -> String {
             format!("{} turn {}{}", number(turn.goal_id), turn.tokens, if turn.late { " late" } else { "" })
         }
         Payload::BudgetExhausted(exhausted) => format!("{} exhausted", budget(&exhausted.budget_id)),
+        Payload::ThresholdCrossed(crossed) => {
+            format!("{} at {}", budget(&crossed.budget_id), crossed.threshold)
+        }
+        Payload::BudgetAllocated(made) => format!("{} allocated", budget(&made.budget_id)),
+        Payload::BudgetAdjusted(adjusted) => format!("{} adjusted", budget(&adjusted.budget_id)),
+        Payload::ProgressSet(set) => format!("{} progress {}", budget(&set.budget_id), set.progress),
+        Payload::BudgetClosed(closed) => format!("{} closed", budget(&closed.budget_id)),
+        Payload::WindowRolled(rolled) => format!("{} rolled {}", budget(&rolled.budget_id), rolled.spent),
+        Payload::SpendRecorded(spend) => {
+            let late = if spend.late { " late" } else { "" };
+            format!("{} spent {}{late}", budget(&spend.budget_id), spend.amount)
+        }
+        Payload::SpendReversed(reversed) => {
+            format!("{} reversed {}", budget(&reversed.budget_id), reversed.amount)
+        }
+        Payload::ReservationMade(made) => format!("{} reserved {}", budget(&made.budget_id), made.amount),
+        Payload::ReservationReleased(released) => {
+            format!("{} released {}", released.reservation_id, released.reason.name())
+        }
+        Payload::ReservationExpired(expired) => format!("{} expired", expired.reservation_id),
+        Payload::ReservationMarkedUnknown(marked) => format!("{} unknown", marked.reservation_id),
+        Payload::MeterObserved(observed) => format!("{} at {}", observed.meter_id, observed.total),
+        Payload::MeterReset(reset) => format!("{} reset to {}", reset.meter_id, reset.baseline),
         Payload::CommandRefused(refused) => {
             format!("{} refused by {}", refused.op, budget(&refused.budget_id))
         }

@@ -93,7 +93,7 @@ fn in_short(answer: Answer) -> Expected {
                 crate::ids::BudgetId::Goal(id) => id.0.as_u128(),
                 crate::ids::BudgetId::Named(name) => panic!("expected the budget of a goal, found {name}"),
             },
-            limit: refusal.limit,
+            limit: refusal.limit.unwrap(),
             spent: refusal.spent,
             suppressed: refusal.suppressed,
         },
@@ -117,7 +117,7 @@ fn check_against_model(book: &Book, model: &Model) {
         }
         let budget = book.budget(expected.id);
         assert_eq!(budget.is_exhausted(), model.is_exhausted(expected.id));
-        if let (Some(limit), Some(remaining)) = (budget.limit, budget.remaining()) {
+        if let (Some(limit), Some(remaining)) = (budget.limit(), budget.remaining()) {
             assert_eq!(limit + budget.overage(), budget.spent + remaining);
         }
     }

@@ -26,7 +26,7 @@ fn the_first_sixteen_of_a_minute_are_events_and_the_rest_is_answered_without_a_s
     let events = book.events.len();
     let refusal = book.refused(resume());
     assert_eq!((refusal.seq, refusal.suppressed), (None, true));
-    assert_eq!((refusal.limit, refusal.spent), (1, 1), "the figures are there all the same");
+    assert_eq!((refusal.limit, refusal.spent), (Some(1), 1), "the figures are there all the same");
     assert_eq!(book.events.len(), events);
 }
 

@@ -1,5 +1,5 @@
 //! How single fields are read from JSON by the general parser. Each is as strict as the canonical form: one value,
-//! one text; no default for what is missing.
+//! one text; no default for what is missing, unless the form of its kind says so.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -10,15 +10,31 @@ use serde::de::{Deserialize, Deserializer, Error};
 use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
-use crate::event::{Charge, GoalStatus, RefusalKind, TransitionReason, number};
-use crate::ids::BudgetId;
+use crate::event::{
+    BudgetTerms, Charge, Fraction, GoalStatus, Quantity, Reading, RefusalKind, ReleaseReason, Span,
+    TransitionReason, Window, number,
+};
 
-use super::any_form::ChargeForm;
+use super::any_form::{BudgetTermsForm, ChargeForm, QuantityForm, SpanForm, WindowForm};
 
 /// The fingerprint that `text` writes as 16 lower-case hexadecimal digits.
 pub(super) fn read_fingerprint(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if digits && text.len() == 16 { u64::from_str_radix(text, 16).ok() } else { None }
+}
+
+/// The fraction of so many parts per million, unless that is more than the whole.
+pub(super) fn read_fraction(ppm: u64) -> Option<Fraction> {
+    Fraction::from_ppm(u32::try_from(ppm).ok()?)
+}
+
+/// What a meter said, if it said one thing.
+pub(super) fn read_reading(delta: Option<u128>, cumulative: Option<u128>) -> Option<Reading> {
+    match (delta, cumulative) {
+        (Some(delta), None) => Some(Reading::Delta(delta)),
+        (None, Some(total)) => Some(Reading::Cumulative(total)),
+        _ => None,
+    }
 }
 
 /// The general parser at the start of a text.
@@ -80,15 +96,42 @@ pub(super) fn nullable_amount<'de, D: Deserializer<'de>>(deserializer: D) -> Res
     nullable_string(deserializer, AMOUNT, |text| number::read_u128(text.as_bytes()))
 }
 
-pub(super) fn nullable_text<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Arc<str>>, D::Error> {
+/// Anything, or null. (Without this, a missing field would be read as null.)
+pub(super) fn nullable<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
     Option::deserialize(deserializer)
 }
 
+const TIME: &str = "a time in UTC like 2026-11-21T01:15:13.123456Z";
+
+fn read_timestamp(text: &str) -> Option<Timestamp> {
+    Timestamp::from_ascii(text.as_bytes().try_into().ok()?)
+}
+
 pub(super) fn timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    string(deserializer, "a time in UTC like 2026-11-21T01:15:13.123456Z", |text| {
-        Timestamp::from_ascii(text.as_bytes().try_into().ok()?)
+    string(deserializer, TIME, read_timestamp)
+}
+
+pub(super) fn nullable_timestamp<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Timestamp>, D::Error> {
+    nullable_string(deserializer, TIME, read_timestamp)
+}
+
+pub(super) fn fraction<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Fraction, D::Error> {
+    fraction_of(u64::deserialize(deserializer)?)
+}
+
+pub(super) fn fractions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Fraction]>, D::Error> {
+    Vec::<u64>::deserialize(deserializer)?.into_iter().map(fraction_of).collect()
+}
+
+fn fraction_of<E: Error>(ppm: u64) -> Result<Fraction, E> {
+    read_fraction(ppm).ok_or_else(|| {
+        E::custom(format_args!("expected parts per million from 0 to {}, found {ppm}", Fraction::WHOLE_PPM))
     })
 }
 
@@ -116,17 +159,74 @@ where
     text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
 }
 
-pub(super) fn budget_ids<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<BudgetId>, D::Error> {
+pub(super) fn ids<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
     let texts = Vec::<Cow<'_, str>>::deserialize(deserializer)?;
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
 }
 
-pub(super) fn charges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Charge>, D::Error> {
+/// One object, which `read` reads.
+fn nested<'de, D, T>(
+    deserializer: D,
+    read: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
+) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    object(<&RawValue>::deserialize(deserializer)?.get(), read).map_err(D::Error::custom)
+}
+
+/// One object, which `read` reads, or null.
+fn nullable_nested<'de, D, T>(
+    deserializer: D,
+    read: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
+) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    let value = Option::<&RawValue>::deserialize(deserializer)?;
+    value.map(|value| object(value.get(), read).map_err(D::Error::custom)).transpose()
+}
+
+/// An array of objects, each of which `read` reads.
+fn list_of<'de, D, T>(
+    deserializer: D,
+    read: impl Fn(&mut Json<'de>) -> serde_json::Result<T>,
+) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+{
     let items = Vec::<&RawValue>::deserialize(deserializer)?;
-    items
-        .iter()
-        .map(|item| object(item.get(), |json| ChargeForm::deserialize(json)).map_err(D::Error::custom))
-        .collect()
+    items.iter().map(|item| object(item.get(), &read).map_err(D::Error::custom)).collect()
+}
+
+pub(super) fn charges<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Charge>, D::Error> {
+    list_of(deserializer, |json| ChargeForm::deserialize(json))
+}
+
+pub(super) fn quantities<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Quantity>, D::Error> {
+    list_of(deserializer, |json| QuantityForm::deserialize(json))
+}
+
+pub(super) fn terms<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BudgetTerms, D::Error> {
+    nested(deserializer, |json| BudgetTermsForm::deserialize(json))
+}
+
+pub(super) fn span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Span, D::Error> {
+    nested(deserializer, |json| SpanForm::deserialize(json))
+}
+
+pub(super) fn nullable_span<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Span>, D::Error> {
+    nullable_nested(deserializer, |json| SpanForm::deserialize(json))
+}
+
+pub(super) fn nullable_window<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Arc<Window>>, D::Error> {
+    nullable_nested(deserializer, |json| WindowForm::deserialize(json).map(Arc::new))
 }
 
 pub(super) fn goal_status<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GoalStatus, D::Error> {
@@ -140,6 +240,12 @@ pub(super) fn transition_reason<'de, D: Deserializer<'de>>(
     string(deserializer, expected, TransitionReason::from_name)
 }
 
+pub(super) fn release_reason<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReleaseReason, D::Error> {
+    let expected = "the reason requested, budget_closed or goal_ended";
+    string(deserializer, expected, ReleaseReason::from_name)
+}
+
 pub(super) fn refusal_kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<RefusalKind, D::Error> {
-    string(deserializer, "the refusal budget_exceeded", RefusalKind::from_name)
+    let expected = "the refusal budget_exceeded, budget_closed, reservation_gone, forbidden or risk";
+    string(deserializer, expected, RefusalKind::from_name)
 }

@@ -1,0 +1,97 @@
+//! Admission: whether a spend or a reservation may pass, by every budget on its path (law EXACT).
+
+use std::sync::Arc;
+
+use crate::domain::decide::{find_budget, limits};
+use crate::domain::evolve::refusal;
+use crate::domain::{Budget, Refusal, Rejection, State};
+use crate::event::{CommandRefused, RefusalKind};
+use crate::ids::BudgetId;
+
+/// What a check found: the amount would pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Allowance {
+    /// What is left within the budget's limit; `None`: there is none.
+    pub remaining: Option<u128>,
+    /// The least that is left on the path to the root; `None`: no budget on it has a limit.
+    pub available: Option<u128>,
+    /// The nearest budget with a soft limit that would be passed.
+    pub exceeds: Option<BudgetId>,
+}
+
+/// Why an amount would not pass, or could not be asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckError {
+    /// It would be refused.
+    Refused(Box<Refusal>),
+    /// It makes no sense as it is.
+    Rejected(Rejection),
+}
+
+/// Whether an amount would be admitted now. Nothing changes by it, and nothing is journaled: the refusal has no `seq`.
+///
+/// # Errors
+/// When it would be refused, or there is no such budget, or the amount is 0.
+pub fn check(
+    state: &State,
+    budget_id: &BudgetId,
+    amount: u128,
+    veto: Option<&Arc<str>>,
+) -> Result<Allowance, CheckError> {
+    let budget = limits::check_budget_id("budget_id", budget_id)
+        .and_then(|()| limits::check_amount("amount", amount))
+        .and_then(|()| find_budget(state, budget_id))
+        .map_err(CheckError::Rejected)?;
+    match refused(state, "check", budget, amount, veto) {
+        Some(refused) => Err(CheckError::Refused(Box::new(refusal(&refused, None)))),
+        None => Ok(Allowance {
+            remaining: budget.remaining(),
+            available: state.available(budget_id),
+            exceeds: state.path(budget_id).find(|above| passes(above, amount)).map(|above| above.id.clone()),
+        }),
+    }
+}
+
+/// Why an amount is not admitted, if it is not: the nearest closed budget, the veto of the risk assessor, the nearest
+/// hard limit that would be passed.
+pub(super) fn refused(
+    state: &State,
+    op: &str,
+    budget: &Budget,
+    amount: u128,
+    veto: Option<&Arc<str>>,
+) -> Option<CommandRefused> {
+    if let Some(closed) = state.path(&budget.id).find(|above| above.is_closed()) {
+        return Some(about(op, RefusalKind::BudgetClosed, closed, amount));
+    }
+    if let Some(reason) = veto {
+        return Some(CommandRefused {
+            reason: Some(Arc::clone(reason)),
+            ..about(op, RefusalKind::Risk, budget, amount)
+        });
+    }
+    let blocking = state.path(&budget.id).find(|above| above.terms.hard && passes(above, amount))?;
+    Some(about(op, RefusalKind::BudgetExceeded, blocking, amount))
+}
+
+/// A refusal with the figures of the budget that blocked.
+pub(super) fn about(op: &str, refusal: RefusalKind, budget: &Budget, amount: u128) -> CommandRefused {
+    CommandRefused {
+        op: op.into(),
+        refusal,
+        budget_id: budget.id.clone(),
+        goal_id: None,
+        reservation_id: None,
+        limit: budget.terms.limit,
+        spent: budget.spent,
+        reserved: budget.reserved,
+        amount,
+        reason: None,
+    }
+}
+
+/// Whether an amount would pass the budget's limit.
+fn passes(budget: &Budget, amount: u128) -> bool {
+    budget.remaining().is_some_and(|remaining| amount > remaining)
+}

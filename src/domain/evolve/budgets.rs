@@ -1,0 +1,276 @@
+//! Budgets as such: their making, their terms, their windows, their end, and what is told of their figures.
+
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::domain::budget::overage;
+use crate::domain::evolve::{agree, change_budget, find_budget, spends};
+use crate::domain::leaf::Leaf;
+use crate::domain::state::Due;
+use crate::domain::{Budget, Closing, State};
+use crate::event::{
+    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, ChangeEvent, Fraction,
+    ProgressSet, Span, ThresholdCrossed, WindowRolled,
+};
+use crate::ids::{BudgetId, ReservationId};
+
+/// A new budget, without anything spent or set aside.
+pub(super) fn new(event: &ChangeEvent, id: BudgetId, unit: Arc<str>, terms: BudgetTerms) -> Budget {
+    Budget {
+        id,
+        unit,
+        parent: None,
+        terms,
+        span: None,
+        spent: 0,
+        spent_total: 0,
+        reserved: 0,
+        overage_total: 0,
+        crossed: 0,
+        entry_count: 0,
+        progress: None,
+        widen_by: None,
+        closing: None,
+        created_at: event.ts,
+        updated_at: event.ts,
+        meta: event.meta.clone(),
+        made_seq: event.seq,
+        rolled_seq: 0,
+    }
+}
+
+/// Takes in a new budget.
+pub(super) fn insert(state: &mut State, budget: Budget) -> Result<(), String> {
+    let id = budget.id.clone();
+    if state.budgets.contains_key(&id) {
+        return Err(format!("expected a new budget, but budget {id} exists"));
+    }
+    if let Some(parent_id) = &budget.parent {
+        let parent = find_budget(state, parent_id)?;
+        if parent.is_closed() {
+            return Err(format!("expected budget {parent_id} above it to be open, found it closed"));
+        }
+        agree(format_args!("the unit of budget {parent_id} above it"), &budget.unit, &parent.unit)?;
+        if matches!(id, BudgetId::Named(_)) {
+            state.budgets_below.insert((parent_id.clone(), id.clone()));
+        }
+    }
+    move_roll(state, &id, None, budget.span);
+    state.budgets_made.insert(budget.made_seq, id.clone());
+    state.budgets.insert(id, Leaf::new(budget));
+    Ok(())
+}
+
+pub(super) fn allocated(
+    state: &mut State,
+    event: &ChangeEvent,
+    made: &BudgetAllocated,
+) -> Result<(), String> {
+    let id = &made.budget_id;
+    if let Some(reserved) = [Some(id), made.parent.as_ref()].into_iter().flatten().find(|id| is_goals(id)) {
+        return Err(format!("expected no budget of a goal, found {reserved}"));
+    }
+    check_thresholds(&made.terms.thresholds)?;
+    check_span(&made.terms, made.span, event.ts)?;
+    let budget = Budget {
+        parent: made.parent.clone(),
+        span: made.span,
+        widen_by: made.widen_by.clone(),
+        ..new(event, id.clone(), made.unit.clone(), made.terms.clone())
+    };
+    insert(state, budget)
+}
+
+pub(super) fn adjusted(state: &mut State, ts: Timestamp, adjusted: &BudgetAdjusted) -> Result<(), String> {
+    let BudgetAdjusted { budget_id: id, previous, terms, span } = adjusted;
+    check_thresholds(&terms.thresholds)?;
+    let budget = change_budget(state, id)?;
+    check_open(budget)?;
+    agree(format_args!("the previous terms of budget {id}"), previous, &budget.terms)?;
+    if terms.window == previous.window {
+        agree(format_args!("the window of budget {id}"), span, &budget.span)?;
+    } else if is_goals(id) {
+        return Err(format!("expected no window for budget {id}, found {:?}", terms.window));
+    } else {
+        check_span(terms, *span, ts)?;
+    }
+    set_terms(budget, terms.clone());
+    let ended = std::mem::replace(&mut budget.span, *span);
+    budget.updated_at = ts;
+    move_roll(state, id, ended, *span);
+    Ok(())
+}
+
+/// Gives a budget other terms. A change of the limit or of the thresholds arms the thresholds again.
+pub(super) fn set_terms(budget: &mut Budget, terms: BudgetTerms) {
+    if terms.limit != budget.terms.limit || terms.thresholds != budget.terms.thresholds {
+        budget.crossed = 0;
+    }
+    budget.terms = terms;
+}
+
+pub(super) fn progress_set(state: &mut State, ts: Timestamp, set: &ProgressSet) -> Result<(), String> {
+    let budget = change_budget(state, &set.budget_id)?;
+    check_open(budget)?;
+    budget.progress = Some(set.progress);
+    budget.updated_at = ts;
+    Ok(())
+}
+
+pub(super) fn closed(state: &mut State, ts: Timestamp, closed: &BudgetClosed) -> Result<(), String> {
+    let BudgetClosed { budget_id: id, by_budget, released } = closed;
+    if is_goals(id) {
+        return Err(format!("expected budget {id} to end with its goal, found it closed by itself"));
+    }
+    check_nothing_held(state, id)?;
+    check_by_budget(state, id, by_budget.as_ref())?;
+    if let Some(open) = state.budgets_below(id).find(|below| !below.is_closed()) {
+        return Err(format!("expected the budgets below budget {id} to be closed, found {} open", open.id));
+    }
+    let gone = state.releasing.remove(id).unwrap_or_default();
+    if !is_same_set(released, &gone) {
+        return Err(format!("expected budget {id} to name what was released, {gone:?}, found {released:?}"));
+    }
+    if let Some(top) = by_budget {
+        state.releasing.entry(top.clone()).or_default().extend(gone);
+    }
+    let budget = change_budget(state, id)?;
+    check_open(budget)?;
+    budget.closing = Some(Arc::new(Closing { at: ts, released: released.as_slice().into() }));
+    budget.updated_at = ts;
+    let span = budget.span;
+    move_roll(state, id, span, None);
+    Ok(())
+}
+
+/// The budget whose closing closes this one stands above it, and is closed after it.
+fn check_by_budget(state: &State, id: &BudgetId, by_budget: Option<&BudgetId>) -> Result<(), String> {
+    let Some(top) = by_budget else { return Ok(()) };
+    match state.path(id).skip(1).find(|above| above.id == *top) {
+        Some(above) if !above.is_closed() => Ok(()),
+        _ => Err(format!("expected budget {top} to be an open one above budget {id}, found none such")),
+    }
+}
+
+fn is_same_set(left: &[ReservationId], right: &[ReservationId]) -> bool {
+    let sorted = |ids: &[ReservationId]| {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids
+    };
+    left == right || sorted(left) == sorted(right)
+}
+
+pub(super) fn rolled(state: &mut State, event: &ChangeEvent, rolled: &WindowRolled) -> Result<(), String> {
+    let WindowRolled { budget_id: id, ended, spent, span } = rolled;
+    let budget = change_budget(state, id)?;
+    check_open(budget)?;
+    agree(format_args!("the window of budget {id}"), &Some(*ended), &budget.span)?;
+    agree(format_args!("what is spent of budget {id}"), spent, &budget.spent)?;
+    if event.ts < ended.end || span.start < ended.end {
+        return Err(format!("expected a roll of budget {id} after {ended:?}, found one to {span:?}"));
+    }
+    check_span(&budget.terms, Some(*span), event.ts)?;
+    budget.span = Some(*span);
+    budget.spent = 0;
+    budget.crossed = 0;
+    budget.rolled_seq = event.seq;
+    budget.updated_at = event.ts;
+    move_roll(state, id, Some(*ended), Some(*span));
+    Ok(())
+}
+
+/// Changes nothing: a budget is exhausted when its figures say so. But the figures must say so.
+pub(super) fn exhausted(
+    state: &mut State,
+    event: &ChangeEvent,
+    exhausted: &BudgetExhausted,
+) -> Result<(), String> {
+    let id = &exhausted.budget_id;
+    let budget = find_budget(state, id)?;
+    let (limit, spent) = (budget.terms.limit, budget.spent);
+    if limit != Some(exhausted.limit) || spent != exhausted.spent || !budget.is_exhausted() {
+        return Err(format!(
+            "expected budget {id} to have spent {} of {}, found {spent} of {limit:?}",
+            exhausted.spent, exhausted.limit
+        ));
+    }
+    agree(format_args!("the overage of budget {id}"), &exhausted.overage, &overage(limit, spent))?;
+    agree(format_args!("`hard` of budget {id}"), &exhausted.hard, &budget.terms.hard)?;
+    spends::followed(state, event);
+    Ok(())
+}
+
+/// Thresholds are crossed in their order, each when what is spent has reached it.
+pub(super) fn threshold_crossed(
+    state: &mut State,
+    event: &ChangeEvent,
+    crossed: &ThresholdCrossed,
+) -> Result<(), String> {
+    let ThresholdCrossed { budget_id: id, threshold, limit, spent } = crossed;
+    let budget = change_budget(state, id)?;
+    agree(format_args!("the limit of budget {id}"), &Some(*limit), &budget.terms.limit)?;
+    agree(format_args!("what is spent of budget {id}"), spent, &budget.spent)?;
+    let next = budget.terms.thresholds.get(budget.crossed).copied();
+    agree(format_args!("the next threshold of budget {id}"), &Some(*threshold), &next)?;
+    if *spent < threshold.of(*limit) {
+        return Err(format!("expected budget {id} to have reached {threshold} of {limit}, found {spent}"));
+    }
+    budget.crossed += 1;
+    budget.updated_at = event.ts;
+    spends::followed(state, event);
+    Ok(())
+}
+
+/// Keeps what is due: open budgets with windows roll when their windows end.
+fn move_roll(state: &mut State, id: &BudgetId, from: Option<Span>, to: Option<Span>) {
+    if let Some(span) = from {
+        state.deadlines.remove(&(span.end, Due::Roll(id.clone())));
+    }
+    if let Some(span) = to.filter(|&span| !never_ends(span)) {
+        state.deadlines.insert((span.end, Due::Roll(id.clone())));
+    }
+}
+
+/// A window that is cut by the end of time contains that moment, too.
+fn never_ends(span: Span) -> bool {
+    span.end == Timestamp::MAX
+}
+
+pub(super) fn is_goals(id: &BudgetId) -> bool {
+    matches!(id, BudgetId::Goal(_))
+}
+
+pub(super) fn check_open(budget: &Budget) -> Result<(), String> {
+    match budget.is_closed() {
+        false => Ok(()),
+        true => Err(format!("expected budget {} to be open, found it closed", budget.id)),
+    }
+}
+
+/// Whatever was set aside on a budget is released before it ends.
+pub(super) fn check_nothing_held(state: &State, id: &BudgetId) -> Result<(), String> {
+    match state.held_on(id).next() {
+        None => Ok(()),
+        Some(held) => {
+            Err(format!("expected nothing set aside on budget {id}, found reservation {}", held.id))
+        }
+    }
+}
+
+fn check_thresholds(thresholds: &[Fraction]) -> Result<(), String> {
+    let ascend = thresholds.is_sorted_by(|left, right| left < right);
+    if ascend && thresholds.first() != Some(&Fraction::ZERO) {
+        return Ok(());
+    }
+    Err(format!("expected thresholds above 0, ascending, each once, found {thresholds:?}"))
+}
+
+/// A budget with windows is in one, and an event comes in the window that it says.
+fn check_span(terms: &BudgetTerms, span: Option<Span>, ts: Timestamp) -> Result<(), String> {
+    match (&terms.window, span) {
+        (None, None) => Ok(()),
+        (Some(_), Some(span)) if span.start <= ts && (ts < span.end || never_ends(span)) => Ok(()),
+        (window, span) => Err(format!("expected the window of {ts} for {window:?}, found {span:?}")),
+    }
+}

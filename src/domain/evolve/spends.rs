@@ -1,0 +1,124 @@
+//! Spends: booked, taken back, and after a while forgotten.
+
+use crate::clock::Timestamp;
+use crate::domain::entries::Booking;
+use crate::domain::evolve::paths::{self, Booked};
+use crate::domain::evolve::{agree, change_goal, find_budget, reservations};
+use crate::domain::keys::forgotten_through;
+use crate::domain::leaf::Leaf;
+use crate::domain::{SpendRecord, State};
+use crate::event::{ChangeEvent, GoalStatus, SpendRecorded, SpendReversed};
+use crate::ids::{BudgetId, GoalId};
+
+pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) -> Result<(), String> {
+    if let Some(known) = state.spend(&spend.spend_id) {
+        return Err(format!(
+            "expected a new spend, but spend {} is remembered from seq {}",
+            known.id, known.seq
+        ));
+    }
+    let mut late = find_budget(state, &spend.budget_id)?.is_closed();
+    let mut freed = 0;
+    if let Some(id) = &spend.reservation_id {
+        let held = reservations::settled(state, event, spend, id)?;
+        late |= held.is_none();
+        freed = held.unwrap_or(0);
+    }
+    late |= is_late_for_goal(state, spend)?;
+    agree(format_args!("`late`"), &spend.late, &late)?;
+    check_meter(state, spend)?;
+    let booked =
+        Booked { at: event.ts, amount: spend.amount, freed, is_entry: true, overage: Some(&spend.overage) };
+    paths::book(state, &spend.budget_id, &booked)?;
+    if let BudgetId::Goal(id) = spend.budget_id {
+        change_tokens_own(state, id, |tokens| tokens.checked_add(spend.amount))?;
+    }
+    remember(state, event, spend);
+    Ok(())
+}
+
+/// A charge of a turn comes late when the turn did.
+fn is_late_for_goal(state: &State, spend: &SpendRecorded) -> Result<bool, String> {
+    let Some(id) = spend.goal_id else { return Ok(false) };
+    match state.record(id) {
+        Some(goal) => Ok(goal.status != GoalStatus::Active),
+        None => Err(format!("expected goal {id} to exist, found none")),
+    }
+}
+
+/// What a meter measured is booked at the budget that it is bound to.
+fn check_meter(state: &State, spend: &SpendRecorded) -> Result<(), String> {
+    let Some(id) = &spend.meter_id else { return Ok(()) };
+    let bound = state.meter(id).and_then(|meter| meter.budget_id.as_ref());
+    agree(format_args!("the budget of meter {id}"), &Some(&spend.budget_id), &bound)
+}
+
+/// What is booked on a goal's budget itself is the goal's own usage.
+fn change_tokens_own(
+    state: &mut State,
+    id: GoalId,
+    change: impl FnOnce(u128) -> Option<u128>,
+) -> Result<(), String> {
+    let goal = change_goal(state, id)?;
+    goal.tokens_own = change(goal.tokens_own).ok_or_else(|| {
+        format!("expected sums within bounds, but the own tokens of goal {id} would pass them")
+    })?;
+    Ok(())
+}
+
+fn remember(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) {
+    let id = spend.spend_id.clone();
+    state.spends.insert(id.clone(), Leaf::new(SpendRecord::new(event, spend)));
+    state.spent.push(event.seq, event.ts, id);
+    if spend.amount > 0 {
+        let (budget_id, amount) = (spend.budget_id.clone(), spend.amount);
+        state.bookings.push(event.seq, event.ts, Booking { budget_id, amount, is_reversal: false });
+    }
+}
+
+/// Takes note of an event that follows from the spend right before it: it belongs to the same command.
+pub(super) fn followed(state: &mut State, event: &ChangeEvent) {
+    let Some(id) = state.spent.last() else { return };
+    let follows = |leaf: &Leaf<SpendRecord>| leaf.last_seq.checked_add(1) == Some(event.seq);
+    if state.spends.get(id).is_some_and(|leaf| follows(leaf))
+        && let Some(leaf) = state.spends.get_mut(id)
+    {
+        Leaf::change(leaf).last_seq = event.seq;
+    }
+}
+
+pub(super) fn reversed(
+    state: &mut State,
+    event: &ChangeEvent,
+    reversed: &SpendReversed,
+) -> Result<(), String> {
+    let SpendReversed { spend_id: id, budget_id, amount, .. } = reversed;
+    let spend = state.spends.get_mut(id).map(Leaf::change);
+    let spend = spend.ok_or_else(|| format!("expected spend {id} to be remembered, found none"))?;
+    agree(format_args!("the budget of spend {id}"), budget_id, &spend.budget_id)?;
+    let left = spend.amount.saturating_sub(spend.reversed);
+    if *amount == 0 || *amount > left {
+        return Err(format!("expected a reversal of 1 to {left} of spend {id}, found {amount}"));
+    }
+    spend.reversed = spend.amount - left + amount;
+    let booked_seq = spend.seq;
+    paths::take_back(state, budget_id, event.ts, booked_seq, *amount)?;
+    if let BudgetId::Goal(goal) = budget_id {
+        change_tokens_own(state, *goal, |tokens| tokens.checked_sub(*amount))?;
+    }
+    let booking = Booking { budget_id: budget_id.clone(), amount: *amount, is_reversal: true };
+    state.bookings.push(event.seq, event.ts, booking);
+    Ok(())
+}
+
+/// Forgets the spends that are too old or too many, and the bookings.
+pub(super) fn forget(state: &mut State, now: Timestamp) {
+    let window = state.keys.window();
+    while let Some((at, id)) = state.spent.pop_outside(window, now) {
+        state.spends.remove(&id);
+        state.spent.forgot(forgotten_through(&id.0, at, now));
+    }
+    while let Some((at, _)) = state.bookings.pop_outside(window, now) {
+        state.bookings.forgot(at);
+    }
+}

@@ -1,0 +1,175 @@
+//! Handing commands over: from the caller, past the host's risk assessor, into the inbox.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::answer::{CommandError, Pending, Receipt, writer_is_gone};
+use super::handle::Engine;
+use super::hold::{Claim, Hold, OnBehalf};
+use super::inbox::{Assessed, Work};
+use super::reply::Reply;
+use super::risk::RiskCase;
+use crate::domain::{Command, Request};
+use crate::error::{Error, ErrorKind};
+
+impl Engine {
+    /// Carries out a command, and answers once its outcome is durable. While the inbox is full it waits.
+    ///
+    /// # Errors
+    /// See [`CommandError`].
+    pub async fn execute(&self, request: impl Into<Request>) -> Result<Receipt, CommandError> {
+        self.submit(request).await?.await
+    }
+
+    /// Hands a command over, waiting only for a place in the inbox (and for the [risk
+    /// assessor](super::Options::risk_assessor), where there is one to ask), not for the outcome. Commands that one
+    /// caller hands over are carried out in that order.
+    ///
+    /// # Errors
+    /// `Halted` or `Closed`: nothing was written.
+    pub async fn submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
+        let pending = self.enqueue(request.into()).await?;
+        self.kick();
+        Ok(pending)
+    }
+
+    /// Hands many commands over at once, in order: the cheapest way to have many in flight. There is one answer for
+    /// each; if the engine ends before all were handed over, the rest are answered so. Where there is a risk assessor,
+    /// it is asked about all of them first.
+    ///
+    /// # Errors
+    /// `Halted` or `Closed`, when none was handed over.
+    pub async fn submit_all(&self, requests: Vec<Request>) -> Result<Vec<Pending>, Error> {
+        let total = requests.len();
+        let mut pending = Vec::with_capacity(total);
+        let mut requests = self.assess_all(requests).await?.into_iter();
+        while pending.len() < total {
+            let handed_over = pending.len();
+            if let Err(error) = self.submit_chunk(&mut requests, &mut pending).await {
+                if handed_over == 0 {
+                    return Err(error);
+                }
+                pending.truncate(handed_over);
+                pending.resize_with(total, || Pending::answered(Err(error.clone().into())));
+            }
+        }
+        Ok(pending)
+    }
+
+    async fn submit_chunk(
+        &self,
+        requests: &mut impl ExactSizeIterator<Item = Assessed>,
+        pending: &mut Vec<Pending>,
+    ) -> Result<(), Error> {
+        let chunk = requests.len().min(self.shared().inbox.capacity());
+        self.shared().inbox.reserve(chunk).await?;
+        let work = requests.take(chunk).map(|request| {
+            let (reply, answer) = Pending::new();
+            pending.push(answer);
+            Work::Command(Box::new(request), Reply::Answer(reply))
+        });
+        self.shared().inbox.put(work)?;
+        self.kick();
+        Ok(())
+    }
+
+    /// Hands a command over if there is a place in the inbox.
+    ///
+    /// # Errors
+    /// `Busy` when there is none, `Halted` or `Closed`; `InvalidArgument` for a command that the risk assessor has to
+    /// be asked about, since that takes time. Nothing was written.
+    pub fn try_submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
+        let request = request.into();
+        if self.shared().risk.is_some() && RiskCase::is_due_for(&request.command) {
+            let op = request.command.op();
+            let message = format!("{op} has to be put before the risk assessor, which takes time: submit it");
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        self.shared().inbox.try_reserve()?;
+        let pending = self.put(Assessed { request, veto: None })?;
+        self.kick();
+        Ok(pending)
+    }
+
+    /// Takes a place in the inbox and puts a command there; somebody has to be kicked.
+    pub(super) async fn enqueue(&self, request: Request) -> Result<Pending, Error> {
+        let assessed = self.assess(request).await?;
+        self.shared().inbox.reserve(1).await?;
+        self.put(assessed)
+    }
+
+    /// The same for a reservation that the caller is to hold.
+    pub(super) async fn enqueue_hold(&self, request: Request) -> Result<PendingHold, Error> {
+        if !matches!(request.command, Command::Reserve(_)) {
+            let message = format!("expected a command that reserves, found {}", request.command.op());
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let by = OnBehalf { actor: request.actor.clone(), session_id: request.session_id.clone() };
+        let assessed = self.assess(request).await?;
+        self.shared().inbox.reserve(1).await?;
+        let (reply, claim) = oneshot::channel();
+        self.shared().inbox.put([Work::Command(Box::new(assessed), Reply::Hold(reply))])?;
+        Ok(PendingHold { engine: self.clone(), by, claim })
+    }
+
+    fn put(&self, assessed: Assessed) -> Result<Pending, Error> {
+        let (reply, pending) = Pending::new();
+        self.shared().inbox.put([Work::Command(Box::new(assessed), Reply::Answer(reply))])?;
+        Ok(pending)
+    }
+
+    /// Asks the risk assessor, where there is one and the command is one to ask about.
+    async fn assess(&self, request: Request) -> Result<Assessed, Error> {
+        let Some(risk) = &self.shared().risk else { return Ok(Assessed { request, veto: None }) };
+        self.shared().inbox.check_open()?;
+        let veto = match RiskCase::of_command(&request, || self.view()) {
+            Some(case) => risk.assess(case).await,
+            None => None,
+        };
+        Ok(Assessed { request, veto })
+    }
+
+    /// The same for many, several at a time.
+    async fn assess_all(&self, requests: Vec<Request>) -> Result<Vec<Assessed>, Error> {
+        let Some(risk) = &self.shared().risk else {
+            return Ok(requests.into_iter().map(|request| Assessed { request, veto: None }).collect());
+        };
+        self.shared().inbox.check_open()?;
+        let mut assessed = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter().peekable();
+        while requests.peek().is_some() {
+            let under_way: Vec<_> = requests
+                .by_ref()
+                .take(risk.parallelism())
+                .map(|request| {
+                    let verdict =
+                        RiskCase::of_command(&request, || self.view()).map(|case| risk.assess(case));
+                    (request, verdict)
+                })
+                .collect();
+            for (request, verdict) in under_way {
+                let veto: Option<Arc<str>> = match verdict {
+                    Some(verdict) => verdict.await,
+                    None => None,
+                };
+                assessed.push(Assessed { request, veto });
+            }
+        }
+        Ok(assessed)
+    }
+}
+
+/// A reservation that was handed over, and whose caller is to hold it.
+pub(super) struct PendingHold {
+    engine: Engine,
+    by: OnBehalf,
+    claim: oneshot::Receiver<Result<Claim, CommandError>>,
+}
+
+impl PendingHold {
+    pub(super) async fn claim(self) -> Result<Hold, CommandError> {
+        let claim = self.claim.await.map_err(|_| writer_is_gone())??;
+        Ok(Hold::new(self.engine, self.by, claim))
+    }
+}

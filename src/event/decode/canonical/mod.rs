@@ -1,0 +1,224 @@
+//! The fast path: reads exactly what `encode/` writes, and answers `None` to any surprise.
+//!
+//! `None` never means an error here: `any_form/` then reads the same bytes and gives the event or says what is
+//! wrong with them. Whatever is read here, is read there as the same event.
+
+mod budget;
+mod goal;
+mod refusal;
+mod spend;
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::event::{ChangeEvent, Charge, EventKey, Fraction, KeyWindowSet, Meta, Payload, number, text};
+use crate::ids::{BudgetId, GoalId};
+
+use super::fields;
+
+/// The event, if `line` is its canonical form.
+pub(super) fn read(line: &[u8]) -> Option<ChangeEvent> {
+    let mut line = Reader { rest: line };
+    let seq = line.after(br#"{"seq":"#)?.number()?;
+    let ts = line.after(br#","ts":"#)?.timestamp()?;
+    let payload = line.after(br#","kind":"#)?.payload()?;
+    let session_id = line.if_after(br#","session_id":"#, Reader::text)?;
+    let actor = line.if_after(br#","actor":"#, Reader::text)?;
+    let key = line.if_after(br#","key":"#, Reader::event_key)?;
+    let meta = line.if_after(br#","meta":"#, Reader::meta)?;
+    line.after(b"}")?;
+    line.rest.is_empty().then_some(ChangeEvent { seq, ts, session_id, actor, key, meta, payload })
+}
+
+/// What is still to be read.
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Steps over `expected`.
+    #[inline]
+    fn after(&mut self, expected: &[u8]) -> Option<&mut Self> {
+        self.rest = self.rest.strip_prefix(expected)?;
+        Some(self)
+    }
+
+    /// What `read` reads after `prefix`, if that is what comes next.
+    fn if_after<T>(&mut self, prefix: &[u8], read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        match self.rest.strip_prefix(prefix) {
+            Some(rest) => {
+                self.rest = rest;
+                read(self).map(Some)
+            }
+            None => Some(None),
+        }
+    }
+
+    /// A list of what `read` reads after `prefix`; empty, if that is not what comes next.
+    fn list_if_after<T>(&mut self, prefix: &[u8], read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        self.if_after(prefix, |line| line.list(read)).map(Option::unwrap_or_default)
+    }
+
+    /// What `read` reads, unless `null` comes next.
+    fn nullable<T>(&mut self, read: impl FnOnce(&mut Self) -> Option<T>) -> Option<Option<T>> {
+        match self.rest.strip_prefix(b"null") {
+            Some(rest) => {
+                self.rest = rest;
+                Some(None)
+            }
+            None => read(self).map(Some),
+        }
+    }
+
+    /// A list of what `read` reads.
+    fn list<T>(&mut self, read: impl Fn(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+        self.after(b"[")?;
+        let mut items = Vec::new();
+        if self.after(b"]").is_some() {
+            return Some(items);
+        }
+        loop {
+            items.push(read(self)?);
+            if self.after(b"]").is_some() {
+                return Some(items);
+            }
+            self.after(b",")?;
+        }
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let (value, rest) = number::split_u64(self.rest)?;
+        self.rest = rest;
+        Some(value)
+    }
+
+    fn amount(&mut self) -> Option<u128> {
+        let (value, rest) = number::split_u128(self.rest.strip_prefix(b"\"")?)?;
+        self.rest = rest.strip_prefix(b"\"")?;
+        Some(value)
+    }
+
+    fn boolean(&mut self) -> Option<bool> {
+        if self.after(b"true").is_some() {
+            return Some(true);
+        }
+        self.after(b"false").map(|_| false)
+    }
+
+    /// The bytes of a string in which nothing is escaped. An escape is a surprise: it is rare, and the general
+    /// parser knows them all.
+    fn string(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest.strip_prefix(b"\"")?;
+        let (string, rest) = rest.split_at(text::plain_len(rest));
+        self.rest = rest.strip_prefix(b"\"")?;
+        Some(string)
+    }
+
+    fn text(&mut self) -> Option<Arc<str>> {
+        std::str::from_utf8(self.string()?).ok().map(Arc::from)
+    }
+
+    /// What `from_name` makes of a string.
+    fn named<T>(&mut self, from_name: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        from_name(std::str::from_utf8(self.string()?).ok()?)
+    }
+
+    /// The `N` bytes of a string of that length.
+    fn fixed<const N: usize>(&mut self) -> Option<&'a [u8; N]> {
+        let (fixed, rest) = self.rest.strip_prefix(b"\"")?.split_first_chunk()?;
+        self.rest = rest.strip_prefix(b"\"")?;
+        Some(fixed)
+    }
+
+    fn timestamp(&mut self) -> Option<Timestamp> {
+        Timestamp::from_ascii(self.fixed()?)
+    }
+
+    fn goal_id(&mut self) -> Option<GoalId> {
+        Uuid::try_parse_ascii(self.fixed::<36>()?).ok().map(GoalId)
+    }
+
+    fn budget_id(&mut self) -> Option<BudgetId> {
+        self.id()
+    }
+
+    /// An id that has rules of its own.
+    fn id<T: FromStr>(&mut self) -> Option<T> {
+        self.named(|id| id.parse().ok())
+    }
+
+    fn fraction(&mut self) -> Option<Fraction> {
+        fields::read_fraction(self.number()?)
+    }
+
+    fn fingerprint(&mut self) -> Option<u64> {
+        self.named(fields::read_fingerprint)
+    }
+
+    /// Who may widen a budget.
+    fn actors(&mut self) -> Option<Arc<[Arc<str>]>> {
+        self.list(Reader::text).map(Arc::from)
+    }
+
+    fn charge(&mut self) -> Option<Charge> {
+        let budget_id = self.after(br#"{"budget_id":"#)?.budget_id()?;
+        let amount = self.after(br#","amount":"#)?.amount()?;
+        self.after(b"}")?;
+        Some(Charge { budget_id, amount })
+    }
+
+    fn event_key(&mut self) -> Option<EventKey> {
+        let key = self.text()?;
+        let fingerprint = self.if_after(br#","key_body":"#, Reader::fingerprint)?;
+        Some(EventKey { key, fingerprint })
+    }
+
+    /// The metadata come last, so that they end one byte before the line does.
+    fn meta(&mut self) -> Option<Meta> {
+        let (meta, rest) = self.rest.split_at(self.rest.len().checked_sub(1)?);
+        self.rest = rest;
+        Meta::parse(std::str::from_utf8(meta).ok()?).ok()
+    }
+
+    fn payload(&mut self) -> Option<Payload> {
+        let payload = match self.string()? {
+            b"turn_recorded" => Payload::TurnRecorded(self.turn_recorded()?),
+            b"spend_recorded" => Payload::SpendRecorded(self.spend_recorded()?),
+            b"reservation_made" => Payload::ReservationMade(self.reservation_made()?),
+            b"goal_created" => Payload::GoalCreated(self.goal_created()?),
+            b"goal_transitioned" => Payload::GoalTransitioned(self.goal_transitioned()?),
+            b"goal_budget_set" => Payload::GoalBudgetSet(self.goal_budget_set()?),
+            b"budget_exhausted" => Payload::BudgetExhausted(self.budget_exhausted()?),
+            b"threshold_crossed" => Payload::ThresholdCrossed(self.threshold_crossed()?),
+            b"budget_allocated" => Payload::BudgetAllocated(self.budget_allocated()?),
+            b"budget_adjusted" => Payload::BudgetAdjusted(self.budget_adjusted()?),
+            b"progress_set" => Payload::ProgressSet(self.progress_set()?),
+            b"budget_closed" => Payload::BudgetClosed(self.budget_closed()?),
+            b"window_rolled" => Payload::WindowRolled(self.window_rolled()?),
+            b"spend_reversed" => Payload::SpendReversed(self.spend_reversed()?),
+            b"reservation_released" => Payload::ReservationReleased(self.reservation_released()?),
+            b"reservation_expired" => Payload::ReservationExpired(self.reservation_expired()?),
+            b"reservation_marked_unknown" => {
+                Payload::ReservationMarkedUnknown(self.reservation_marked_unknown()?)
+            }
+            b"meter_observed" => Payload::MeterObserved(self.meter_observed()?),
+            b"meter_reset" => Payload::MeterReset(self.meter_reset()?),
+            b"command_refused" => Payload::CommandRefused(self.command_refused()?),
+            b"refusals_suppressed" => Payload::RefusalsSuppressed(self.refusals_suppressed()?),
+            b"key_window_set" => Payload::KeyWindowSet(self.key_window_set()?),
+            _ => return None,
+        };
+        self.after(b"}")?;
+        Some(payload)
+    }
+
+    fn key_window_set(&mut self) -> Option<KeyWindowSet> {
+        Some(KeyWindowSet {
+            max_age_ms: self.after(br#","data":{"max_age_ms":"#)?.number()?,
+            max_count: self.after(br#","max_count":"#)?.number()?,
+        })
+    }
+}
