@@ -7,9 +7,6 @@
 #![allow(clippy::print_stdout, reason = "the seed, and how each round ended")]
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -17,39 +14,19 @@ use serde_json::Value;
 mod budgets;
 #[path = "common/cli.rs"]
 mod cli;
+#[path = "common/killing.rs"]
+mod killing;
 
 use budgets::{allocate, expect_conserved, release, reserve, settle, spend, under};
 use cli::{Book, amount, parse};
+use killing::{Dice, live_and_die};
 
 const ROUNDS: u64 = 12;
-/// The latest moment of a kill, after the start.
-const LONGEST_RUN_US: u64 = 200_000;
 const CLIENTS: u64 = 16;
 /// Commands of a client, one after the other, before it is another's turn to begin anew.
 const STEPS: u64 = 8;
 const ROOT_LIMIT: u128 = 6_000;
 const TEAM_LIMIT: u128 = 1_600;
-
-/// SplitMix64: a seed gives the same rounds everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound
-    }
-}
-
-fn from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}: expected a whole number, found {text:?}")))
-}
 
 fn team(client: u64) -> String {
     format!("team-{}", client % 4)
@@ -169,40 +146,9 @@ fn expect_within_limits(state: &Value) {
     }
 }
 
-/// One life of a writer, ended by SIGKILL; the answers that it gave.
-fn live_and_die(
-    book: &Book,
-    flags: &[&str],
-    command: fn(u64) -> String,
-    begin: u64,
-    dice: &mut Dice,
-) -> Vec<String> {
-    let mut writer = book.writer(flags);
-    let mut input = writer.take_input();
-    let feeder = std::thread::spawn(move || {
-        let mut commands = begin..;
-        // Until nobody reads any more.
-        while writeln!(input, "{}", command(commands.next().unwrap())).is_ok() {}
-    });
-    let mut answers = Vec::new();
-    match dice.below(3) {
-        // Soon after the start: in the midst of opening and recovery.
-        0 => std::thread::sleep(Duration::from_micros(dice.below(40_000))),
-        1 => std::thread::sleep(Duration::from_micros(dice.below(LONGEST_RUN_US))),
-        _ => answers.extend((0..dice.below(400)).map_while(|_| writer.next_line())),
-    }
-    answers.extend(writer.kill());
-    feeder.join().unwrap();
-    answers
-}
-
 #[test]
 fn clients_of_one_tree_killed_at_random_moments() {
-    let seed =
-        from_environment("TALLYBOOK_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let rounds = from_environment("TALLYBOOK_ROUNDS").unwrap_or(ROUNDS);
-    println!("TALLYBOOK_SEED={seed} TALLYBOOK_ROUNDS={rounds} cargo test --test cli_budget_kill");
-    let mut dice = Dice(seed);
+    let (mut dice, rounds) = killing::begin("cli_budget_kill", ROUNDS);
     for begin in (0..rounds).step_by(12) {
         kill_and_continue(begin..rounds.min(begin + 12), &mut dice);
     }
@@ -255,15 +201,12 @@ fn passing(number: u64) -> String {
 /// Expiries and rolls are events like others: a kill in their midst loses none, and doubles none.
 #[test]
 fn time_that_passes_while_the_process_is_killed() {
-    let seed =
-        from_environment("TALLYBOOK_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    println!("TALLYBOOK_SEED={seed} cargo test --test cli_budget_kill");
-    let mut dice = Dice(seed);
+    let (mut dice, rounds) = killing::begin("cli_budget_kill", 8);
     let book = Book::new();
     let window = |every: &str| format!(r#","parent":"steady","window":{{"every":"{every}"}}"#);
     book.apply(&[], &[allocate("steady", 1 << 100, ""), allocate("hasty", 1 << 90, &window("PT1S"))]);
     let mut answered = 0;
-    for round in 0..8 {
+    for round in 0..rounds {
         let flags = ["--window", ["1", "64"][usize::try_from(dice.below(2)).unwrap()]];
         let answers = live_and_die(&book, &flags, passing, answered, &mut dice);
         println!("round {round}: {flags:?}, {} answers from command {answered} on", answers.len());

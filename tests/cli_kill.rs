@@ -7,44 +7,21 @@
 #![allow(clippy::print_stdout, reason = "the seed, and how each round ended")]
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::Write;
 use std::ops::Range;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
 #[path = "common/cli.rs"]
 mod cli;
+#[path = "common/killing.rs"]
+mod killing;
 
 use cli::{Book, amount, parse};
+use killing::{Dice, live_and_die};
 
 const ROUNDS: u64 = 20;
-/// The latest moment of a kill, after the start.
-const LONGEST_RUN_US: u64 = 250_000;
 /// Commands come in groups, each about one goal.
 const GROUP_LEN: u64 = 10;
-
-/// SplitMix64: a seed gives the same rounds everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound
-    }
-}
-
-fn from_environment(name: &str) -> Option<u64> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name}: expected a whole number, found {text:?}")))
-}
 
 fn goal_id(group: u64) -> String {
     format!("00000000-0000-7000-8000-{group:012x}")
@@ -159,27 +136,6 @@ fn check_keys(events: &[Value]) {
     }
 }
 
-/// One life of a writer, ended by SIGKILL; the answers that it gave.
-fn live_and_die(book: &Book, flags: &[&str], begin: u64, dice: &mut Dice) -> Vec<String> {
-    let mut writer = book.writer(flags);
-    let mut input = writer.take_input();
-    let feeder = std::thread::spawn(move || {
-        let mut commands = begin..;
-        // Until nobody reads any more.
-        while writeln!(input, "{}", command(commands.next().unwrap())).is_ok() {}
-    });
-    let mut answers = Vec::new();
-    match dice.below(3) {
-        // Soon after the start: in the midst of opening and recovery.
-        0 => std::thread::sleep(Duration::from_micros(dice.below(40_000))),
-        1 => std::thread::sleep(Duration::from_micros(dice.below(LONGEST_RUN_US))),
-        _ => answers.extend((0..dice.below(200)).map_while(|_| writer.next_line())),
-    }
-    answers.extend(writer.kill());
-    feeder.join().unwrap();
-    answers
-}
-
 fn has_begun(book: &Book) -> bool {
     book.dir().exists() && !book.segments().is_empty()
 }
@@ -193,11 +149,7 @@ fn expect_undamaged(book: &Book) {
 
 #[test]
 fn killed_at_random_moments_and_continued() {
-    let seed =
-        from_environment("TALLYBOOK_SEED").unwrap_or_else(|| RandomState::new().build_hasher().finish());
-    let rounds = from_environment("TALLYBOOK_ROUNDS").unwrap_or(ROUNDS);
-    println!("TALLYBOOK_SEED={seed} TALLYBOOK_ROUNDS={rounds} cargo test --test cli_kill");
-    let mut dice = Dice(seed);
+    let (mut dice, rounds) = killing::begin("cli_kill", ROUNDS);
     // A journal of its own for so many rounds, so that long runs do not spend their time on reading old events.
     for begin in (0..rounds).step_by(ROUNDS as usize) {
         kill_and_continue(begin..rounds.min(begin + ROUNDS), &mut dice);
@@ -216,7 +168,7 @@ fn kill_and_continue(rounds: Range<u64>, dice: &mut Dice) {
             flags.extend(["--segment-bytes", "16384"]);
         }
         let begin = witness.next_command();
-        let answers = live_and_die(&book, &flags, begin, dice);
+        let answers = live_and_die(&book, &flags, command, begin, dice);
         println!("round {round}: {flags:?}, {} answers from command {begin} on", answers.len());
         witness.note(&answers);
         if has_begun(&book) {
