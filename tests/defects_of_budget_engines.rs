@@ -176,7 +176,7 @@ impl RiskAssessor for Assessor {
     fn assess(&self, case: &RiskCase) -> Verdict {
         self.0.lock().unwrap().push((case.op, case.amount));
         match case.budget_id.to_string().as_str() {
-            "stuck" => std::thread::sleep(Duration::from_secs(5)),
+            "stuck" => std::thread::sleep(Duration::from_secs(8)),
             "broken" => panic!("a case that nobody thought of"),
             _ => {}
         }
@@ -196,7 +196,7 @@ fn expect_risk<T: Debug>(answer: Result<T, CommandError>) -> Refusal {
 #[test]
 fn the_risk_assessor_is_asked_and_its_veto_counts() {
     let asked = Arc::new(Mutex::new(Vec::new()));
-    let options = Options::new().risk_assessor(Assessor(asked.clone()), Duration::from_millis(300));
+    let options = Options::new().risk_assessor(Assessor(asked.clone()), Duration::from_secs(2));
     let engine = options.open_storage(SimulatedDisk::new(1).process()).unwrap().blocking();
     for id in ["team", "stuck", "broken"] {
         engine.allocate(NewBudget::new(id).limit(1_000)).unwrap();
