@@ -115,6 +115,31 @@ fn a_reservation_whose_caller_has_gone_is_released() {
     }
 }
 
+/// It was answered in the very batch with which the engine ends, and nobody waited for the answer any more.
+#[test]
+fn a_reservation_of_whoever_has_gone_is_released_before_the_end() {
+    let (disk, clock) = (SimulatedDisk::new(1), GatedClock::default());
+    let engine = Options::new().clock(clock.clone()).open_storage(disk.process()).unwrap();
+    engine.blocking().allocate(NewBudget::new("task").limit(100)).unwrap();
+    clock.gate.close();
+    // The writer is held up with this one; what comes now waits for its next batch.
+    let filler = engine.try_submit(NewGoal::new("filler")).unwrap();
+    eventually("the writer has it", || (engine.health().inbox_depth == 0).then_some(()));
+    let mut context = Context::from_waker(Waker::noop());
+    let mut reserving = Box::pin(engine.reserve("task", 40, Ttl::NEVER));
+    assert!(reserving.as_mut().poll(&mut context).is_pending());
+    drop(reserving);
+    let mut closing = Box::pin(engine.shutdown(PATIENCE));
+    assert!(closing.as_mut().poll(&mut context).is_pending());
+    clock.gate.open();
+    filler.wait().unwrap();
+    engine.blocking().shutdown(PATIENCE).unwrap();
+    drop(closing);
+    let engine = inline(&disk);
+    assert!(engine.view().seq() > 3, "allocated, filler, reserved, released");
+    assert_eq!(reserved(engine.engine()), 0);
+}
+
 #[test]
 fn what_was_ended_is_not_released_again() {
     let engine = inline(&SimulatedDisk::new(1));

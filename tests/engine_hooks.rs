@@ -11,11 +11,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use tallybook::storage::SimulatedDisk;
 use tallybook::{
     Alert, AlertKind, Blocking, CommandError, Engine, ErrorKind, ManualClock, NewBudget, NewReservation,
     Options, RecordSpend, Refusal, RefusalKind, Request, RiskAssessor, RiskCase, Spend, Ttl, Turn, Verdict,
 };
-use tallybook::{JournalReader, NewGoal, Window};
+use tallybook::{JournalReader, KeyWindow, NewGoal, Window};
 use threads::{Gate, PATIENCE, eventually, in_time};
 
 const TTL: Ttl = Ttl::secs(60);
@@ -282,6 +283,22 @@ fn alerts_come_in_order_with_their_figures() {
     let expired = next(&received);
     assert_eq!((expired.budget_id, expired.ts), ("other".into(), tallybook::Clock::now(&clock)));
     assert_eq!(expired.kind, AlertKind::ReservationExpired { reservation_id: id, amount: 5 });
+}
+
+#[test]
+fn what_came_due_while_the_journal_was_closed_is_told_even_before_a_key_window_is_set() {
+    let (disk, clock) = (SimulatedDisk::new(1), ManualClock::default());
+    let options = || Options::new().clock(clock.clone());
+    let engine = options().open_storage(disk.process()).unwrap().blocking();
+    engine.allocate(NewBudget::new("task").limit(100)).unwrap();
+    let id = engine.reserve("task", 5, TTL).unwrap().keep();
+    engine.shutdown(PATIENCE).unwrap();
+    clock.advance(Duration::from_secs(3_600));
+    let (alerts, received) = channel();
+    let window = KeyWindow { max_age_ms: 60_000, max_count: 10 };
+    let options = options().key_window(window).on_alert(move |alert| drop(alerts.send(alert.clone())));
+    let _engine = options.open_storage(disk.process()).unwrap();
+    assert_eq!(next(&received).kind, AlertKind::ReservationExpired { reservation_id: id, amount: 5 });
 }
 
 #[test]

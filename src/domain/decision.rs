@@ -131,7 +131,8 @@ pub enum RejectionKind {
     /// The key, or the id that the caller gave to a spend or a reservation, is older than the window in which they are
     /// remembered: whether it was used cannot be told. Only UUIDs of version 7 tell their age.
     KeyExpired,
-    /// The goal was forgotten. This version forgets none.
+    /// It was done before, and what it was about is no longer remembered: the retry of a command whose spend or reservation
+    /// has left the memory, or the settlement again of a reservation whose spend has.
     Forgotten,
 }
 

@@ -73,7 +73,8 @@ impl SpendRecord {
 pub struct SpendQuery {
     /// No more than so many.
     pub limit: usize,
-    /// Only those booked before this one. An id that is not known finds nothing.
+    /// Only those booked before this one. In a state an id that is not remembered finds nothing; an engine looks it up in
+    /// the journal.
     pub before: Option<SpendId>,
     /// Only those of this budget; not those of budgets below it.
     pub budget_id: Option<BudgetId>,

@@ -152,6 +152,8 @@ impl Engine {
     ///
     /// # Errors
     /// See [`CommandError`]. Rejected as `Invalid` beyond what is left of it, as `NotFound` when it is not remembered.
+    /// Refused as `forbidden` where a budget on the path names who may [widen](NewBudget::widen_by) it; what this method
+    /// sends has no actor, so it is never one of them.
     pub async fn reverse_spend(&self, reverse: ReverseSpend) -> Result<SpendRecord, CommandError> {
         spend_of(self.execute(reverse).await?)
     }

@@ -52,8 +52,8 @@ pub trait BudgetGuard: fmt::Debug + Send + Sync {
     fn reserve(&self, amount: u128, ttl: Ttl) -> GuardFuture<'_, Hold>;
 }
 
-/// A budget of an engine as a [`BudgetGuard`], with who asks: an actor and a session that a tool cannot change. What
-/// ends a [`Hold`] that it gave is journaled without them.
+/// A budget of an engine as a [`BudgetGuard`], with who asks: an actor and a session that a tool cannot change. A [`Hold`]
+/// that it gave is settled and released on their behalf, too.
 #[derive(Debug, Clone)]
 pub struct EngineGuard {
     engine: Engine,

@@ -43,7 +43,7 @@ pub(super) fn reserve(
                 above.id, above.reserved
             )));
         }
-        // Whatever is reserved can be settled: what is spent for life is never less than what is spent.
+        // So that it can be settled: what is spent for life is never less than what is spent.
         if above.reserved.checked_add(new.amount).and_then(|sum| sum.checked_add(above.spent_total)).is_none()
         {
             return Err(Rejection::invalid(format!(
