@@ -12,6 +12,7 @@
 
 mod alerts;
 mod answer;
+mod as_of;
 mod blocking;
 mod blocking_budgets;
 mod budgets;

@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::as_of::state_as_of;
 use super::cursor::Cursor;
 use super::feed::check_cursor;
-use super::frames::{check_count, decode_at, fold, lines};
+use super::frames::{check_count, decode_at, lines};
 use super::report::{Statistics, VerifyReport, statistics, verify};
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
 use crate::journal::format::WriterVersion;
@@ -93,40 +94,12 @@ impl JournalReader {
         self.events(cursor.seq + 1)
     }
 
-    /// The state at a point of the history, by replay.
+    /// The state at a point of the history.
     ///
     /// # Errors
-    /// `InvalidArgument` when that point is not in the journal.
+    /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when it is not in the journal yet.
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
-        let mut projection = Projection::default();
-        if at == StateAt::Seq(0) {
-            return Ok(projection);
-        }
-        let mut events = self.events(1)?;
-        if at == StateAt::End {
-            while let Some(place) = events.walk.next()? {
-                fold(&place, &mut projection)?;
-            }
-            return Ok(projection);
-        }
-        while let Some(journaled) = events.next()? {
-            let event = journaled.decode()?;
-            if matches!(at, StateAt::Time(time) if event.ts > time) {
-                break;
-            }
-            projection.apply(&event).map_err(|error| journaled.damaged(&error))?;
-            if at == StateAt::Seq(event.seq) {
-                break;
-            }
-        }
-        match at {
-            StateAt::Seq(wanted) if projection.seq < wanted => {
-                let found =
-                    format!("seq {wanted} is not in the journal; its last event is seq {}", projection.seq);
-                Err(Error::new(ErrorKind::InvalidArgument, found))
-            }
-            _ => Ok(projection),
-        }
+        state_as_of(&self.storage, &WalkSource::Outside, at).map(|as_of| as_of.projection)
     }
 
     /// Checks everything: frames, joins, events, and that they fold. It goes on past damage, which is reported.
@@ -276,9 +249,5 @@ impl JournaledEvent<'_> {
     /// Its position, to go on after it.
     pub fn cursor(&self) -> Cursor {
         Cursor { journal_id: self.journal_id, epoch: self.epoch, seq: self.seq }
-    }
-
-    fn damaged(&self, error: &dyn std::fmt::Display) -> Error {
-        Error::damaged(&self.location.file, self.location.offset, Some(self.seq), error)
     }
 }

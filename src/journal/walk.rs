@@ -20,7 +20,7 @@ use crate::storage::{Mapping, Storage};
 const CHUNK: u64 = 256 << 10;
 
 /// Where the walk learns how far it may read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum WalkSource {
     /// From the lock file, looked at from outside.
     Outside,
@@ -176,7 +176,7 @@ impl Walk {
                 .first()
                 .map_or_else(String::new, |name| format!("; the oldest here is {}", name.first_seq));
             Error::new(
-                ErrorKind::InvalidArgument,
+                ErrorKind::Pruned,
                 format!("seq {} is not in the journal any more{oldest}", self.next_seq),
             )
         })?;

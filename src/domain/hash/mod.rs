@@ -22,9 +22,9 @@ use crate::domain::refusals::RefusalCounts;
 
 /// The version of the fold: hashes compare only within one. It grows when the same events come to mean another
 /// state, or the state another hash.
-pub const FOLD_VERSION: u32 = 2;
+pub const FOLD_VERSION: u32 = 3;
 
-/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `2-9f86…`.
+/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `3-9f86…`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateHash(pub [u8; 32]);
 
