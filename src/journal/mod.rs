@@ -27,7 +27,7 @@ mod writer;
 pub(crate) use audit::{AuditReport, SegmentSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
-pub(crate) use lock::PublishedCell;
+pub(crate) use lock::{PublishedCell, is_journal};
 pub(crate) use spare::RotationSize;
 pub(crate) use walk::{Walk, WalkSource};
 pub(crate) use writer::{JournalOptions, JournalWriter};
