@@ -33,6 +33,7 @@ mod reply;
 mod report;
 mod risk;
 mod shared;
+mod snapshots;
 mod spends;
 mod submit;
 mod turns;
