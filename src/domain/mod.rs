@@ -38,6 +38,7 @@ mod listing;
 mod meter;
 mod refusals;
 mod reservation;
+pub(crate) mod snapshot;
 mod spend;
 mod state;
 mod window;

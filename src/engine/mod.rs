@@ -40,6 +40,7 @@ mod retention;
 mod risk;
 mod series;
 mod shared;
+mod snapshots;
 mod spends;
 mod submit;
 mod turns;
