@@ -34,7 +34,6 @@ pub(crate) use audit::{AuditReport, SegmentSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
 pub(crate) use lock::PublishedCell;
-pub(crate) use recovery::OpenReport;
 pub(crate) use retention::{
     ClosedSegment, Inventory, fits_journal, inventory, keep_torn, read_segment, remove_leftovers,
     remove_snapshot, retained, set_floor, visit_closed,
