@@ -51,6 +51,7 @@
 //! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
 //! | be called back for alerts | [`Options::on_alert`], [`Alert`] |
 //! | veto spends and reservations | [`Options::risk_assessor`], [`RiskAssessor`] |
+//! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
@@ -77,10 +78,11 @@ pub use domain::{
     Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use engine::{
-    Alert, AlertKind, Blocking, BlockingHold, BudgetGuard, CommandError, CommandResult, Cursor, Durability,
-    Engine, EngineGuard, EngineStatus, Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold,
-    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, RiskAssessor, RiskCase,
-    SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
+    CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
+    Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold, JournalReader, JournaledEvent, Options,
+    Pending, PendingTurns, Receipt, Retention, RiskAssessor, RiskCase, SegmentReader, SegmentStatistics,
+    Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{
