@@ -82,7 +82,7 @@ pub use engine::{
     CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
     Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold, JournalReader, JournaledEvent, Options,
     Pending, PendingTurns, Receipt, Retention, RiskAssessor, RiskCase, SegmentReader, SegmentStatistics,
-    Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    SnapshotStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

@@ -45,6 +45,7 @@ mod spends;
 mod submit;
 mod turns;
 mod unattended;
+mod upkeep;
 mod writer;
 
 pub use alerts::{Alert, AlertKind};
@@ -61,7 +62,7 @@ pub use hold::{BlockingHold, Hold};
 pub use options::{Durability, Options};
 pub use published::{Head, View};
 pub use reader::{Events, JournalReader, JournaledEvent, StateAt};
-pub use report::{SegmentStatistics, Statistics, VerifyReport};
+pub use report::{SegmentStatistics, SnapshotStatistics, Statistics, VerifyReport};
 pub use retention::Retention;
 pub use risk::{RiskAssessor, RiskCase, Verdict};
 pub use turns::{PendingTurns, TurnHandle};

@@ -30,13 +30,12 @@ mod tail;
 mod walk;
 mod writer;
 
-pub(crate) use audit::{AuditReport, SegmentSummary, audit};
+pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
 pub(crate) use lock::{PublishedCell, is_journal};
-pub(crate) use recovery::OpenReport;
 pub(crate) use retention::{
-    ClosedSegment, Inventory, fits_journal, inventory, keep_torn, read_segment, remove_leftovers,
+    ClosedSegment, Inventory, fits_journal, inventory, keep_torn, open_segment, remove_leftovers,
     remove_snapshot, retained, set_floor, visit_closed,
 };
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
