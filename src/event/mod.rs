@@ -32,3 +32,14 @@ pub use payload::{
     ReservationExpired, ReservationMade, ReservationMarkedUnknown, ReservationReleased, Span, SpendDetails,
     SpendRecorded, SpendReversed, ThresholdCrossed, TransitionReason, TurnRecorded, Window, WindowRolled,
 };
+
+/// How single values stand in JSON, in whatever is written besides events: the same values, in the same words.
+pub(crate) mod json {
+    pub(crate) use super::decode::fields::{read_fingerprint, read_fraction};
+    pub(crate) use super::encode::values::{
+        put, put_actors, put_amount, put_boolean, put_budget_id, put_charge, put_fingerprint, put_fraction,
+        put_given, put_goal_id, put_list, put_name, put_option, put_timestamp,
+    };
+    pub(crate) use super::number::{put_u64, read_u128};
+    pub(crate) use super::text::put as put_text;
+}

@@ -8,6 +8,7 @@ mod paths;
 mod reservations;
 mod spends;
 
+pub(super) use budgets::{check_thresholds, move_roll};
 pub(super) use keys::refusal;
 
 use std::fmt;

@@ -22,6 +22,7 @@ mod parents;
 mod property;
 mod refusals;
 mod reservations;
+mod snapshot;
 mod spend_keys;
 mod thresholds;
 mod turns;

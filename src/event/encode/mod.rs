@@ -8,7 +8,7 @@ mod budget;
 mod goal;
 mod refusal;
 mod spend;
-mod values;
+pub(super) mod values;
 
 use crate::event::{ChangeEvent, EventKey, KeyWindowSet, Payload, number, text};
 
