@@ -50,8 +50,8 @@ pub use budget::{Budget, BudgetQuery, BudgetStatus, BudgetView, Closing, DEFAULT
 pub use burn::BurnRate;
 pub use command::{
     AdjustBudget, CloseBudget, Command, Elapse, Limit, MarkUnknown, NewBudget, NewGoal, NewReservation,
-    ObserveMeter, RecordSpend, RecordTurn, Release, Request, ResetMeter, ReverseSpend, SetGoalBudget,
-    SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
+    ObserveMeter, RecordEvent, RecordSpend, RecordTurn, Release, Request, ResetMeter, ReverseSpend,
+    SetGoalBudget, SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use context::{Context, Rules};
 pub use decide::{Allowance, CheckError, check, decide};

@@ -14,6 +14,7 @@ mod change_event;
 mod decode;
 mod encode;
 mod fraction;
+mod json;
 mod meta;
 mod number;
 mod payload;
@@ -24,11 +25,12 @@ pub use change_event::{ChangeEvent, EventKey};
 pub use decode::{DecodeError, decode_event};
 pub use encode::encode_event;
 pub use fraction::Fraction;
+pub use json::{Json, JsonError};
 pub use meta::{Meta, MetaError};
 pub use payload::{
     BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Charge, CommandRefused,
-    GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, KeyWindowSet, MeterObserved, MeterReset,
-    Payload, ProgressSet, Quantity, Reading, RefusalKind, RefusalsSuppressed, ReleaseReason,
+    EventRecorded, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, KeyWindowSet, MeterObserved,
+    MeterReset, Payload, ProgressSet, Quantity, Reading, RefusalKind, RefusalsSuppressed, ReleaseReason,
     ReservationExpired, ReservationMade, ReservationMarkedUnknown, ReservationReleased, Span, SpendDetails,
     SpendRecorded, SpendReversed, ThresholdCrossed, TransitionReason, TurnRecorded, Window, WindowRolled,
 };

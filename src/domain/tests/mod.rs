@@ -20,6 +20,7 @@ mod model;
 mod named_budgets;
 mod parents;
 mod property;
+mod record_event;
 mod refusals;
 mod reservations;
 mod snapshot;
