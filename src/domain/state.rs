@@ -8,6 +8,7 @@ use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::domain::endings::Endings;
 use crate::domain::entries::{Booking, Memory};
 use crate::domain::goal::GoalRecord;
 use crate::domain::keys::Keys;
@@ -58,6 +59,8 @@ pub struct State {
     pub(super) releasing: OrdMap<BudgetId, Vec<ReservationId>>,
     pub(super) keys: Keys,
     pub(super) refusals: RefusalCounts,
+    /// What ended and may be forgotten.
+    pub(super) endings: Endings,
 }
 
 /// What no budget id comes before.

@@ -20,6 +20,7 @@ mod carry_out;
 mod core;
 mod cursor;
 mod feed;
+mod forgetting;
 mod frames;
 mod guard;
 mod handle;

@@ -27,8 +27,8 @@ pub use fraction::Fraction;
 pub use meta::{Meta, MetaError};
 pub use payload::{
     BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Charge, CommandRefused,
-    GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, KeyWindowSet, MeterObserved, MeterReset,
-    Payload, ProgressSet, Quantity, Reading, RefusalKind, RefusalsSuppressed, ReleaseReason,
+    EndedForgotten, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, KeyWindowSet, MeterObserved,
+    MeterReset, Payload, ProgressSet, Quantity, Reading, RefusalKind, RefusalsSuppressed, ReleaseReason,
     ReservationExpired, ReservationMade, ReservationMarkedUnknown, ReservationReleased, Span, SpendDetails,
     SpendRecorded, SpendReversed, ThresholdCrossed, TransitionReason, TurnRecorded, Window, WindowRolled,
 };
