@@ -198,7 +198,7 @@ pub(super) fn forgotten_through(id: &str, at: Timestamp, now: Timestamp) -> Time
 }
 
 /// When a UUID of version 7 says that it was made, in milliseconds since 1970; `None` for every other text.
-fn made_at_ms(key: &str) -> Option<i64> {
+pub(super) fn made_at_ms(key: &str) -> Option<i64> {
     // Only the hyphenated form: the others that the crate reads are no usual spelling of a key.
     let uuid = (key.len() == 36).then(|| Uuid::try_parse(key).ok()).flatten()?;
     if uuid.get_version_num() != 7 {

@@ -110,16 +110,3 @@ pub(crate) fn put_list<T>(out: &mut Vec<u8>, items: &[T], put_item: impl Fn(&mut
     }
     put(out, b"]");
 }
-
-/// A field that is left out where there is nothing to say.
-pub(super) fn put_given<T>(
-    out: &mut Vec<u8>,
-    field: &[u8],
-    value: Option<T>,
-    put_value: impl FnOnce(&mut Vec<u8>, T),
-) {
-    if let Some(value) = value {
-        put(out, field);
-        put_value(out, value);
-    }
-}
