@@ -73,9 +73,10 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
     AdjustBudget, Allowance, Budget, BudgetQuery, BudgetStatus, BudgetView, BurnRate, CloseBudget, Command,
     Goal, GoalQuery, KeyWindow, Limit, MarkUnknown, Meter, MeterKind, NewBudget, NewGoal, NewReservation,
-    ObserveMeter, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request, Reservation,
-    ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget, SetProgress, Settle,
-    Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
+    ObserveMeter, RecordEvent, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request,
+    Reservation, ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget,
+    SetProgress, Settle, Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn,
+    TurnTarget,
 };
 pub use engine::{
     Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
@@ -86,10 +87,10 @@ pub use engine::{
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{
-    BudgetTerms, ChangeEvent, Charge, Fraction, GoalStatus, Meta, Payload, Quantity, Reading, RefusalKind,
-    Span, SpendDetails, TransitionReason, Window,
+    BudgetTerms, ChangeEvent, Charge, Fraction, GoalStatus, Json, JsonError, Meta, Payload, Quantity,
+    Reading, RefusalKind, Span, SpendDetails, TransitionReason, Window,
 };
-pub use ids::{BudgetId, Epoch, GoalId, JournalId, MeterId, ReservationId, SpendId};
+pub use ids::{BudgetId, Epoch, EventId, GoalId, JournalId, MeterId, ReservationId, SpendId};
 pub use journal::{Finding, FindingKind, Location, format};
 pub use projection::Projection;
 

@@ -94,7 +94,7 @@ struct Example {
     decode: fn(&[u8]) -> Value,
 }
 
-const EXAMPLES: [Example; 5] = [
+const EXAMPLES: [Example; 6] = [
     Example { name: "segment-header", encode: encode_header, decode: decode_header },
     Example { name: "frame-events", encode: encode_frame, decode: decode_frame },
     Example { name: "record-open", encode: encode_frame, decode: decode_frame },

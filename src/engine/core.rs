@@ -110,8 +110,13 @@ impl Core {
     pub(super) fn commit(&mut self, drained: Drained) {
         let mut answers = Answers::default();
         let seq_before = self.working.seq;
-        let result = self.decide_all(drained, &mut answers).and_then(|()| self.make_durable());
-        match result {
+        let result = self.decide_all(drained, &mut answers);
+        self.finish(seq_before, result, answers);
+    }
+
+    /// What was decided after that `seq` becomes durable, then state, answers and feed.
+    pub(super) fn finish(&mut self, seq_before: u64, decided: Result<(), Error>, answers: Answers) {
+        match decided.and_then(|()| self.make_durable()) {
             Ok(()) => {
                 self.publish();
                 answers.send(&self.shared);
@@ -132,6 +137,7 @@ impl Core {
         if self.has_past_suppressed() || self.is_due() {
             self.commit(Drained::default());
         }
+        let forget_in = if self.is_open() { self.forget() } else { None };
         let sync_in = match (self.options.durability, self.unsynced_since) {
             (Durability::Interval(interval), Some(since)) => {
                 let left = interval.saturating_sub(monotonic().duration_since(since));
@@ -141,7 +147,7 @@ impl Core {
         };
         let has_deferred = !self.suppressed.is_empty() || self.shared.inbox.has_deferred();
         let look_again_in = has_deferred.then_some(Duration::from_secs(1));
-        [sync_in, look_again_in, self.until_due()].into_iter().flatten().min()
+        [forget_in, sync_in, look_again_in, self.until_due()].into_iter().flatten().min()
     }
 
     /// Finishes what waits and closes the journal with the mark of a clean close.

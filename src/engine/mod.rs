@@ -23,6 +23,7 @@ mod core;
 mod cursor;
 mod directory_archive;
 mod feed;
+mod forgetting;
 mod frames;
 mod guard;
 mod handle;

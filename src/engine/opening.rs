@@ -95,6 +95,9 @@ impl Options {
                 "expected a key window of at least 1 ms and 1 key, found {max_age_ms} ms and {max_count} keys"
             ));
         }
+        if let Some(age) = self.forget_after.filter(|age| age.as_millis() == 0) {
+            return out_of_range(format!("expected to forget after at least 1 ms, found {age:?}"));
+        }
         let is_sync = self.durability == Durability::Sync;
         Ok(JournalOptions {
             rotation,

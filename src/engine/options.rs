@@ -37,6 +37,7 @@ pub struct Options {
     pub(super) inbox_capacity: usize,
     pub(super) rules: Rules,
     pub(super) key_window: Option<KeyWindow>,
+    pub(super) forget_after: Option<Duration>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) risk: Option<RiskOptions>,
@@ -55,6 +56,7 @@ impl Default for Options {
             inbox_capacity: Self::DEFAULT_INBOX_CAPACITY,
             rules: Rules::default(),
             key_window: None,
+            forget_after: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             risk: None,
@@ -116,6 +118,20 @@ impl Options {
     #[must_use]
     pub fn key_window(mut self, window: KeyWindow) -> Options {
         self.key_window = Some(window);
+        self
+    }
+
+    /// Forgets goals that ended and budgets that closed when nothing of them has changed for longer than this, nor for
+    /// longer than [keys are remembered](Self::key_window), and nothing remembered needs them: a goal below, a goal that
+    /// names the budget, a meter that is bound to it. It is journaled; memory and the time of an opening then follow what
+    /// is still of use. History keeps all of it. Without this they are remembered for ever.
+    ///
+    /// Who asks for a goal that was forgotten is told so where its id tells its age, as those that the engine makes do:
+    /// [`Forgotten`](crate::RejectionKind::Forgotten), otherwise [`NotFound`](crate::RejectionKind::NotFound). What its
+    /// late turns used can no longer be booked. The id of a forgotten budget can be given to another.
+    #[must_use]
+    pub fn forget_after(mut self, age: Duration) -> Options {
+        self.forget_after = Some(age);
         self
     }
 

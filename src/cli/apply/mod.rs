@@ -59,6 +59,10 @@ pub(super) struct ApplyArguments {
     /// How long idempotency keys are remembered, like 24h, 90s or 500ms.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     key_window: Option<Duration>,
+    /// Forget goals that ended and budgets that closed when they have not changed for so long, and not for as long as
+    /// keys are remembered [default: never].
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    forget_after: Option<Duration>,
     /// Time stands still but for the `now` of commands (RFC 3339, never backwards).
     #[arg(long)]
     manual_clock: bool,
@@ -108,6 +112,9 @@ fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<M
     if let Some(age) = arguments.key_window {
         let max_age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         options = options.key_window(KeyWindow { max_age_ms, ..KeyWindow::DEFAULT });
+    }
+    if let Some(age) = arguments.forget_after {
+        options = options.forget_after(age);
     }
     if !arguments.manual_clock {
         return Ok((options.open_blocking(&arguments.dir)?, None));
