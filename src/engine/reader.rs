@@ -68,7 +68,7 @@ impl JournalReader {
     /// # Errors
     /// See [`open`](Self::open).
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
-        let journal_id = Walk::open(Arc::clone(&storage), WalkSource::Outside, 1)?.journal_id();
+        let journal_id = Walk::from_floor(Arc::clone(&storage), WalkSource::Outside)?.journal_id();
         Ok(JournalReader { storage, journal_id })
     }
 
