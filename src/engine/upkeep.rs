@@ -15,8 +15,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
-    ClosedSegment, Inventory, inventory, keep_torn, open_segment, remove_leftovers, remove_snapshot,
-    retained, set_floor,
+    ClosedSegment, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot, retained, set_floor,
 };
 use crate::storage::Storage;
 
@@ -129,10 +128,13 @@ impl Upkeep {
         // As everywhere, time does not go back.
         let now = self.clock.now().max(newest);
         let Some(floor) = wished_floor(&found, &self.retention, now) else { return Ok(()) };
-        if !found.snapshots_up_to(floor).any(|_| true) && !self.is_worth_it(&found, floor) {
-            // What is not pruned yet need not be archived yet either.
-            return Ok(());
-        }
+        // What is not pruned yet need not be archived yet either.
+        let floor = if self.is_worth_it(&found, floor) {
+            floor
+        } else {
+            let Some(newest) = found.snapshots_up_to(floor).last() else { return Ok(()) };
+            newest.before
+        };
         let wished = found.closed.iter().take_while(|segment| segment.name < floor).count();
         let doomed = &found.closed[..wished];
         let (archived, failed) = self.archive(&found, doomed, stop);
@@ -141,9 +143,6 @@ impl Upkeep {
             && !stop.is_set()
             && let Some(base) = self.base_at(&found, target, stop)?
         {
-            for segment in doomed.iter().filter(|segment| segment.name < base.before) {
-                self.keep_torn(segment)?;
-            }
             set_floor(&*self.storage, base)?;
             let files = remove_leftovers(&*self.storage)?;
             tracing::info!(floor = %base, files, "pruned");
@@ -209,11 +208,6 @@ impl Upkeep {
     fn is_worth_it(&self, found: &Inventory, target: SegmentName) -> bool {
         let base_len = found.snapshots.last().map_or(0, |&newest| self.len_of(newest));
         is_worth_a_base(len_before(found, target), base_len)
-    }
-
-    /// The archive has these bytes along with the segment; without one, they are kept here (law EVIDENCE).
-    fn keep_torn(&self, segment: &ClosedSegment) -> Result<(), Error> {
-        if self.archive.is_some() { Ok(()) } else { keep_torn(&*self.storage, segment) }
     }
 
     // ---- snapshots ------------------------------------------------------------------------------------------
