@@ -278,7 +278,7 @@ fn help_and_version_are_no_errors() {
 fn operations_of_later_versions_are_unknown() {
     let book = Book::new();
     let later = [
-        r#"{"op":"record_event","name":"n","data":{}}"#,
+        r#"{"op":"unheard_of","name":"n","data":{}}"#,
         r#"{"op":"elapse"}"#,
         r#"{"op":"set_key_window","max_age_ms":1}"#,
     ];
