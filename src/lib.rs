@@ -52,6 +52,7 @@
 //! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
 //! | be called back for alerts | [`Options::on_alert`], [`Alert`] |
 //! | veto spends and reservations | [`Options::risk_assessor`], [`RiskAssessor`] |
+//! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
@@ -79,10 +80,11 @@ pub use domain::{
     TurnTarget,
 };
 pub use engine::{
-    Alert, AlertKind, Blocking, BlockingHold, BudgetGuard, CommandError, CommandResult, Cursor, Durability,
-    Engine, EngineGuard, EngineStatus, Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold,
-    HostEvent, JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded, Recorder,
-    RiskAssessor, RiskCase, SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict,
+    Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
+    CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
+    Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold, HostEvent, JournalReader, JournaledEvent,
+    Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Retention, RiskAssessor, RiskCase,
+    SegmentReader, SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict,
     VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};

@@ -132,7 +132,9 @@ pub enum RejectionKind {
     /// they are remembered: whether it was used cannot be told. Only UUIDs of version 7 tell their age.
     KeyExpired,
     /// It was done before, and what it was about is no longer remembered: the retry of a command whose spend or reservation
-    /// has left the memory, or the settlement again of a reservation whose spend has.
+    /// has left the memory, or the settlement again of a reservation whose spend has. Or it is about a goal whose id says
+    /// that it may have been one of those that were forgotten (see [`State::is_goal_forgotten`]); only UUIDs of version 7
+    /// tell.
     Forgotten,
 }
 
@@ -215,6 +217,7 @@ pub(super) fn subject(event: &Payload) -> Option<Outcome> {
         Payload::BudgetExhausted(_)
         | Payload::ThresholdCrossed(_)
         | Payload::WindowRolled(_)
+        | Payload::EndedForgotten(_)
         | Payload::ReservationExpired(_)
         | Payload::EventRecorded(_)
         | Payload::CommandRefused(_)

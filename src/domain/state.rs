@@ -8,6 +8,7 @@ use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::domain::endings::Endings;
 use crate::domain::entries::{Booking, Memory};
 use crate::domain::goal::GoalRecord;
 use crate::domain::keys::Keys;
@@ -60,6 +61,8 @@ pub struct State {
     /// The ids of the host's own events, which are keys, too. A memory of their own: nothing else may push them out.
     pub(super) event_ids: Keys,
     pub(super) refusals: RefusalCounts,
+    /// What ended and may be forgotten.
+    pub(super) endings: Endings,
 }
 
 /// What no budget id comes before.

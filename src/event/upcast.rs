@@ -47,6 +47,7 @@ static HISTORIES: [History; Payload::KINDS.len()] = [
     History { kind: "progress_set", steps: &[] },
     History { kind: "budget_closed", steps: &[] },
     History { kind: "window_rolled", steps: &[] },
+    History { kind: "ended_forgotten", steps: &[] },
     History { kind: "spend_recorded", steps: &[] },
     History { kind: "spend_reversed", steps: &[] },
     History { kind: "reservation_made", steps: &[] },

@@ -14,6 +14,7 @@ pub use spend::{
 };
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::KeyWindow;
 use crate::event::{Meta, RefusalsSuppressed};
@@ -116,6 +117,8 @@ pub enum Command {
     ReportSuppressed(RefusalsSuppressed),
     /// Let what is due happen: expiries and rolls of windows. The engine asks this of itself.
     Elapse(Elapse),
+    /// Forget what ended long ago. The engine asks this of itself.
+    Forget(Forget),
 }
 
 impl Command {
@@ -142,6 +145,7 @@ impl Command {
             Command::SetKeyWindow(_) => "set_key_window",
             Command::ReportSuppressed(_) => "report_suppressed",
             Command::Elapse(_) => "elapse",
+            Command::Forget(_) => "forget",
         }
     }
 
@@ -156,7 +160,7 @@ impl Command {
 
     /// Whether only the engine itself may ask this: what a host made up of it would be no fact (law HONEST).
     pub const fn is_engines_own(&self) -> bool {
-        matches!(self, Command::ReportSuppressed(_) | Command::Elapse(_))
+        matches!(self, Command::ReportSuppressed(_) | Command::Elapse(_) | Command::Forget(_))
     }
 }
 
@@ -197,6 +201,7 @@ from_command! {
     SetKeyWindow(KeyWindow),
     ReportSuppressed(RefusalsSuppressed),
     Elapse(Elapse),
+    Forget(Forget),
 }
 
 impl From<Command> for Request {
@@ -210,4 +215,14 @@ impl From<Command> for Request {
 pub struct Elapse {
     /// No more events than so many in one frame; the engine asks again for the rest.
     pub max_events: usize,
+}
+
+/// Forget goals that ended and budgets that closed, that have not changed for longer than this, nor than idempotency keys
+/// are remembered, and that nothing remembered needs. The engine asks this of itself, at the time of the context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forget {
+    /// For how long they have not changed.
+    pub age: Duration,
+    /// No more of them than so many in one frame; the engine asks again for the rest.
+    pub max_entities: usize,
 }

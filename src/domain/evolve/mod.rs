@@ -2,6 +2,7 @@
 
 mod budgets;
 mod events;
+mod forgotten;
 mod goals;
 mod keys;
 mod meters;
@@ -9,10 +10,12 @@ mod paths;
 mod reservations;
 mod spends;
 
+pub(super) use budgets::{check_thresholds, move_roll};
 pub(super) use keys::refusal;
 
 use std::fmt;
 
+use crate::clock::Timestamp;
 use crate::domain::goal::GoalRecord;
 use crate::domain::leaf::Leaf;
 use crate::domain::{Budget, KeyWindow, State};
@@ -67,6 +70,7 @@ fn fold(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
         Payload::ProgressSet(set) => budgets::progress_set(state, ts, set)?,
         Payload::BudgetClosed(closed) => budgets::closed(state, ts, closed)?,
         Payload::WindowRolled(rolled) => budgets::rolled(state, event, rolled)?,
+        Payload::EndedForgotten(ended) => forgotten::forgotten(state, ts, ended)?,
         Payload::SpendRecorded(spend) => spends::recorded(state, event, spend)?,
         Payload::SpendReversed(reversed) => spends::reversed(state, event, reversed)?,
         Payload::ReservationMade(made) => reservations::made(state, event, made)?,
@@ -98,6 +102,21 @@ fn find_budget<'a>(state: &'a State, id: &BudgetId) -> Result<&'a Budget, String
 
 fn change_budget<'a>(state: &'a mut State, id: &BudgetId) -> Result<&'a mut Budget, String> {
     state.budgets.get_mut(id).map(Leaf::change).ok_or_else(|| no_budget(id))
+}
+
+/// A budget that changes at that time. What is closed is forgotten by the time of its last change.
+fn touch_budget<'a>(state: &'a mut State, id: &BudgetId, at: Timestamp) -> Result<&'a mut Budget, String> {
+    let budget = state.budgets.get_mut(id).map(Leaf::change).ok_or_else(|| no_budget(id))?;
+    state.endings.changes(budget, at);
+    budget.updated_at = at;
+    Ok(budget)
+}
+
+/// Takes note that something remembered needs a budget.
+fn need_budget(state: &mut State, id: &BudgetId) -> Result<(), String> {
+    let budget = state.budgets.get(id).ok_or_else(|| no_budget(id))?;
+    state.endings.need(budget);
+    Ok(())
 }
 
 fn no_budget(id: &BudgetId) -> String {

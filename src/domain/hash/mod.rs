@@ -3,11 +3,12 @@
 //! The SHA-256 of: the text `tallybook state`, the fold version, then for goals, budgets, reservations, remembered
 //! spends, meters, remembered keys and remembered event ids (each in the order of their ids) how many there are and the
 //! digest of each; then the order in which spends, bookings and ended reservations will be forgotten, what is being
-//! released, the key window, up to when keys and event ids were forgotten, and the refusal counts.
+//! released, the key window, up to when keys and event ids were forgotten, the refusal counts, and up to when goals were
+//! forgotten.
 //!
 //! An entity's digest is the SHA-256 of its fields in the order of `leaves.rs`. Integers are little-endian and of fixed
 //! width, texts and lists are preceded by their length, what is optional by one byte. What follows from the rest of the
-//! state (which goal is active, what is due) is not hashed again.
+//! state (which goal is active, what is due, what may be forgotten) is not hashed again.
 
 mod canonical;
 mod leaves;
@@ -68,6 +69,7 @@ pub(super) fn state_hash(state: &State) -> StateHash {
     key_window(&mut out, &state.keys);
     out.option(state.event_ids.forgotten_through(), Canonical::time);
     refusal_counts(&mut out, &state.refusals);
+    out.option(state.endings.goals_forgotten_through(), Canonical::time);
     StateHash(out.digest())
 }
 

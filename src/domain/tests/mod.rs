@@ -23,6 +23,7 @@ mod property;
 mod record_event;
 mod refusals;
 mod reservations;
+mod snapshot;
 mod spend_keys;
 mod thresholds;
 mod turns;

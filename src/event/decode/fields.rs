@@ -18,13 +18,13 @@ use crate::event::{
 use super::any_form::{BudgetTermsForm, ChargeForm, QuantityForm, SpanForm, WindowForm};
 
 /// The fingerprint that `text` writes as 16 lower-case hexadecimal digits.
-pub(super) fn read_fingerprint(text: &str) -> Option<u64> {
+pub(crate) fn read_fingerprint(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if digits && text.len() == 16 { u64::from_str_radix(text, 16).ok() } else { None }
 }
 
 /// The fraction of so many parts per million, unless that is more than the whole.
-pub(super) fn read_fraction(ppm: u64) -> Option<Fraction> {
+pub(crate) fn read_fraction(ppm: u64) -> Option<Fraction> {
     Fraction::from_ppm(u32::try_from(ppm).ok()?)
 }
 

@@ -9,13 +9,13 @@ mod event;
 mod goal;
 mod refusal;
 mod spend;
-mod values;
+pub(super) mod values;
 
 use crate::event::{ChangeEvent, EventKey, KeyWindowSet, Payload, number, text};
 
 use budget::{
-    put_budget_adjusted, put_budget_allocated, put_budget_closed, put_budget_exhausted, put_progress_set,
-    put_threshold_crossed, put_window_rolled,
+    put_budget_adjusted, put_budget_allocated, put_budget_closed, put_budget_exhausted, put_ended_forgotten,
+    put_progress_set, put_threshold_crossed, put_window_rolled,
 };
 use event::put_event_recorded;
 use goal::{put_goal_budget_set, put_goal_created, put_goal_transitioned, put_turn_recorded};
@@ -64,6 +64,7 @@ pub fn encode_event(event: &ChangeEvent, out: &mut Vec<u8>) {
         Payload::ProgressSet(data) => put_progress_set(out, data),
         Payload::BudgetClosed(data) => put_budget_closed(out, data),
         Payload::WindowRolled(data) => put_window_rolled(out, data),
+        Payload::EndedForgotten(data) => put_ended_forgotten(out, data),
         Payload::SpendRecorded(data) => put_spend_recorded(out, data),
         Payload::SpendReversed(data) => put_spend_reversed(out, data),
         Payload::ReservationMade(data) => put_reservation_made(out, data),

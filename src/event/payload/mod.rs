@@ -3,6 +3,7 @@
 
 mod budget;
 mod event;
+mod forgotten;
 mod goal;
 mod meter;
 mod refusal;
@@ -14,6 +15,7 @@ pub use budget::{
     ThresholdCrossed, Window, WindowRolled,
 };
 pub use event::EventRecorded;
+pub use forgotten::EndedForgotten;
 pub use goal::{GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, TransitionReason, TurnRecorded};
 pub use meter::{MeterObserved, MeterReset, Reading};
 pub use refusal::{CommandRefused, RefusalKind, RefusalsSuppressed};
@@ -48,6 +50,8 @@ pub enum Payload {
     BudgetClosed(BudgetClosed),
     /// A window ended, and the next began.
     WindowRolled(WindowRolled),
+    /// Goals that ended and budgets that closed long ago left memory.
+    EndedForgotten(EndedForgotten),
     /// Something was spent.
     SpendRecorded(SpendRecorded),
     /// A spend was taken back, whole or in part.
@@ -85,7 +89,7 @@ pub struct KeyWindowSet {
 
 impl Payload {
     /// Every kind's name in the journal, in the order of the catalogue.
-    pub const KINDS: [&'static str; 23] = [
+    pub const KINDS: [&'static str; 24] = [
         "goal_created",
         "goal_transitioned",
         "goal_budget_set",
@@ -97,6 +101,7 @@ impl Payload {
         "progress_set",
         "budget_closed",
         "window_rolled",
+        "ended_forgotten",
         "spend_recorded",
         "spend_reversed",
         "reservation_made",
@@ -125,6 +130,7 @@ impl Payload {
             Payload::ProgressSet(_) => "progress_set",
             Payload::BudgetClosed(_) => "budget_closed",
             Payload::WindowRolled(_) => "window_rolled",
+            Payload::EndedForgotten(_) => "ended_forgotten",
             Payload::SpendRecorded(_) => "spend_recorded",
             Payload::SpendReversed(_) => "spend_reversed",
             Payload::ReservationMade(_) => "reservation_made",

@@ -19,8 +19,8 @@ use crate::event::{ChangeEvent, EventKey, KeyWindowSet, Meta, Payload, number};
 
 use super::{DecodeError, fields};
 use budget::{
-    BudgetAdjustedForm, BudgetAllocatedForm, BudgetClosedForm, BudgetExhaustedForm, ProgressSetForm,
-    ThresholdCrossedForm, WindowRolledForm,
+    BudgetAdjustedForm, BudgetAllocatedForm, BudgetClosedForm, BudgetExhaustedForm, EndedForgottenForm,
+    ProgressSetForm, ThresholdCrossedForm, WindowRolledForm,
 };
 use event::EventRecordedForm;
 use goal::{GoalBudgetSetForm, GoalCreatedForm, GoalTransitionedForm, TurnRecordedForm};
@@ -149,6 +149,7 @@ fn read_payload(kind: &str, data: &str) -> serde_json::Result<Payload> {
             "progress_set" => Payload::ProgressSet(ProgressSetForm::deserialize(json)?),
             "budget_closed" => Payload::BudgetClosed(BudgetClosedForm::deserialize(json)?),
             "window_rolled" => Payload::WindowRolled(WindowRolledForm::deserialize(json)?),
+            "ended_forgotten" => Payload::EndedForgotten(EndedForgottenForm::deserialize(json)?),
             "spend_recorded" => Payload::SpendRecorded(SpendRecordedForm::deserialize(json)?.into()),
             "spend_reversed" => Payload::SpendReversed(SpendReversedForm::deserialize(json)?),
             "reservation_made" => Payload::ReservationMade(ReservationMadeForm::deserialize(json)?),

@@ -39,7 +39,7 @@ pub(super) fn event() -> impl Strategy<Value = ChangeEvent> {
 fn payload() -> BoxedStrategy<Payload> {
     prop_oneof![
         3 => goal::payload(),
-        5 => budget::payload(),
+        6 => budget::payload(),
         7 => spend::payload(),
         1 => event_recorded().prop_map(Payload::EventRecorded),
         1 => command_refused().prop_map(Payload::CommandRefused),

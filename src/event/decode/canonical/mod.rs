@@ -209,6 +209,7 @@ impl<'a> Reader<'a> {
             b"progress_set" => Payload::ProgressSet(self.progress_set()?),
             b"budget_closed" => Payload::BudgetClosed(self.budget_closed()?),
             b"window_rolled" => Payload::WindowRolled(self.window_rolled()?),
+            b"ended_forgotten" => Payload::EndedForgotten(self.ended_forgotten()?),
             b"spend_reversed" => Payload::SpendReversed(self.spend_reversed()?),
             b"reservation_released" => Payload::ReservationReleased(self.reservation_released()?),
             b"reservation_expired" => Payload::ReservationExpired(self.reservation_expired()?),
