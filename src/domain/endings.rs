@@ -27,6 +27,20 @@ pub(super) struct Endings {
 }
 
 impl Endings {
+    /// The same, told anew from the goals, budgets and meters of a state.
+    #[cfg(test)]
+    pub(super) fn anew(state: &State, goals_forgotten_through: Option<Timestamp>) -> Endings {
+        let mut endings = Endings { goals_forgotten_through, ..Endings::default() };
+        let above = state.budgets().filter_map(|budget| budget.parent.as_ref());
+        let named = state.goals.values().flat_map(|goal| goal.facts.budgets.iter());
+        let metered = state.meters().filter_map(|meter| meter.budget_id.as_ref());
+        for budget in above.chain(named).chain(metered).filter_map(|id| state.budget(id)) {
+            endings.need(budget);
+        }
+        state.budgets().for_each(|budget| endings.closed(budget));
+        endings
+    }
+
     /// How many need a budget.
     pub(super) fn needs(&self, id: &BudgetId) -> u64 {
         self.needs.get(id).copied().unwrap_or(0)
