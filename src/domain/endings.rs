@@ -106,8 +106,8 @@ impl Endings {
 }
 
 impl State {
-    /// Whether there was a goal of that id, as far as its id tells: it is not known, but a UUID of version 7 from before
-    /// the youngest goal that was [forgotten](crate::Options::forget_after).
+    /// Whether a goal of that id may have been [forgotten](crate::Options::forget_after): it is not known, and its id is a
+    /// UUID of version 7 that is no younger than the youngest goal that was.
     pub fn is_goal_forgotten(&self, id: GoalId) -> bool {
         let made_at_ms = made_at_ms(&id.to_string());
         let is_from_before = made_at_ms
