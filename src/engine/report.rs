@@ -1,12 +1,15 @@
 //! Reports on a whole journal: what is wrong with it, and what it holds.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::frames::{check_count, decode_line, lines};
+use super::snapshots;
+use crate::domain::FOLD_VERSION;
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
-use crate::journal::{AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, audit};
+use crate::journal::{AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, audit};
 use crate::projection::Projection;
 use crate::storage::Storage;
 
@@ -78,20 +81,45 @@ pub struct SegmentStatistics {
 }
 
 pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
-    let mut folding = Some(Projection::default());
-    let report = inspect(storage, &mut |_, event| {
-        let Some(projection) = &mut folding else { return Ok(()) };
-        if event.seq != projection.seq + 1 {
-            // What is missing before it is a finding already.
-            folding = None;
-            return Ok(());
-        }
-        projection.apply(event).map_err(|error| {
-            // Past this nothing fits any more; that is one finding, not many.
-            folding = None;
-            error.to_string()
-        })
-    })?;
+    let folding = RefCell::new(None);
+    let hashes = RefCell::new(BTreeMap::new());
+    let report = inspect(
+        storage,
+        &mut |_, event| {
+            let mut folding = folding.borrow_mut();
+            // A journal that begins with its first event begins from nothing.
+            if event.seq == 1 {
+                *folding = Some(Projection::default());
+            }
+            let Some(projection) = &mut *folding else { return Ok(()) };
+            if event.seq <= projection.seq {
+                return Ok(());
+            }
+            if event.seq != projection.seq + 1 {
+                // What is missing before it is a finding already.
+                *folding = None;
+                return Ok(());
+            }
+            if let Err(error) = projection.apply(event) {
+                // Past this nothing fits any more; that is one finding, not many.
+                *folding = None;
+                return Err(error.to_string());
+            }
+            check_hash(projection, &hashes.borrow())
+        },
+        &mut |file| {
+            let restored = snapshots::verify(file)?;
+            if file.header.fold_version == FOLD_VERSION {
+                hashes.borrow_mut().insert(restored.seq, file.header.state_hash);
+            }
+            // Folding begins with the oldest.
+            let mut folding = folding.borrow_mut();
+            if folding.is_none() {
+                *folding = Some(restored);
+            }
+            Ok(())
+        },
+    )?;
     Ok(VerifyReport {
         journal_id: report.journal_id,
         segments: report.segments.len(),
@@ -103,12 +131,27 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
     })
 }
 
+/// A snapshot says what the events before it come to.
+fn check_hash(projection: &Projection, hashes: &BTreeMap<u64, [u8; 32]>) -> Result<(), String> {
+    match hashes.get(&projection.seq) {
+        Some(said) if *said != projection.state_hash().0 => {
+            let seq = projection.seq;
+            Err(format!("the events up to seq {seq} come to another state than the snapshot after it holds"))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
     let mut events_by_kind = BTreeMap::new();
-    let report = inspect(storage, &mut |_, event| {
-        *events_by_kind.entry(event.payload.kind().to_owned()).or_default() += 1;
-        Ok(())
-    })?;
+    let report = inspect(
+        storage,
+        &mut |_, event| {
+            *events_by_kind.entry(event.payload.kind().to_owned()).or_default() += 1;
+            Ok(())
+        },
+        &mut |_| Ok(()),
+    )?;
     let holding = || report.segments.iter().filter(|segment| segment.events > 0);
     Ok(Statistics {
         journal_id: report.journal_id,
@@ -133,27 +176,33 @@ fn segment_statistics(segment: SegmentSummary) -> SegmentStatistics {
 fn inspect(
     storage: &dyn Storage,
     visit: &mut dyn FnMut(&FramePlace<'_>, &ChangeEvent) -> Result<(), String>,
+    inspect_snapshot: &mut dyn FnMut(&SnapshotFile) -> Result<(), Error>,
 ) -> Result<AuditReport, Error> {
     let mut unsupported = None;
-    let report = audit(storage, &mut |place| {
-        let mut read = || -> Result<(), Error> {
-            check_count(place)?;
-            for (seq, line) in lines(place) {
-                let event = decode_line(place, seq, line)?;
-                visit(place, &event)
-                    .map_err(|wrong| Error::damaged(place.file, place.frame.offset, Some(seq), wrong))?;
-            }
-            Ok(())
-        };
-        match read() {
-            Err(error) if *error.kind() == ErrorKind::Unsupported => {
-                unsupported.get_or_insert(error);
+    let audited = audit(
+        storage,
+        &mut |place| {
+            let mut read = || -> Result<(), Error> {
+                check_count(place)?;
+                for (seq, line) in lines(place) {
+                    let event = decode_line(place, seq, line)?;
+                    visit(place, &event)
+                        .map_err(|wrong| Error::damaged(place.file, place.frame.offset, Some(seq), wrong))?;
+                }
                 Ok(())
+            };
+            match read() {
+                Err(error) if *error.kind() == ErrorKind::Unsupported => {
+                    unsupported.get_or_insert(error);
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
+                Ok(()) => Ok(()),
             }
-            Err(error) => Err(error.to_string()),
-            Ok(()) => Ok(()),
-        }
-    })?;
+        },
+        inspect_snapshot,
+    );
+    let report = audited?;
     unsupported.map_or(Ok(report), Err)
 }
 

@@ -56,6 +56,7 @@ static HISTORIES: [History; Payload::KINDS.len()] = [
     History { kind: "reservation_marked_unknown", steps: &[] },
     History { kind: "meter_observed", steps: &[] },
     History { kind: "meter_reset", steps: &[] },
+    History { kind: "event_recorded", steps: &[] },
     History { kind: "command_refused", steps: &[command_refused_1_to_2] },
     History { kind: "refusals_suppressed", steps: &[] },
     History { kind: "key_window_set", steps: &[] },

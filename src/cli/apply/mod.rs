@@ -2,6 +2,7 @@
 
 mod commands;
 mod flight;
+mod history;
 mod input;
 mod one_by_one;
 mod pipelined;
@@ -18,6 +19,7 @@ use super::outcome::{EXIT_DONE, Failure};
 use super::signals::{StopFlag, stop_on_signal};
 use super::values;
 use commands::Commands;
+use history::HistoryArguments;
 use input::Input;
 
 /// How many commands are in flight when they come from a file.
@@ -46,6 +48,8 @@ pub(super) struct ApplyArguments {
     /// The size at which a new segment begins [default: follows the load].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(SEGMENT_BYTES))]
     segment_bytes: Option<u64>,
+    #[command(flatten)]
+    history: HistoryArguments,
     /// The limit of a new budget that is not told any [default: it has to be told].
     #[arg(long, value_name = "AMOUNT", value_parser = values::positive_amount)]
     default_limit: Option<u128>,
@@ -95,7 +99,9 @@ fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<M
         default_ttl: Ttl(arguments.default_ttl),
         ..Rules::default()
     };
-    let mut options = Options::new()
+    let mut options = arguments
+        .history
+        .apply_to(Options::new())
         .durability(arguments.durability)
         .rules(rules)
         // So that a whole window can be handed over at once.

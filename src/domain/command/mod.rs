@@ -1,10 +1,12 @@
 //! The write side: one [`Command`] enum, and the [`Request`] that carries a command.
 
 mod budget;
+mod event;
 mod goal;
 mod spend;
 
 pub use budget::{AdjustBudget, CloseBudget, Limit, NewBudget, SetProgress};
+pub use event::RecordEvent;
 pub use goal::{NewGoal, RecordTurn, SetGoalBudget, TransitionGoal, Turn, TurnTarget};
 pub use spend::{
     MarkUnknown, NewReservation, ObserveMeter, RecordSpend, Release, ResetMeter, ReverseSpend, Settle, Spend,
@@ -107,6 +109,8 @@ pub enum Command {
     ObserveMeter(ObserveMeter),
     /// Begin an external meter anew.
     ResetMeter(ResetMeter),
+    /// Record an event of the host's own.
+    RecordEvent(RecordEvent),
     /// Change the window in which idempotency keys are remembered.
     SetKeyWindow(KeyWindow),
     /// Journal how many refusals were answered without an event of their own. The engine asks this of itself.
@@ -137,6 +141,7 @@ impl Command {
             Command::CloseBudget(_) => "close_budget",
             Command::ObserveMeter(_) => "observe_meter",
             Command::ResetMeter(_) => "reset_meter",
+            Command::RecordEvent(_) => "record_event",
             Command::SetKeyWindow(_) => "set_key_window",
             Command::ReportSuppressed(_) => "report_suppressed",
             Command::Elapse(_) => "elapse",
@@ -192,6 +197,7 @@ from_command! {
     CloseBudget(CloseBudget),
     ObserveMeter(ObserveMeter),
     ResetMeter(ResetMeter),
+    RecordEvent(RecordEvent),
     SetKeyWindow(KeyWindow),
     ReportSuppressed(RefusalsSuppressed),
     Elapse(Elapse),

@@ -13,6 +13,7 @@ mod forget;
 mod housekeeping;
 mod limits;
 mod meter;
+mod record_event;
 mod record_turn;
 mod reservation;
 mod set_goal_budget;
@@ -60,6 +61,7 @@ fn answer(state: &State, request: &Request, context: &Context<'_>) -> Result<Dec
         Command::CloseBudget(close) => close_budget::decide(state, close, context),
         Command::ObserveMeter(observe) => meter::observe(state, observe, context),
         Command::ResetMeter(reset) => meter::reset(state, request, reset, context),
+        Command::RecordEvent(record) => record_event::decide(state, request, record, context),
         Command::Elapse(elapse) => elapse::decide(state, *elapse, context),
         Command::Forget(forget) => forget::decide(state, *forget, context),
         Command::SetKeyWindow(window) => housekeeping::set_key_window(state, *window),

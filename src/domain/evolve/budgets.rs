@@ -231,7 +231,7 @@ pub(super) fn threshold_crossed(
 }
 
 /// Keeps what is due: open budgets with windows roll when their windows end.
-fn move_roll(state: &mut State, id: &BudgetId, from: Option<Span>, to: Option<Span>) {
+pub(in crate::domain) fn move_roll(state: &mut State, id: &BudgetId, from: Option<Span>, to: Option<Span>) {
     if let Some(span) = from {
         state.deadlines.remove(&(span.end, Due::Roll(id.clone())));
     }
@@ -266,7 +266,7 @@ pub(super) fn check_nothing_held(state: &State, id: &BudgetId) -> Result<(), Str
     }
 }
 
-fn check_thresholds(thresholds: &[Fraction]) -> Result<(), String> {
+pub(in crate::domain) fn check_thresholds(thresholds: &[Fraction]) -> Result<(), String> {
     let ascend = thresholds.is_sorted_by(|left, right| left < right);
     if ascend && thresholds.first() != Some(&Fraction::ZERO) {
         return Ok(());

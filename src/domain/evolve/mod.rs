@@ -1,6 +1,7 @@
 //! The fold: one event into the state (law FOLD). Each group of kinds has a file; here is what they have in common.
 
 mod budgets;
+mod events;
 mod forgotten;
 mod goals;
 mod keys;
@@ -9,6 +10,7 @@ mod paths;
 mod reservations;
 mod spends;
 
+pub(super) use budgets::{check_thresholds, move_roll};
 pub(super) use keys::refusal;
 
 use std::fmt;
@@ -46,6 +48,7 @@ impl EvolveError {
 /// more, since part of the event may be in it.
 pub fn evolve(state: &mut State, event: &ChangeEvent) -> Result<(), EvolveError> {
     state.keys.forget_older(event.ts);
+    state.event_ids.forget_older(event.ts);
     fold(state, event).map_err(|message| EvolveError::new(event, message))?;
     // Only now: a reversal, or a late settlement, may be about what grows too old at this very moment.
     spends::forget(state, event.ts);
@@ -76,11 +79,13 @@ fn fold(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
         Payload::ReservationMarkedUnknown(marked) => reservations::marked_unknown(state, marked)?,
         Payload::MeterObserved(observed) => meters::observed(state, event, observed)?,
         Payload::MeterReset(reset) => meters::reset(state, event, reset)?,
+        Payload::EventRecorded(recorded) => events::recorded(state, event, recorded)?,
         Payload::CommandRefused(refused) => state.refusals.count(&refused.budget_id, refused.refusal, ts),
         Payload::RefusalsSuppressed(_) => {}
         Payload::KeyWindowSet(set) => {
             let window = KeyWindow { max_age_ms: set.max_age_ms, max_count: set.max_count };
             state.keys.set_window(window, ts);
+            state.event_ids.set_window(window, ts);
         }
     }
     keys::remember(state, event)

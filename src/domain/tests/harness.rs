@@ -316,6 +316,7 @@ pub(super) fn brief(event: &Payload) -> String {
         Payload::ReservationMarkedUnknown(marked) => format!("{} unknown", marked.reservation_id),
         Payload::MeterObserved(observed) => format!("{} at {}", observed.meter_id, observed.total),
         Payload::MeterReset(reset) => format!("{} reset to {}", reset.meter_id, reset.baseline),
+        Payload::EventRecorded(recorded) => format!("{} recorded", recorded.name),
         Payload::CommandRefused(refused) => {
             format!("{} refused by {}", refused.op, budget(&refused.budget_id))
         }

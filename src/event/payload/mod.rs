@@ -2,6 +2,7 @@
 //! (law FOLD).
 
 mod budget;
+mod event;
 mod forgotten;
 mod goal;
 mod meter;
@@ -13,6 +14,7 @@ pub use budget::{
     BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Charge, ProgressSet, Span,
     ThresholdCrossed, Window, WindowRolled,
 };
+pub use event::EventRecorded;
 pub use forgotten::EndedForgotten;
 pub use goal::{GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, TransitionReason, TurnRecorded};
 pub use meter::{MeterObserved, MeterReset, Reading};
@@ -66,6 +68,8 @@ pub enum Payload {
     MeterObserved(MeterObserved),
     /// An external meter begins anew.
     MeterReset(MeterReset),
+    /// An event of the host's own.
+    EventRecorded(EventRecorded),
     /// A command was refused by limit, status, authority or risk.
     CommandRefused(CommandRefused),
     /// How many further refusals of a refusal loop were answered without an event of their own.
@@ -85,7 +89,7 @@ pub struct KeyWindowSet {
 
 impl Payload {
     /// Every kind's name in the journal, in the order of the catalogue.
-    pub const KINDS: [&'static str; 23] = [
+    pub const KINDS: [&'static str; 24] = [
         "goal_created",
         "goal_transitioned",
         "goal_budget_set",
@@ -106,6 +110,7 @@ impl Payload {
         "reservation_marked_unknown",
         "meter_observed",
         "meter_reset",
+        "event_recorded",
         "command_refused",
         "refusals_suppressed",
         "key_window_set",
@@ -134,6 +139,7 @@ impl Payload {
             Payload::ReservationMarkedUnknown(_) => "reservation_marked_unknown",
             Payload::MeterObserved(_) => "meter_observed",
             Payload::MeterReset(_) => "meter_reset",
+            Payload::EventRecorded(_) => "event_recorded",
             Payload::CommandRefused(_) => "command_refused",
             Payload::RefusalsSuppressed(_) => "refusals_suppressed",
             Payload::KeyWindowSet(_) => "key_window_set",

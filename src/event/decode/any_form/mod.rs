@@ -2,6 +2,7 @@
 //! that is none.
 
 mod budget;
+mod event;
 mod goal;
 mod refusal;
 mod spend;
@@ -21,6 +22,7 @@ use budget::{
     BudgetAdjustedForm, BudgetAllocatedForm, BudgetClosedForm, BudgetExhaustedForm, EndedForgottenForm,
     ProgressSetForm, ThresholdCrossedForm, WindowRolledForm,
 };
+use event::EventRecordedForm;
 use goal::{GoalBudgetSetForm, GoalCreatedForm, GoalTransitionedForm, TurnRecordedForm};
 use refusal::{CommandRefusedForm, RefusalsSuppressedForm};
 use spend::{
@@ -160,6 +162,7 @@ fn read_payload(kind: &str, data: &str) -> serde_json::Result<Payload> {
             }
             "meter_observed" => Payload::MeterObserved(MeterObservedForm::deserialize(json)?.try_into()?),
             "meter_reset" => Payload::MeterReset(MeterResetForm::deserialize(json)?),
+            "event_recorded" => Payload::EventRecorded(EventRecordedForm::deserialize(json)?),
             "command_refused" => Payload::CommandRefused(CommandRefusedForm::deserialize(json)?),
             "refusals_suppressed" => Payload::RefusalsSuppressed(RefusalsSuppressedForm::deserialize(json)?),
             "key_window_set" => Payload::KeyWindowSet(KeyWindowSetForm::deserialize(json)?),
