@@ -250,6 +250,8 @@ fn wrong_usage_is_exit_64_and_touches_nothing() {
         &["apply", dir, "--segment-bytes", "0"],
         &["apply", dir, "--segment-bytes", "x"],
         &["apply", dir, "--key-window", "5"],
+        &["apply", dir, "--forget-after", "0s"],
+        &["apply", dir, "--forget-after", "never"],
         &["events", dir, "--from", "x"],
         &["events", dir, "--kind", "no_such_kind"],
         &["events", dir, "--goal", "no-uuid"],
