@@ -84,8 +84,8 @@ pub use engine::{
     CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
     Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold, HostEvent, JournalReader, JournaledEvent,
     Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Retention, RiskAssessor, RiskCase,
-    SegmentReader, SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict,
-    VerifyReport, View,
+    SegmentReader, SegmentStatistics, SnapshotStatistics, Start, StateAt, Statistics, Subscription,
+    TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{
