@@ -66,11 +66,11 @@ fn full_ledger() -> Ledger {
 #[test]
 fn the_hash_is_the_same_on_any_machine_for_ever() {
     let hash = |state: &State| state.state_hash().to_string();
-    assert_eq!(hash(&State::default()), "3-3ec4afe3eacf28a43b005cef03aef1d9f87cc3ccb27ac204440839abeee95308");
-    assert_eq!(hash(&book().state), "3-a4f8204b409cecdae48ebc5a3fd998614e0f4e1e2129e0dcb3d401831096286e");
+    assert_eq!(hash(&State::default()), "3-d0d932ffaf0b664215c4b0944b2993c4c1be4afed3c4102605f51e93dfa37580");
+    assert_eq!(hash(&book().state), "3-a64d992c5b91bee98a9e588d68f5b3608cdbe93cbda028c678ea552177102c33");
     assert_eq!(
         hash(&full_ledger().state),
-        "3-dde61450d434a1a06c439ba152d464456072549c4bf76a5346a9bdaed84ee3aa"
+        "3-3074731b3acb3866b0a00182f0d93060de40c749bd6cc3da2a8f4568ab863966"
     );
 }
 
