@@ -47,6 +47,7 @@
 //! | read the state, consistent at one `seq` | [`Engine::view`], [`View`] |
 //! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`Cursor`] |
 //! | account turns of an agent | [`Engine::begin_turn`], [`TurnHandle`], [`Engine::account_turn`] |
+//! | record events of the host's own, in order with everything else | [`Engine::recorder`], [`HostEvent`] |
 //! | spend, or set aside and settle | [`Engine::record_spend`], [`Engine::reserve`], [`Hold`] |
 //! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
 //! | be called back for alerts | [`Options::on_alert`], [`Alert`] |
@@ -81,9 +82,10 @@ pub use domain::{
 pub use engine::{
     Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
     CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
-    Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold, JournalReader, JournaledEvent, Options,
-    Pending, PendingTurns, Receipt, Retention, RiskAssessor, RiskCase, SegmentReader, SegmentStatistics,
-    Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold, HostEvent, JournalReader, JournaledEvent,
+    Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Retention, RiskAssessor, RiskCase,
+    SegmentReader, SegmentStatistics, SnapshotStatistics, Start, StateAt, Statistics, Subscription,
+    TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

@@ -7,8 +7,8 @@
 //! From the bottom up: `frames` (events to payloads and back), `options` and `opening`, `answer` (what callers get) and `reply` (how),
 //! `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
 //! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
-//! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `hold` and
-//! `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with `retention` and
+//! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
+//! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with `retention` and
 //! `series` (what is kept) and `archive` (what keeps the rest), `reader` and `report` (a journal without an engine).
 
 mod alerts;
@@ -35,6 +35,7 @@ mod opening;
 mod options;
 mod published;
 mod reader;
+mod recorder;
 mod reply;
 mod report;
 mod retention;
@@ -63,7 +64,8 @@ pub use hold::{BlockingHold, Hold};
 pub use options::{Durability, Options};
 pub use published::{Head, View};
 pub use reader::{Events, JournalReader, JournaledEvent, StateAt};
-pub use report::{SegmentStatistics, Statistics, VerifyReport};
+pub use recorder::{HostEvent, Recorded, Recorder};
+pub use report::{SegmentStatistics, SnapshotStatistics, Statistics, VerifyReport};
 pub use retention::Retention;
 pub use risk::{RiskAssessor, RiskCase, Verdict};
 pub use turns::{PendingTurns, TurnHandle};
