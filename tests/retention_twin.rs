@@ -176,6 +176,7 @@ impl Life {
 
     /// The end of it: nothing is left over, and an engine that never heard of retention reads the twin.
     fn finish(&mut self) -> usize {
+        self.shelf.fail(0, false);
         let engine = self.boot();
         engine.shutdown(DEADLINE).unwrap();
         expect_tidy(&self.disk);
@@ -195,16 +196,16 @@ fn index(number: u64) -> usize {
 #[test]
 fn law_retain_a_history_many_times_the_window_has_the_state_of_its_unpruned_twin() {
     let test = "law_retain_a_history_many_times_the_window_has_the_state_of_its_unpruned_twin";
-    rounds("retention_twin", test, 3, |seed| {
+    rounds("retention_twin", test, 2, |seed| {
         let keep = seed % 3;
         let mut life = Life::new(seed, Retention::new().segments(keep), false);
-        for _ in 0..7 {
-            life.session(90);
+        for _ in 0..5 {
+            life.session(70);
         }
         let pruned = life.finish();
-        assert!(pruned > 60, "many times the window: {pruned} segments were pruned");
+        assert!(pruned > 40, "many times the window: {pruned} segments were pruned");
         assert!(closed_count(&life.disk) <= index(keep));
-        assert!(life.seen.len() > 500 && snapshots(&life.disk).len() <= 8, "{:?}", life.disk.names());
+        assert!(life.seen.len() > 300 && snapshots(&life.disk).len() <= 8, "{:?}", life.disk.names());
     });
 }
 
@@ -247,7 +248,7 @@ fn law_order_seq_goes_on_when_every_closed_segment_is_pruned() {
 #[test]
 fn law_retain_a_clock_that_jumps_by_a_year_changes_nothing_of_the_state() {
     let test = "law_retain_a_clock_that_jumps_by_a_year_changes_nothing_of_the_state";
-    rounds("retention_twin", test, 3, |seed| {
+    rounds("retention_twin", test, 2, |seed| {
         let rules = Retention::new().age([HOUR, 24 * HOUR, YEAR / 2][index(seed % 3)]);
         let rules = if seed % 2 == 0 { rules.segments(30) } else { rules };
         let mut life = Life::new(seed, rules, true);
