@@ -45,7 +45,8 @@
 //! | --- | --- |
 //! | give commands, with idempotency keys and actors | [`Engine::execute`] with a [`Request`], or the typed methods |
 //! | read the state, consistent at one `seq` | [`Engine::view`], [`View`] |
-//! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`Cursor`] |
+//! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`EventFilter`], [`Cursor`] |
+//! | follow a journal of another process | [`JournalReader::follow`], [`Follower`] |
 //! | account turns of an agent | [`Engine::begin_turn`], [`TurnHandle`], [`Engine::account_turn`] |
 //! | spend, or set aside and settle | [`Engine::record_spend`], [`Engine::reserve`], [`Hold`] |
 //! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
@@ -78,8 +79,9 @@ pub use domain::{
 };
 pub use engine::{
     Alert, AlertKind, Blocking, BlockingHold, BudgetGuard, CommandError, CommandResult, Cursor, Durability,
-    Engine, EngineGuard, EngineStatus, Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold,
-    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, RiskAssessor, RiskCase,
+    Engine, EngineGuard, EngineStatus, EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower,
+    GuardFuture, Head, Health, Hold, JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt,
+    Reset, ResetCause, RiskAssessor, RiskCase,
     SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};

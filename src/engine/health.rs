@@ -47,7 +47,7 @@ pub struct Health {
     pub dropped_releases: u64,
     /// How often the risk assessor panicked, was too late or had too much to do: vetoes that it did not say.
     pub risk_failures: u64,
-    /// How often the callback for alerts panicked.
+    /// How often the callback for alerts panicked, or was so slow that events were pruned before it.
     pub alert_failures: u64,
     /// Why it halted.
     pub last_error: Option<Error>,

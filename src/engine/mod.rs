@@ -8,7 +8,7 @@
 //! `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
 //! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
 //! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `hold` and
-//! `guard`, `cursor`, `feed` and `alerts`, `reader` and `report` (a journal without an engine).
+//! `guard`, `cursor`, `feed` and `alerts`, `events`, `reader` and `report` (a journal without an engine).
 
 mod alerts;
 mod answer;
@@ -19,6 +19,7 @@ mod budgets;
 mod carry_out;
 mod core;
 mod cursor;
+mod events;
 mod feed;
 mod frames;
 mod guard;
@@ -44,14 +45,17 @@ pub use alerts::{Alert, AlertKind};
 pub use answer::{CommandError, CommandResult, Pending, Receipt};
 pub use blocking::Blocking;
 pub use cursor::Cursor;
-pub use feed::{FeedEvent, FeedItem, Start, Subscription};
+pub use events::{Events, JournaledEvent};
+pub use feed::{
+    EventFilter, FeedEvent, FeedItem, FeedIter, Follower, Reset, ResetCause, Start, Subscription,
+};
 pub use guard::{BudgetGuard, EngineGuard, GuardFuture};
 pub use handle::Engine;
 pub use health::{EngineStatus, Health};
 pub use hold::{BlockingHold, Hold};
 pub use options::{Durability, Options};
 pub use published::{Head, View};
-pub use reader::{Events, JournalReader, JournaledEvent, StateAt};
+pub use reader::{JournalReader, StateAt};
 pub use report::{SegmentStatistics, Statistics, VerifyReport};
 pub use risk::{RiskAssessor, RiskCase, Verdict};
 pub use turns::{PendingTurns, TurnHandle};

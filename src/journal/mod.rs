@@ -33,7 +33,7 @@ mod writer;
 pub(crate) use audit::{AuditReport, SegmentSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
-pub(crate) use lock::PublishedCell;
+pub(crate) use lock::{PublishedCell, peek};
 pub(crate) use recovery::OpenReport;
 pub(crate) use retention::{
     ClosedSegment, Inventory, fits_journal, inventory, keep_torn, read_segment, remove_leftovers,

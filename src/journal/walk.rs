@@ -38,6 +38,7 @@ pub(crate) struct Walk {
     /// The next event's `seq`.
     next_seq: u64,
     at: Option<At>,
+    overran: bool,
 }
 
 /// A place in a segment.
@@ -75,7 +76,7 @@ impl Walk {
             .last()
             .ok_or_else(|| Error::new(ErrorKind::Io, "there is no journal in this directory"))?;
         let journal_id = Segment::open(&*storage, *newest)?.header.journal_id;
-        Ok(Walk { storage, source, journal_id, next_seq: next_seq.max(1), at: None })
+        Ok(Walk { storage, source, journal_id, next_seq: next_seq.max(1), at: None, overran: false })
     }
 
     /// A walk from the oldest event that is retained.
@@ -91,6 +92,12 @@ impl Walk {
     /// The `seq` of the event that comes next.
     pub(crate) fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// Whether, since this was last asked, more of a segment was given than its successor says is part of the journal: a
+    /// recovery has handed those events over, or a power cut has unmade them.
+    pub(crate) fn overran(&mut self) -> bool {
+        std::mem::take(&mut self.overran)
     }
 
     /// The frame that holds the next event (and maybe events before it); `None` when there is none yet. It can be
@@ -121,6 +128,7 @@ impl Walk {
                 at.limit = self.limit_of(&mut at)?;
                 if at.offset >= at.limit.end {
                     let is_closed = at.closed.is_some();
+                    self.overran |= is_closed && at.offset > at.limit.end;
                     self.at = Some(if is_closed { self.successor_to(&at)? } else { at });
                     if is_closed {
                         continue;
