@@ -52,6 +52,7 @@
 //! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
 //! | be called back for alerts | [`Options::on_alert`], [`Alert`] |
 //! | veto spends and reservations | [`Options::risk_assessor`], [`RiskAssessor`] |
+//! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
@@ -73,23 +74,25 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
     AdjustBudget, Allowance, Budget, BudgetQuery, BudgetStatus, BudgetView, BurnRate, CloseBudget, Command,
     Goal, GoalQuery, KeyWindow, Limit, MarkUnknown, Meter, MeterKind, NewBudget, NewGoal, NewReservation,
-    ObserveMeter, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request, Reservation,
-    ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget, SetProgress, Settle,
-    Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
+    ObserveMeter, RecordEvent, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request,
+    Reservation, ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget,
+    SetProgress, Settle, Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn,
+    TurnTarget,
 };
 pub use engine::{
-    Alert, AlertKind, Blocking, BlockingHold, BudgetGuard, CommandError, CommandResult, Cursor, Durability,
-    Engine, EngineGuard, EngineStatus, EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower,
-    GuardFuture, Head, Health, Hold, JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt,
-    Reset, ResetCause, RiskAssessor, RiskCase,
-    SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
+    CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
+    EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health, Hold,
+    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Reset, ResetCause, Retention,
+    RiskAssessor, RiskCase, SegmentReader, SegmentStatistics, Start, StateAt, Statistics, Subscription,
+    TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{
-    BudgetTerms, ChangeEvent, Charge, Fraction, GoalStatus, Meta, Payload, Quantity, Reading, RefusalKind,
-    Span, SpendDetails, TransitionReason, Window,
+    BudgetTerms, ChangeEvent, Charge, Fraction, GoalStatus, Json, JsonError, Meta, Payload, Quantity,
+    Reading, RefusalKind, Span, SpendDetails, TransitionReason, Window,
 };
-pub use ids::{BudgetId, Epoch, GoalId, JournalId, MeterId, ReservationId, SpendId};
+pub use ids::{BudgetId, Epoch, EventId, GoalId, JournalId, MeterId, ReservationId, SpendId};
 pub use journal::{Finding, FindingKind, Location, format};
 pub use projection::Projection;
 

@@ -101,7 +101,7 @@ fn wrong_usage_is_told_from_what_is_not_there() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("book");
     for arguments in [
-        &["apply", "--retain-segments", "3"][..],
+        &["apply", "--salvage"][..],
         &["apply", "--window", "0"],
         &["apply", "--durability", "never"],
         &["apply", "--key-window", "soon"],

@@ -46,6 +46,36 @@ impl RefusalCounts {
         *self.counts.entry((budget_id.clone(), kind)).or_default() += 1;
     }
 
+    /// Takes in a count of a snapshot: all are of one minute.
+    pub(super) fn restore(
+        &mut self,
+        minute: Timestamp,
+        budget_id: BudgetId,
+        kind: RefusalKind,
+        count: u64,
+    ) -> Result<(), String> {
+        if minute_of(minute) != minute {
+            return Err(format!("expected the start of a minute, found {minute}"));
+        }
+        if !self.counts.is_empty() && self.minute != minute {
+            return Err(format!("expected the minute {} of the counts before, found {minute}", self.minute));
+        }
+        self.minute = minute;
+        match self.counts.insert((budget_id, kind), count) {
+            None => Ok(()),
+            Some(_) => Err("expected one count of the kind for the budget, found a second one".to_owned()),
+        }
+    }
+
+    /// Forgets the counts of a budget that is forgotten: another may come to have its id.
+    pub(super) fn forget(&mut self, budget_id: &BudgetId) {
+        let of_it = |(of, _): &&(BudgetId, RefusalKind)| of == budget_id;
+        let counted: Vec<_> = self.counts.keys().filter(of_it).cloned().collect();
+        for key in &counted {
+            self.counts.remove(key);
+        }
+    }
+
     /// The counts in the order of budget and kind.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&(BudgetId, RefusalKind), &u64)> {
         self.counts.iter()

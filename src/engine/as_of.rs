@@ -116,7 +116,7 @@ fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result
             Err(Error::new(ErrorKind::Pruned, found))
         }
         _ => {
-            let journal_id = Walk::open(Arc::clone(storage), source.clone(), 1)?.journal_id();
+            let journal_id = Walk::from_floor(Arc::clone(storage), source.clone())?.journal_id();
             Ok(AsOf { projection: Projection::default(), last_epoch: Epoch::NONE, journal_id })
         }
     }

@@ -19,7 +19,6 @@ pub struct Events {
     storage: Arc<dyn Storage>,
     source: WalkSource,
     walk: Walk,
-    from: u64,
     matcher: Option<Box<Matcher>>,
     frame: Option<LoadedFrame>,
 }
@@ -53,16 +52,20 @@ pub struct JournaledEvent<'a> {
 }
 
 impl Events {
+    /// From `from` on; 0: from the oldest that is retained.
     pub(super) fn open(storage: &Arc<dyn Storage>, source: &WalkSource, from: u64) -> Result<Events, Error> {
-        let walk = Walk::open(Arc::clone(storage), source.clone(), from)?;
+        let walk = match from {
+            0 => Walk::from_floor(Arc::clone(storage), source.clone())?,
+            from => Walk::open(Arc::clone(storage), source.clone(), from)?,
+        };
         let (storage, source) = (Arc::clone(storage), source.clone());
-        Ok(Events { storage, source, walk, from, matcher: None, frame: None })
+        Ok(Events { storage, source, walk, matcher: None, frame: None })
     }
 
     /// Only those that the filter lets pass. To be said before the first is taken.
     #[must_use]
     pub fn filter(mut self, filter: EventFilter) -> Events {
-        self.matcher = Matcher::new(filter, self.from.saturating_sub(1));
+        self.matcher = Matcher::new(filter, self.walk.next_seq() - 1);
         self
     }
 
@@ -92,10 +95,6 @@ impl Events {
         };
         self.matcher = Some(matcher);
         is_wanted
-    }
-
-    pub(super) fn journal_id(&self) -> JournalId {
-        self.walk.journal_id()
     }
 
     /// See [`Walk::overran`].

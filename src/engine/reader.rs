@@ -66,7 +66,7 @@ impl JournalReader {
     /// # Errors
     /// See [`open`](Self::open).
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
-        let journal_id = Walk::open(Arc::clone(&storage), WalkSource::Outside, 1)?.journal_id();
+        let journal_id = Walk::from_floor(Arc::clone(&storage), WalkSource::Outside)?.journal_id();
         Ok(JournalReader { storage, journal_id })
     }
 
@@ -75,7 +75,7 @@ impl JournalReader {
         self.journal_id
     }
 
-    /// The `seq` of the oldest event that is retained, or, in a journal without events, of the first that will come.
+    /// The `seq` of the oldest event that is retained, or, where there is none, of the first that will come.
     ///
     /// # Errors
     /// `Io` and `Damaged` when the journal's directory cannot be read.
@@ -83,10 +83,10 @@ impl JournalReader {
         Ok(retained(&*self.storage)?.first_seq)
     }
 
-    /// The events from `from` on (0 and 1 both mean the first).
+    /// The events from `from` on; 0: from the oldest that is retained.
     ///
     /// # Errors
-    /// See [`JournalReader::open`]. That the event is not in the journal any more is said by [`Events::next`].
+    /// `Pruned` when that event lies below the retention floor.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
         Events::open(&self.storage, &WalkSource::Outside, from)
     }
@@ -107,9 +107,10 @@ impl JournalReader {
             Some(ResetCause::UnmadeFuture) => {
                 refuse(ErrorKind::CursorMismatch, "its event is not in it: a crash unmade it")
             }
-            Some(ResetCause::BelowRetention) => {
-                refuse(ErrorKind::Pruned, "events after it were pruned, as they are below the retention floor")
-            }
+            Some(ResetCause::BelowRetention) => refuse(
+                ErrorKind::Pruned,
+                "events after it were pruned, as they are below the retention floor",
+            ),
         }
     }
 

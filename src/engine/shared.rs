@@ -12,6 +12,7 @@ use super::inbox::{Inbox, Work};
 use super::options::Options;
 use super::published::View;
 use super::risk::Risk;
+use super::upkeep::UpkeepRecord;
 use crate::clock::Clock;
 use crate::domain::Turn;
 use crate::error::{Error, ErrorKind};
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     /// The host's risk assessor, where there is one.
     pub(super) risk: Option<Risk>,
     pub(super) journal_published: Arc<PublishedCell>,
+    /// Retention and snapshots.
+    pub(super) upkeep: Arc<UpkeepRecord>,
     view: ArcSwap<View>,
     /// What was published last, on its way to subscriptions.
     pub(super) live: Arc<Live>,
@@ -57,6 +60,7 @@ impl Shared {
             clock: Arc::clone(&options.clock),
             risk: options.risk.clone().map(Risk::new),
             journal_published,
+            upkeep: Arc::default(),
             view: ArcSwap::from_pointee(view),
             live: Arc::new(live),
             seq: watch::Sender::new(seq),

@@ -2,8 +2,7 @@
 
 use super::frames::fold;
 use crate::clock::Timestamp;
-use crate::domain::FOLD_VERSION;
-use crate::domain::snapshot::{RestoreError, StateRestorer, write_state};
+use crate::domain::{FOLD_VERSION, RestoreError, StateRestorer, write_state};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
 use crate::journal::format::{SegmentName, SnapshotName};
@@ -24,7 +23,7 @@ pub(super) fn restore(file: &SnapshotFile) -> Result<Projection, Error> {
         return Err(Error::new(ErrorKind::Unsupported, found));
     }
     let wrong = |error: RestoreError| match error {
-        RestoreError::Unsupported(_) => Error::new(
+        RestoreError::Unsupported { .. } => Error::new(
             ErrorKind::Unsupported,
             format!("snapshot {}: {error}; it was written by tallybook {}", file.name, header.written_by),
         ),

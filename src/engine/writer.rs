@@ -64,7 +64,7 @@ impl Writer {
         let on_alert = options.on_alert.clone();
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
         let writer = Writer { shared, core: Mutex::new(core), wakes_at: Mutex::new(None) };
-        if let Err(error) = writer.begin(on_alert, key_window) {
+        if let Err(error) = writer.begin(on_alert, key_window, report.has_closed) {
             // Not left open: each try would need a recovery.
             drop(writer.lock().close());
             writer.shared.close();
@@ -74,8 +74,16 @@ impl Writer {
     }
 
     /// What comes before the first command. The alerts first: what came due while the journal was closed is told, too.
-    fn begin(&self, on_alert: Option<AlertCallback>, key_window: Option<KeyWindow>) -> Result<(), Error> {
+    fn begin(
+        &self,
+        on_alert: Option<AlertCallback>,
+        key_window: Option<KeyWindow>,
+        has_closed: bool,
+    ) -> Result<(), Error> {
         on_alert.map_or(Ok(()), |callback| alerts::start(&self.shared, callback))?;
+        if has_closed {
+            self.lock().look_after();
+        }
         key_window.map_or(Ok(()), |window| self.set_key_window(window))
     }
 

@@ -33,10 +33,9 @@ mod writer;
 pub(crate) use audit::{AuditReport, SegmentSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
-pub(crate) use lock::{PublishedCell, peek};
-pub(crate) use recovery::OpenReport;
+pub(crate) use lock::{PublishedCell, is_journal, peek};
 pub(crate) use retention::{
-    ClosedSegment, Inventory, fits_journal, inventory, keep_torn, read_segment, remove_leftovers,
+    ClosedSegment, Inventory, fits_journal, inventory, keep_torn, open_segment, remove_leftovers,
     remove_snapshot, retained, set_floor, visit_closed,
 };
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};

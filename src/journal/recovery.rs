@@ -33,6 +33,8 @@ pub(crate) struct OpenReport {
     pub(crate) restored_from: Option<SegmentName>,
     /// What was recovered, if the last writer did not close the journal.
     pub(crate) recovered: Option<Recovered>,
+    /// Whether there are closed segments, or may be leftovers of pruned ones.
+    pub(crate) has_closed: bool,
 }
 
 /// What was recovered after an unclean stop.
@@ -143,7 +145,7 @@ impl Opening<'_> {
             next_seq: 1,
         };
         let active = self.build(&plan)?;
-        let report = OpenReport { is_new: true, recovered: None, restored_from: None };
+        let report = OpenReport { is_new: true, recovered: None, restored_from: None, has_closed: false };
         Ok((self.into_writer(active, plan.journal_id, epoch, 1, Epoch::NONE), report))
     }
 
@@ -172,7 +174,8 @@ impl Opening<'_> {
             };
             (self.hand_over(&segment, &bytes, &tail, epoch)?, Some(recovered))
         };
-        let report = OpenReport { is_new: false, recovered, restored_from: from };
+        let report =
+            OpenReport { is_new: false, has_closed: active.name.number > 1, recovered, restored_from: from };
         Ok((self.into_writer(active, journal_id, epoch, tail.next_seq, tail.last_epoch), report))
     }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::bytes::end_of_nonzero;
+use super::bytes::{end_of_nonzero, offset_of};
 use super::chain::{Segment, read_range};
 use super::closed::read_closed;
 use super::directory::Directory;
@@ -102,20 +102,27 @@ pub(crate) fn visit_closed(
     Ok(read_closed(storage, &names, from, visit, is_stopped)?.map(|_| ()))
 }
 
-/// The bytes of a segment that is about to be pruned: the segment up to its end, and what was discarded behind it.
-pub(crate) fn read_segment(
+/// The file of a segment that is about to be pruned, and how many bytes of it there are to keep: those up to its end, and
+/// what was discarded behind it.
+pub(crate) fn open_segment(
     storage: &dyn Storage,
     segment: &ClosedSegment,
-) -> Result<(Vec<u8>, Vec<u8>), Error> {
+) -> Result<(Arc<dyn StorageFile>, u64), Error> {
     let open = Segment::open(storage, segment.name)?;
-    let bytes = open.read_to(segment.end)?;
+    open.check_len(segment.end)?;
+    let torn = torn_bytes(&open, segment)?;
+    Ok((open.file, segment.end + offset_of(torn.len())))
+}
+
+/// The bytes that a recovery found behind the end of a segment.
+fn torn_bytes(open: &Segment, segment: &ClosedSegment) -> Result<Vec<u8>, Error> {
     let len = open.file_len()?;
-    let mut torn = Vec::new();
-    if segment.discarded_len > 0 && len > segment.end {
-        torn = read_range(&*open.file, &open.file_name, segment.end, len - segment.end)?;
-        torn.truncate(end_of_nonzero(&torn, 0));
+    if segment.discarded_len == 0 || len <= segment.end {
+        return Ok(Vec::new());
     }
-    Ok((bytes, torn))
+    let mut torn = read_range(&*open.file, &open.file_name, segment.end, len - segment.end)?;
+    torn.truncate(end_of_nonzero(&torn, 0));
+    Ok(torn)
 }
 
 /// Keeps a copy of the bytes that a recovery did not believe (law EVIDENCE).
@@ -129,7 +136,7 @@ pub(crate) fn keep_torn(storage: &dyn Storage, segment: &ClosedSegment) -> Resul
     if exists {
         return Ok(());
     }
-    let (_, torn) = read_segment(storage, segment)?;
+    let torn = torn_bytes(&Segment::open(storage, segment.name)?, segment)?;
     if torn.is_empty() {
         return Ok(());
     }

@@ -70,13 +70,20 @@ impl Walk {
     /// A walk from the event `next_seq` on.
     pub(crate) fn open(storage: Arc<dyn Storage>, source: WalkSource, next_seq: u64) -> Result<Walk, Error> {
         let directory = Directory::read(&*storage)?;
-        // The newest: the oldest may be pruned while we look.
-        let newest = directory
+        let next_seq = next_seq.max(1);
+        let oldest = directory.begins_with().first_seq;
+        if next_seq < oldest {
+            return Err(below_floor(next_seq, oldest));
+        }
+        // The oldest may be pruned while we look.
+        let first = directory
             .segments
-            .last()
-            .ok_or_else(|| Error::new(ErrorKind::Io, "there is no journal in this directory"))?;
-        let journal_id = Segment::open(&*storage, *newest)?.header.journal_id;
-        Ok(Walk { storage, source, journal_id, next_seq: next_seq.max(1), at: None, overran: false })
+            .iter()
+            .map(|name| Segment::open(&*storage, *name))
+            .find(|opened| !matches!(opened, Err(error) if *error.kind() == ErrorKind::Pruned));
+        let none = || Error::new(ErrorKind::Io, "there is no journal in this directory");
+        let journal_id = first.ok_or_else(none)??.header.journal_id;
+        Ok(Walk { storage, source, journal_id, next_seq, at: None, overran: false })
     }
 
     /// A walk from the oldest event that is retained.
@@ -188,14 +195,7 @@ impl Walk {
     fn locate(&self) -> Result<At, Error> {
         let directory = Directory::read(&*self.storage)?;
         let name = directory.segments.iter().rev().find(|name| name.first_seq <= self.next_seq);
-        let name = name.ok_or_else(|| {
-            let oldest = directory.begins_with().first_seq;
-            let found = format!(
-                "seq {} is below the retention floor: the oldest event here is seq {oldest}",
-                self.next_seq
-            );
-            Error::new(ErrorKind::Pruned, found)
-        })?;
+        let name = name.ok_or_else(|| below_floor(self.next_seq, directory.begins_with().first_seq))?;
         self.enter(*name)
     }
 
@@ -272,6 +272,11 @@ impl Walk {
         }
         self.enter(successor)
     }
+}
+
+fn below_floor(seq: u64, oldest: u64) -> Error {
+    let found = format!("seq {seq} is below the retention floor: the oldest event here is seq {oldest}");
+    Error::new(ErrorKind::Pruned, found)
 }
 
 fn check_place(segment: &Segment, frame: &Frame<'_>, expected: u64) -> Result<(), Error> {

@@ -97,7 +97,11 @@ impl Course {
                 return Ok(Some(view));
             }
             Start::Beginning => self.place_at(source, 1)?,
-            Start::From(seq) => self.place_at(source, seq.max(1))?,
+            Start::From(0) => {
+                let oldest = source.oldest_seq()?;
+                self.place_at(source, oldest)?;
+            }
+            Start::From(seq) => self.place_at(source, seq)?,
             Start::After(cursor) => match source.check(&cursor)? {
                 Some(cause) => {
                     let view = source.view()?;
@@ -194,8 +198,10 @@ impl Course {
     /// Law ORDER: the next event, and no other.
     fn pass(&mut self, cursor: Cursor) -> Result<(), Error> {
         if cursor.seq != self.expected {
-            let message =
-                format!("the feed has a gap: expected seq {}, found {} (law ORDER)", self.expected, cursor.seq);
+            let message = format!(
+                "the feed has a gap: expected seq {}, found {} (law ORDER)",
+                self.expected, cursor.seq
+            );
             return Err(Error::new(ErrorKind::Io, message));
         }
         self.expected = cursor.seq.saturating_add(1);

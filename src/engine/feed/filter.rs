@@ -79,11 +79,7 @@ impl EventFilter {
     /// Whether it lets every event pass.
     pub fn is_empty(&self) -> bool {
         let EventFilter { scopes, goals, budgets, sessions, kinds } = self;
-        scopes.is_empty()
-            && goals.is_empty()
-            && budgets.is_empty()
-            && sessions.is_empty()
-            && kinds.is_empty()
+        scopes.is_empty() && goals.is_empty() && budgets.is_empty() && sessions.is_empty() && kinds.is_empty()
     }
 
     /// Whether an event agrees with everything but the scopes, which no event says of itself.

@@ -17,8 +17,8 @@ pub enum Start {
     /// With the first event of the journal. Where that was pruned: a [`Reset`] with the oldest state that is retained,
     /// then every event that is retained.
     Beginning,
-    /// With the event of this `seq`, which may be one that is yet to come; 0 means 1. Where it was pruned: as for
-    /// [`Beginning`](Start::Beginning).
+    /// With the event of this `seq`, which may be one that is yet to come. Where it was pruned: as for
+    /// [`Beginning`](Start::Beginning). 0: with the oldest event that is retained, and no reset.
     From(u64),
     /// With the event after this one; with a [`Reset`] and what comes after it where that makes no sense here.
     After(Cursor),

@@ -14,6 +14,7 @@ use crate::engine::published::View;
 use crate::engine::reader::StateAt;
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
+use crate::ids::{Epoch, JournalId};
 use crate::journal::{Walk, WalkSource, peek, retained};
 use crate::storage::Storage;
 
@@ -81,12 +82,11 @@ impl Journal {
     pub(in crate::engine) fn check(&self, cursor: &Cursor) -> Result<Option<ResetCause>, Error> {
         let mut looks = 1;
         loop {
-            let mut walk = Walk::open(Arc::clone(&self.storage), self.source.clone(), cursor.seq)?;
-            if walk.journal_id() != cursor.journal_id {
+            if self.journal_id()? != cursor.journal_id {
                 return Ok(Some(ResetCause::ForeignJournal));
             }
-            match walk.next() {
-                Ok(Some(place)) if place.frame.header.epoch == cursor.epoch => return Ok(None),
+            match self.epoch_of(cursor.seq) {
+                Ok(Some(epoch)) if epoch == cursor.epoch => return Ok(None),
                 Ok(Some(_)) => return Ok(Some(ResetCause::UnmadeFuture)),
                 // A writer that has just taken the lock leaves what the one before it said for an instant.
                 Ok(None) if looks < LOOKS => {}
@@ -97,6 +97,16 @@ impl Journal {
             looks += 1;
             sleep(LOOK_INTERVAL);
         }
+    }
+
+    fn journal_id(&self) -> Result<JournalId, Error> {
+        Ok(Walk::from_floor(Arc::clone(&self.storage), self.source.clone())?.journal_id())
+    }
+
+    /// The epoch of an event; `None` when it is not there.
+    fn epoch_of(&self, seq: u64) -> Result<Option<Epoch>, Error> {
+        let mut walk = Walk::open(Arc::clone(&self.storage), self.source.clone(), seq)?;
+        Ok(walk.next()?.map(|place| place.frame.header.epoch))
     }
 
     /// After the last event that was pruned everything is there: it can be gone on after, if it is the one it was.

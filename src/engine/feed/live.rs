@@ -245,8 +245,8 @@ impl Live {
         }
         let is_past = seq <= ring.last_seq;
         drop(ring);
-        let is_handed = seq <= self.handed_to.load(Ordering::Acquire)
-            && seq >= self.handed_from.load(Ordering::Acquire);
+        let is_handed =
+            seq <= self.handed_to.load(Ordering::Acquire) && seq >= self.handed_from.load(Ordering::Acquire);
         if is_handed && !is_past { Look::Coming } else { Look::Elsewhere }
     }
 

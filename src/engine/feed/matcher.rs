@@ -42,9 +42,10 @@ pub(in crate::engine) struct Knowledge<'a> {
 impl Matcher {
     /// `None` where the filter lets everything pass. The first event comes after `seq`.
     pub(in crate::engine) fn new(filter: EventFilter, seq: u64) -> Option<Box<Matcher>> {
-        let matcher = || Box::new(Matcher { filter, goals: HashSet::new(), knows_older: Some(seq) });
-        let is_empty = filter.is_empty();
-        (!is_empty).then(matcher)
+        if filter.is_empty() {
+            return None;
+        }
+        Some(Box::new(Matcher { filter, goals: HashSet::new(), knows_older: Some(seq) }))
     }
 
     /// Begins anew after `seq`.
@@ -57,7 +58,8 @@ impl Matcher {
     pub(in crate::engine) fn may_want(&self, line: &[u8]) -> bool {
         let EventFilter { scopes, sessions, kinds, .. } = &self.filter;
         let kind = kind_of(line);
-        if !scopes.is_empty() && kind.is_none_or(|kind| kind == b"goal_created") {
+        let teaches = |kind: &[u8]| matches!(kind, b"goal_created" | b"ended_forgotten");
+        if !scopes.is_empty() && kind.is_none_or(teaches) {
             return true;
         }
         let is_of_kind = |kind: &[u8]| kinds.iter().any(|wanted| wanted.as_bytes() == kind);
@@ -79,16 +81,24 @@ impl Matcher {
         if self.filter.scopes.is_empty() {
             return Ok(self.filter.agrees_but_for_scopes(event));
         }
-        if let Payload::GoalCreated(created) = &event.payload {
-            if self.filter.scopes.contains(&created.scope) {
-                self.goals.insert(created.goal_id);
-            } else {
-                self.goals.remove(&created.goal_id);
-            }
+        if let Payload::GoalCreated(created) = &event.payload
+            && self.filter.scopes.contains(&created.scope)
+        {
+            self.goals.insert(created.goal_id);
         }
-        if !self.filter.agrees_but_for_scopes(event) {
-            return Ok(false);
+        let is_wanted = self.filter.agrees_but_for_scopes(event) && self.is_of_scopes(event, knowledge)?;
+        if let Payload::EndedForgotten(ended) = &event.payload {
+            // No event is about them any more.
+            self.goals.retain(|goal| !ended.goals.contains(goal));
         }
+        Ok(is_wanted)
+    }
+
+    fn is_of_scopes<'a>(
+        &mut self,
+        event: &ChangeEvent,
+        knowledge: impl FnOnce() -> Knowledge<'a>,
+    ) -> Result<bool, Error> {
         if goals_of(&event.payload).any(|goal| self.goals.contains(&goal)) {
             return Ok(true);
         }

@@ -19,7 +19,11 @@ pub(super) fn goals_of(payload: &Payload) -> impl Iterator<Item = GoalId> + '_ {
         Payload::CommandRefused(refused) => (refused.goal_id, None),
         _ => (None, None),
     };
-    [of_budget, of_event, brought_about_by].into_iter().flatten()
+    let forgotten = match payload {
+        Payload::EndedForgotten(ended) => &ended.goals[..],
+        _ => &[],
+    };
+    [of_budget, of_event, brought_about_by].into_iter().flatten().chain(forgotten.iter().copied())
 }
 
 /// Whether an event is about a budget: its spends and reservations, what passes its limit, and what it brought about.
@@ -37,6 +41,10 @@ pub(super) fn is_of_budget(payload: &Payload, budget: &BudgetId) -> bool {
             Payload::TurnRecorded(turn) => is_of(turn.goal_id) || passes_it(&turn.overage),
             Payload::SpendRecorded(spend) => passes_it(&spend.overage),
             Payload::BudgetClosed(closed) => closed.by_budget.as_ref() == Some(budget),
+            // The budget of a goal goes with it.
+            Payload::EndedForgotten(ended) => {
+                ended.budgets.contains(budget) || ended.goals.iter().any(|goal| is_of(*goal))
+            }
             _ => false,
         }
 }
@@ -60,12 +68,14 @@ fn budget_of(payload: &Payload) -> Option<&BudgetId> {
         Payload::MeterObserved(observed) => observed.budget_id.as_ref(),
         Payload::CommandRefused(refused) => Some(&refused.budget_id),
         Payload::RefusalsSuppressed(suppressed) => Some(&suppressed.budget_id),
-        // These are about goals, or about the journal as a whole.
+        // These are about goals, about several, or about none.
         Payload::GoalCreated(_)
         | Payload::GoalTransitioned(_)
         | Payload::GoalBudgetSet(_)
         | Payload::TurnRecorded(_)
         | Payload::MeterReset(_)
+        | Payload::EndedForgotten(_)
+        | Payload::EventRecorded(_)
         | Payload::KeyWindowSet(_) => None,
     }
 }

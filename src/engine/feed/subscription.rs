@@ -146,12 +146,16 @@ impl Subscription {
                 self.notified = None;
                 return Poll::Ready(item);
             }
-            match &mut self.notified {
-                Some(notified) if notified.as_mut().poll(context).is_pending() => return Poll::Pending,
-                Some(_) => self.notified = None,
-                // What came before this is looked for once more; what comes after it wakes.
-                None => self.notified = Some(Box::pin(self.source.shared.live.listen())),
+            // What came before this is looked for once more; what comes after it wakes.
+            let live = &self.source.shared.live;
+            let Some(notified) = &mut self.notified else {
+                self.notified = Some(Box::pin(live.listen()));
+                continue;
+            };
+            if notified.as_mut().poll(context).is_pending() {
+                return Poll::Pending;
             }
+            self.notified = None;
         }
     }
 
@@ -312,7 +316,11 @@ impl Source for LiveSource {
             Look::Coming if is_running => return Ok(Read::Coming),
             Look::Coming | Look::Elsewhere => {}
         }
-        if course.expected() > self.shared.view().seq() { Ok(Read::Nothing) } else { self.read_journal(course) }
+        if course.expected() > self.shared.view().seq() {
+            Ok(Read::Nothing)
+        } else {
+            self.read_journal(course)
+        }
     }
 }
 

@@ -1,0 +1,201 @@
+//! What is remembered, and what is counted.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::clock::Timestamp;
+use crate::domain::keys::RememberedKey;
+use crate::domain::snapshot::intern::Interner;
+use crate::domain::{KeyWindow, Outcome, Refusal, Remembered, RememberedOutcome};
+use crate::event::RefusalKind;
+use crate::ids::{BudgetId, MeterId, ReservationId, SpendId};
+
+use super::values::{Amount, At, Body, BudgetName, Goal, Name, Object, RefusedBy, Text, nullable};
+use super::{First, PartName};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::domain::snapshot) struct MemoryForm {
+    #[serde(rename = "part")]
+    _part: PartName,
+    #[serde(rename = "v")]
+    _v: First,
+    max_age_ms: u64,
+    max_count: u64,
+    #[serde(deserialize_with = "nullable")]
+    keys_forgotten_through: Option<At>,
+    #[serde(deserialize_with = "nullable")]
+    spends_forgotten_through: Option<At>,
+    #[serde(deserialize_with = "nullable")]
+    bookings_forgotten_through: Option<At>,
+    #[serde(deserialize_with = "nullable")]
+    reservations_forgotten_through: Option<At>,
+}
+
+/// Up to when was used what is no longer remembered.
+#[derive(Debug)]
+pub(in crate::domain::snapshot) struct Forgotten {
+    pub(in crate::domain::snapshot) keys: Option<Timestamp>,
+    pub(in crate::domain::snapshot) spends: Option<Timestamp>,
+    pub(in crate::domain::snapshot) bookings: Option<Timestamp>,
+    pub(in crate::domain::snapshot) reservations: Option<Timestamp>,
+}
+
+impl MemoryForm {
+    pub(in crate::domain::snapshot) fn memory(self) -> (KeyWindow, Forgotten) {
+        let time = |at: Option<At>| at.map(|at| at.0);
+        let forgotten = Forgotten {
+            keys: time(self.keys_forgotten_through),
+            spends: time(self.spends_forgotten_through),
+            bookings: time(self.bookings_forgotten_through),
+            reservations: time(self.reservations_forgotten_through),
+        };
+        (KeyWindow { max_age_ms: self.max_age_ms, max_count: self.max_count }, forgotten)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::domain::snapshot) struct KeyForm<'a> {
+    #[serde(rename = "part")]
+    _part: PartName,
+    #[serde(rename = "v")]
+    _v: First,
+    #[serde(borrow)]
+    key: Text<'a>,
+    body: Body,
+    at: At,
+    first_seq: u64,
+    last_seq: u64,
+    outcome: OutcomeForm<'a>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum OutcomeForm<'a> {
+    Nothing,
+    Goal(Goal),
+    #[serde(borrow)]
+    Budget(BudgetName<'a>),
+    Closed(BudgetName<'a>),
+    Spend(Name<'a>),
+    Reservation(Name<'a>),
+    Meter(Name<'a>),
+    Refused(Object<RefusedForm<'a>>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedForm<'a> {
+    refusal: RefusedBy,
+    #[serde(deserialize_with = "nullable")]
+    seq: Option<u64>,
+    #[serde(borrow)]
+    budget_id: BudgetName<'a>,
+    #[serde(deserialize_with = "nullable")]
+    limit: Option<Amount>,
+    spent: Amount,
+    reserved: Amount,
+    amount: Amount,
+    reservation_id: Option<Name<'a>>,
+    reason: Option<Text<'a>>,
+}
+
+impl KeyForm<'_> {
+    pub(in crate::domain::snapshot) fn key(self, names: &mut Interner) -> (Arc<str>, RememberedKey) {
+        let remembered = Remembered {
+            first_seq: self.first_seq,
+            last_seq: self.last_seq,
+            outcome: self.outcome.outcome(names),
+        };
+        ((&*self.key.0).into(), RememberedKey { fingerprint: self.body.0, at: self.at.0, remembered })
+    }
+}
+
+impl OutcomeForm<'_> {
+    fn outcome(self, names: &mut Interner) -> RememberedOutcome {
+        RememberedOutcome::Done(match self {
+            OutcomeForm::Nothing => Outcome::Nothing,
+            OutcomeForm::Goal(id) => Outcome::Goal(id.0),
+            OutcomeForm::Budget(id) => Outcome::Budget(id.id(names)),
+            OutcomeForm::Closed(id) => Outcome::Closed(id.id(names)),
+            OutcomeForm::Spend(id) => Outcome::Spend(SpendId(names.text(&id.0))),
+            OutcomeForm::Reservation(id) => Outcome::Reservation(ReservationId(names.text(&id.0))),
+            OutcomeForm::Meter(id) => Outcome::Meter(MeterId(names.text(&id.0))),
+            OutcomeForm::Refused(Object(refused)) => {
+                return RememberedOutcome::Refused(Box::new(refused.refusal(names)));
+            }
+        })
+    }
+}
+
+impl RefusedForm<'_> {
+    fn refusal(self, names: &mut Interner) -> Refusal {
+        Refusal {
+            kind: self.refusal.0,
+            seq: self.seq,
+            // One that is suppressed is not remembered.
+            suppressed: false,
+            budget_id: self.budget_id.id(names),
+            limit: self.limit.map(|limit| limit.0),
+            spent: self.spent.0,
+            reserved: self.reserved.0,
+            amount: self.amount.0,
+            reservation_id: self.reservation_id.map(|id| ReservationId(names.text(&id.0))),
+            reason: self.reason.map(|reason| names.text(&reason.0)),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::domain::snapshot) struct ReleasingForm<'a> {
+    #[serde(rename = "part")]
+    _part: PartName,
+    #[serde(rename = "v")]
+    _v: First,
+    #[serde(borrow)]
+    budget_id: BudgetName<'a>,
+    released: Vec<Name<'a>>,
+}
+
+impl ReleasingForm<'_> {
+    pub(in crate::domain::snapshot) fn releasing(
+        self,
+        names: &mut Interner,
+    ) -> (BudgetId, Vec<ReservationId>) {
+        let released = self.released.iter().map(|id| ReservationId(names.text(&id.0))).collect();
+        (self.budget_id.id(names), released)
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::domain::snapshot) struct RefusalsForm<'a> {
+    #[serde(rename = "part")]
+    _part: PartName,
+    #[serde(rename = "v")]
+    _v: First,
+    minute: At,
+    #[serde(borrow)]
+    budget_id: BudgetName<'a>,
+    refusal: RefusedBy,
+    count: u64,
+}
+
+/// How many refusals of a kind for a budget a minute has seen.
+#[derive(Debug)]
+pub(in crate::domain::snapshot) struct Refusals {
+    pub(in crate::domain::snapshot) minute: Timestamp,
+    pub(in crate::domain::snapshot) budget_id: BudgetId,
+    pub(in crate::domain::snapshot) kind: RefusalKind,
+    pub(in crate::domain::snapshot) count: u64,
+}
+
+impl RefusalsForm<'_> {
+    pub(in crate::domain::snapshot) fn refusals(self, names: &mut Interner) -> Refusals {
+        let (minute, kind, count) = (self.minute.0, self.refusal.0, self.count);
+        Refusals { minute, budget_id: self.budget_id.id(names), kind, count }
+    }
+}
