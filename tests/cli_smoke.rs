@@ -16,7 +16,7 @@ const COMMANDS: &str = r#"{"op":"create_goal","goal_id":"GOAL","text":"ship 2.0"
 {"op":"record_turn","tokens":600,"key":"turn-1"}
 {"op":"record_turn","tokens":"600"}
 {"op":"transition_goal","goal_id":"GOAL","to":"active"}
-{"op":"record_event","name":"n","data":{}}
+{"op":"unheard_of","name":"n","data":{}}
 {"op":"set_goal_budget","goal_id":"GOAL","token_budget":5000,"resume":true}
 {"op":"active_goal"}
 {"op":"head"}"#;

@@ -133,7 +133,7 @@ pub enum RejectionKind {
     KeyExpired,
     /// It was done before, and what it was about is no longer remembered: the retry of a command whose spend or reservation
     /// has left the memory, or the settlement again of a reservation whose spend has. Or it is about a goal whose id says
-    /// that it may have been one of those that were forgotten (see [`State::is_goal_forgotten`]); only UUIDs of version 7
+    /// that it may have been one of those that were forgotten (see [`State::is_goal_forgotten`](crate::State::is_goal_forgotten)); only UUIDs of version 7
     /// tell.
     Forgotten,
 }

@@ -27,6 +27,20 @@ pub(super) struct Endings {
 }
 
 impl Endings {
+    /// The same, told anew from the goals, budgets and meters of a state.
+    #[cfg(test)]
+    pub(super) fn anew(state: &State, goals_forgotten_through: Option<Timestamp>) -> Endings {
+        let mut endings = Endings { goals_forgotten_through, ..Endings::default() };
+        let above = state.budgets().filter_map(|budget| budget.parent.as_ref());
+        let named = state.goals.values().flat_map(|goal| goal.facts.budgets.iter());
+        let metered = state.meters().filter_map(|meter| meter.budget_id.as_ref());
+        for budget in above.chain(named).chain(metered).filter_map(|id| state.budget(id)) {
+            endings.need(budget);
+        }
+        state.budgets().for_each(|budget| endings.closed(budget));
+        endings
+    }
+
     /// How many need a budget.
     pub(super) fn needs(&self, id: &BudgetId) -> u64 {
         self.needs.get(id).copied().unwrap_or(0)
@@ -92,8 +106,8 @@ impl Endings {
 }
 
 impl State {
-    /// Whether there was a goal of that id, as far as its id tells: it is not known, but a UUID of version 7 from before
-    /// the youngest goal that was [forgotten](crate::Options::forget_after).
+    /// Whether a goal of that id may have been [forgotten](crate::Options::forget_after): it is not known, and its id is a
+    /// UUID of version 7 that is no younger than the youngest goal that was.
     pub fn is_goal_forgotten(&self, id: GoalId) -> bool {
         let made_at_ms = made_at_ms(&id.to_string());
         let is_from_before = made_at_ms

@@ -45,6 +45,9 @@ pub struct Health {
     pub pending_releases: usize,
     /// Such releases that could not be booked, or may not have been when the engine halted, since it was opened.
     pub dropped_releases: u64,
+    /// Events that a [`Recorder`](super::Recorder) was to record fire-and-forget and that are not there, or may not be
+    /// since the engine halted: the inbox was full, the disk was, they were rejected, or the engine had ended.
+    pub dropped_events: u64,
     /// How often the risk assessor panicked, was too late or had too much to do: vetoes that it did not say.
     pub risk_failures: u64,
     /// How often the callback for alerts panicked, or was so slow that events were pruned before it.
@@ -71,6 +74,7 @@ impl Engine {
             dropped_charges: shared.dropped_charges(),
             pending_releases: shared.inbox.pending_releases(),
             dropped_releases: shared.dropped_releases(),
+            dropped_events: shared.dropped_events(),
             risk_failures: shared.risk.as_ref().map_or(0, Risk::failures),
             alert_failures: shared.alert_failures(),
             last_error: shared.last_error(),

@@ -7,9 +7,10 @@
 //! From the bottom up: `frames` (events to payloads and back), `options` and `opening`, `answer` (what callers get) and `reply` (how),
 //! `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
 //! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
-//! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `hold` and
-//! `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with `retention` and
-//! `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader` and `report` (a journal without an engine).
+//! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
+//! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with
+//! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader` and `report` (a journal
+//! without an engine).
 
 mod alerts;
 mod answer;
@@ -36,6 +37,7 @@ mod opening;
 mod options;
 mod published;
 mod reader;
+mod recorder;
 mod reply;
 mod report;
 mod retention;
@@ -67,6 +69,7 @@ pub use hold::{BlockingHold, Hold};
 pub use options::{Durability, Options};
 pub use published::{Head, View};
 pub use reader::{JournalReader, StateAt};
+pub use recorder::{HostEvent, Recorded, Recorder};
 pub use report::{SegmentStatistics, Statistics, VerifyReport};
 pub use retention::Retention;
 pub use risk::{RiskAssessor, RiskCase, Verdict};

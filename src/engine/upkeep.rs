@@ -14,8 +14,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
-    ClosedSegment, Inventory, inventory, keep_torn, open_segment, remove_leftovers, remove_snapshot,
-    set_floor,
+    ClosedSegment, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot, set_floor,
 };
 use crate::storage::Storage;
 
@@ -116,9 +115,6 @@ impl Upkeep {
             && !stop.is_set()
             && let Some(base) = self.base_at(&found, target, stop)?
         {
-            for segment in doomed.iter().filter(|segment| segment.name < base.before) {
-                self.keep_torn(segment)?;
-            }
             set_floor(&*self.storage, base)?;
             let files = remove_leftovers(&*self.storage)?;
             tracing::info!(floor = %base, files, "pruned");
@@ -204,11 +200,6 @@ impl Upkeep {
         is_worth_a_base(pruned, base_len)
     }
 
-    /// The archive has these bytes along with the segment; without one, they are kept here (law EVIDENCE).
-    fn keep_torn(&self, segment: &ClosedSegment) -> Result<(), Error> {
-        if self.archive.is_some() { Ok(()) } else { keep_torn(&*self.storage, segment) }
-    }
-
     // ---- snapshots ------------------------------------------------------------------------------------------
 
     /// Makes the next snapshot if it is due, and removes those that the series can do without.
@@ -217,7 +208,10 @@ impl Upkeep {
         let newest = found.snapshots.last().copied();
         let since = found.len_between(newest.map(|name| name.before), found.active);
         let last_len = newest.map_or(0, |name| self.len_of(name));
-        if is_snapshot_due(since, last_len, self.snapshot_bytes) {
+        // Once something is pruned a single damaged file must not cost the state.
+        let is_alone =
+            newest.is_some_and(|name| name.is_base) && since > 0 && is_worth_a_base(since, last_len);
+        if is_alone || is_snapshot_due(since, last_len, self.snapshot_bytes) {
             self.make(&found, found.active, stop)?;
         }
         if stop.is_set() {

@@ -33,8 +33,6 @@ impl Json {
     /// How deeply objects and arrays may be nested, the outermost included. Readers of JSON commonly stop at 128
     /// levels, and whoever passes an event on wraps it in a few of their own.
     pub const MAX_DEPTH: usize = 64;
-    /// The value `null`.
-    const NULL: &'static str = "null";
 
     /// Reads a JSON value.
     ///
@@ -62,7 +60,7 @@ impl Json {
 impl Default for Json {
     /// `null`.
     fn default() -> Json {
-        Json(Json::NULL.into())
+        Json("null".into())
     }
 }
 

@@ -20,8 +20,10 @@ pub(super) struct Directory {
     pub(super) snapshots: Vec<SnapshotName>,
     /// The first retained segment, as a base states it; `None`: nothing was ever pruned.
     pub(super) floor: Option<SegmentName>,
-    /// Segments and snapshots below the floor, oldest first, and snapshots that are there as bases, too.
-    pub(super) leftovers: Vec<String>,
+    /// The segments below the floor.
+    pub(super) pruned: Vec<SegmentName>,
+    /// The snapshots below the floor, and those that are there as bases, too.
+    pub(super) superseded: Vec<SnapshotName>,
     /// The segments of whose torn bytes copies are kept.
     pub(super) torn: Vec<SegmentName>,
 }
@@ -61,16 +63,12 @@ impl Directory {
         found.floor = snapshots.iter().rfind(|name| name.is_base).map(|name| name.before);
         let first = found.floor.map_or(0, |floor| floor.number);
         for name in segments {
-            if name.number < first {
-                found.leftovers.push(name.to_string())
-            } else {
-                found.segments.push(name)
-            }
+            if name.number < first { found.pruned.push(name) } else { found.segments.push(name) }
         }
         for (index, name) in snapshots.iter().enumerate() {
             let is_doubled = snapshots.get(index + 1).is_some_and(|next| next.before == name.before);
             if name.before.number < first || is_doubled {
-                found.leftovers.push(name.to_string());
+                found.superseded.push(*name);
             } else {
                 found.snapshots.push(*name);
             }
@@ -156,13 +154,11 @@ mod tests {
         assert_eq!(found.floor, found.segments.first().copied());
         assert_eq!(found.snapshots.len(), 1);
         assert!(found.snapshots[0].is_base);
+        assert_eq!(found.pruned, [SegmentName { number: 2, first_seq: 10 }]);
+        let superseded: Vec<String> = found.superseded.iter().map(ToString::to_string).collect();
         assert_eq!(
-            found.leftovers,
-            [
-                "0000000002-00000000000000000010.seg",
-                "0000000002-00000000000000000010.base",
-                "0000000003-00000000000000000020.snap"
-            ]
+            superseded,
+            ["0000000002-00000000000000000010.base", "0000000003-00000000000000000020.snap"]
         );
     }
 

@@ -35,8 +35,8 @@ pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
 pub(crate) use lock::{PublishedCell, is_journal, peek};
 pub(crate) use retention::{
-    ClosedSegment, Inventory, fits_journal, inventory, keep_torn, open_segment, remove_leftovers,
-    remove_snapshot, retained, set_floor, visit_closed,
+    ClosedSegment, Inventory, fits_journal, inventory, open_segment, remove_leftovers, remove_snapshot,
+    retained, set_floor, visit_closed,
 };
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
 pub(crate) use spare::RotationSize;

@@ -12,7 +12,7 @@ use super::closed::{ClosedEnd, read_closed};
 use super::directory::Directory;
 use super::frame::{Frame, FrameCodec, FrameHeader, FrameKind, FramePlace, FrameRead};
 use super::header::{Predecessor, SegmentHeader, WriterVersion};
-use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SPARE_NAME, SegmentName};
+use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SNAPSHOT_TMP_NAME, SPARE_NAME, SegmentName};
 use super::lock::WriterLock;
 use super::record::OpenRecord;
 use super::retention::fits_journal;
@@ -117,13 +117,15 @@ fn restore_newest(
 }
 
 impl Opening<'_> {
-    /// A segment under its temporary name is without a meaning once its maker is gone; we hold its lock.
+    /// What has a temporary name is without a meaning once its maker is gone; we hold its lock.
     fn remove_leftovers(&self) -> Result<(), Error> {
         let names =
             self.storage.list().map_err(|error| Error::io("listing the journal's directory", error))?;
-        if names.iter().any(|name| name == SPARE_NAME) {
-            let removed = self.storage.remove(SPARE_NAME);
-            removed.map_err(|error| Error::io(format!("removing the leftover {SPARE_NAME}"), error))?;
+        for name in [SPARE_NAME, SNAPSHOT_TMP_NAME] {
+            if names.iter().any(|found| found == name) {
+                let removed = self.storage.remove(name);
+                removed.map_err(|error| Error::io(format!("removing the leftover {name}"), error))?;
+            }
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use super::layout::{SNAPSHOT_TMP_NAME, SegmentName, SnapshotName};
 use super::recovery::Visit;
 use super::snapshot::SnapshotHeader;
 use crate::clock::Timestamp;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
 use crate::storage::{Storage, StorageFile};
 
@@ -110,41 +110,39 @@ pub(crate) fn open_segment(
 ) -> Result<(Arc<dyn StorageFile>, u64), Error> {
     let open = Segment::open(storage, segment.name)?;
     open.check_len(segment.end)?;
-    let torn = torn_bytes(&open, segment)?;
+    let torn = torn_bytes(&open, segment.end, segment.discarded_len)?;
     Ok((open.file, segment.end + offset_of(torn.len())))
 }
 
 /// The bytes that a recovery found behind the end of a segment.
-fn torn_bytes(open: &Segment, segment: &ClosedSegment) -> Result<Vec<u8>, Error> {
+fn torn_bytes(open: &Segment, end: u64, discarded_len: u64) -> Result<Vec<u8>, Error> {
     let len = open.file_len()?;
-    if segment.discarded_len == 0 || len <= segment.end {
+    if discarded_len == 0 || len <= end {
         return Ok(Vec::new());
     }
-    let mut torn = read_range(&*open.file, &open.file_name, segment.end, len - segment.end)?;
+    let mut torn = read_range(&*open.file, &open.file_name, end, len - end)?;
     torn.truncate(end_of_nonzero(&torn, 0));
     Ok(torn)
 }
 
-/// Keeps a copy of the bytes that a recovery did not believe (law EVIDENCE).
-pub(crate) fn keep_torn(storage: &dyn Storage, segment: &ClosedSegment) -> Result<(), Error> {
-    if segment.discarded_len == 0 {
+/// Keeps a copy of the bytes that a recovery found behind the end of a segment and did not believe (law EVIDENCE).
+fn keep_torn(storage: &dyn Storage, name: SegmentName, successor: SegmentName) -> Result<(), Error> {
+    let stated = Segment::open(storage, successor)?.header.predecessor;
+    if stated.discarded_len == 0 {
         return Ok(());
     }
-    let name = segment.name.torn();
-    let doing = |error| Error::io(format!("keeping the torn bytes of {} as {name}", segment.name), error);
-    let exists = storage.list().map_err(doing)?.contains(&name);
-    if exists {
-        return Ok(());
-    }
-    let torn = torn_bytes(&Segment::open(storage, segment.name)?, segment)?;
-    if torn.is_empty() {
+    let copy = name.torn();
+    let doing = |error| Error::io(format!("keeping the torn bytes of {name} as {copy}"), error);
+    let exists = storage.list().map_err(doing)?.contains(&copy);
+    let torn = torn_bytes(&Segment::open(storage, name)?, stated.end, stated.discarded_len)?;
+    if exists || torn.is_empty() {
         return Ok(());
     }
     let write = || -> std::io::Result<()> {
         let file = create_anew(storage)?;
         file.write_all_at(&torn, 0)?;
         file.sync()?;
-        storage.rename(SNAPSHOT_TMP_NAME, &name)?;
+        storage.rename(SNAPSHOT_TMP_NAME, &copy)?;
         storage.sync_dir()
     };
     write().map_err(doing)
@@ -170,14 +168,30 @@ pub(crate) fn set_floor(storage: &dyn Storage, snapshot: SnapshotName) -> Result
     storage.sync_dir().map_err(doing)
 }
 
-/// Removes what lies below the floor, oldest first. How many files went.
+/// Removes what lies below the floor, oldest first. How many segments went. One whose torn bytes cannot be copied for want
+/// of room stays, and the one after it, which says where it ends, until there is room.
 pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
     let directory = Directory::list(storage)?;
-    for name in &directory.leftovers {
-        remove(storage, name)?;
+    for name in &directory.superseded {
+        remove(storage, &name.to_string())?;
+    }
+    let (mut removed, mut is_held_back) = (0, false);
+    for (index, &name) in directory.pruned.iter().enumerate() {
+        let next = directory.pruned.get(index + 1).or(directory.segments.first()).copied();
+        let successor = next.filter(|next| next.number == name.number + 1);
+        let kept = successor.map_or(Ok(()), |successor| keep_torn(storage, name, successor));
+        let is_full = matches!(&kept, Err(error) if *error.kind() == ErrorKind::NoSpace);
+        if let Err(error) = kept {
+            tracing::warn!(%error, segment = %name, "torn bytes of a pruned segment were not kept");
+        }
+        if !is_full && !is_held_back {
+            remove(storage, &name.to_string())?;
+            removed += 1;
+        }
+        is_held_back = is_full;
     }
     remove_old_torn(storage, &directory)?;
-    Ok(directory.leftovers.len())
+    Ok(removed)
 }
 
 /// Removes a snapshot that the series can do without.

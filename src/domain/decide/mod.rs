@@ -33,8 +33,8 @@ use crate::ids::{BudgetId, GoalId};
 /// Decides what a request leads to. Nothing changes by it: the events of the answer are the change, once they are
 /// journaled and folded in.
 ///
-/// Where several answers apply, the key comes first (retry, conflict, `key_expired`), then `invalid`, `not_found`,
-/// `exists`, `invalid_transition`, `stale`, and a refusal last.
+/// Where several answers apply, the key comes first (retry, conflict, `key_expired`), then `invalid`, `not_found` or
+/// `forgotten`, `exists`, `invalid_transition`, `stale`, and a refusal last.
 pub fn decide(state: &State, request: &Request, context: &Context<'_>) -> Decision {
     answer(state, request, context).unwrap_or_else(Decision::Rejected)
 }

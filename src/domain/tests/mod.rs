@@ -9,6 +9,8 @@ mod fold_budgets;
 mod fold_ledger;
 mod fold_memory;
 mod fold_misfits;
+mod forgetting;
+mod forgetting_misfits;
 mod goals_and_budgets;
 mod harness;
 mod keys;

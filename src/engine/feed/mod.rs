@@ -16,6 +16,8 @@ mod live;
 mod matcher;
 mod subject;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod wait;
 
 pub use filter::EventFilter;
