@@ -52,6 +52,19 @@ pub struct Health {
     pub risk_failures: u64,
     /// How often the callback for alerts panicked, or was so slow that events were pruned before it.
     pub alert_failures: u64,
+    /// The `seq` of the oldest event that is retained, or of the next one: what was before it is pruned.
+    pub retention_floor: u64,
+    /// How many snapshots of the state there are.
+    pub snapshots: usize,
+    /// The `seq` of the newest snapshot, from which the next opening goes on.
+    pub last_snapshot_seq: Option<u64>,
+    /// How often a segment could not be archived, and was not pruned for it.
+    pub archive_failures: u64,
+    /// How often pruning, archiving or making a snapshot failed. The engine lives on, and it is tried again when the
+    /// journal is next rotated or opened.
+    pub upkeep_failures: u64,
+    /// Why that failed the last time; `None` when it did not.
+    pub last_upkeep_error: Option<Error>,
     /// Why it halted.
     pub last_error: Option<Error>,
 }
@@ -61,6 +74,7 @@ impl Engine {
     pub fn health(&self) -> Health {
         let shared = self.shared();
         let view = shared.view();
+        let upkeep = shared.upkeep.status();
         Health {
             status: shared.status(),
             journal_id: view.journal_id(),
@@ -77,6 +91,12 @@ impl Engine {
             dropped_events: shared.dropped_events(),
             risk_failures: shared.risk.as_ref().map_or(0, Risk::failures),
             alert_failures: shared.alert_failures(),
+            retention_floor: upkeep.retention_floor,
+            snapshots: upkeep.snapshots,
+            last_snapshot_seq: upkeep.snapshot_seq,
+            archive_failures: upkeep.archive_failures,
+            upkeep_failures: upkeep.failures,
+            last_upkeep_error: upkeep.last_error,
             last_error: shared.last_error(),
         }
     }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -39,7 +39,6 @@ struct Work {
     stop: Stop,
     orders: Mutex<Orders>,
     changed: Condvar,
-    panics: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -53,13 +52,7 @@ struct Orders {
 impl Maintenance {
     /// With `inline` there is no thread: whoever asks does it.
     pub(super) fn new(task: Task, inline: bool) -> Maintenance {
-        let work = Work {
-            task,
-            stop: Stop::default(),
-            orders: Mutex::default(),
-            changed: Condvar::new(),
-            panics: AtomicU64::new(0),
-        };
+        let work = Work { task, stop: Stop::default(), orders: Mutex::default(), changed: Condvar::new() };
         Maintenance { work: Arc::new(work), thread: Mutex::default(), inline }
     }
 
@@ -93,11 +86,6 @@ impl Maintenance {
         self.work.stop.set();
         self.work.lock().is_requested = false;
         self.end();
-    }
-
-    /// How often the task panicked.
-    pub(super) fn panics(&self) -> u64 {
-        self.work.panics.load(Ordering::Relaxed)
     }
 
     /// Starts the thread, if it does not run yet. Without any, the next request tries again.
@@ -153,7 +141,6 @@ impl Work {
         }
         if catch_unwind(AssertUnwindSafe(|| (self.task)(&self.stop))).is_err() {
             tracing::error!("the maintenance of the journal panicked");
-            self.panics.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -231,7 +218,6 @@ mod tests {
         let maintenance = Maintenance::new(Box::new(|_| panic!("nobody asked for it")), false);
         assert!(maintenance.thread.lock().unwrap().is_none());
         maintenance.finish();
-        assert_eq!(maintenance.panics(), 0);
     }
 
     #[test]
@@ -272,12 +258,12 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_counted_and_the_next_request_is_done_all_the_same() {
+    fn after_a_panic_the_next_request_is_done_all_the_same() {
         for inline in [false, true] {
             let (done, receives) = channel();
-            let calls = AtomicU64::new(0);
+            let calls = Mutex::new(0..);
             let task = move |_: &Stop| {
-                let call = calls.fetch_add(1, Ordering::SeqCst);
+                let call = calls.lock().unwrap().next().unwrap();
                 done.send(call).unwrap();
                 assert_ne!(call, 0, "the first time it goes wrong");
             };
@@ -287,7 +273,6 @@ mod tests {
             maintenance.request();
             maintenance.finish();
             assert_eq!(receives.try_iter().collect::<Vec<_>>(), [1]);
-            assert_eq!(maintenance.panics(), 1);
         }
     }
 

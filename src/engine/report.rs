@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 
 use super::frames::{check_count, decode_line, lines};
 use super::snapshots;
-use crate::domain::FOLD_VERSION;
+use crate::clock::Timestamp;
+use crate::domain::{FOLD_VERSION, StateHash};
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
-use crate::journal::{AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, audit};
+use crate::journal::{
+    AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, SnapshotSummary, audit,
+};
 use crate::projection::Projection;
 use crate::storage::Storage;
 
@@ -21,6 +24,8 @@ pub struct VerifyReport {
     pub journal_id: JournalId,
     /// How many segments there are.
     pub segments: usize,
+    /// How many snapshots there are that can be used.
+    pub snapshots: usize,
     /// How many events were read.
     pub events: u64,
     /// The last `seq` up to which nothing is wrong; 0 when the first event is.
@@ -41,6 +46,10 @@ pub struct Statistics {
     pub journal_id: JournalId,
     /// The segments, oldest first.
     pub segments: Vec<SegmentStatistics>,
+    /// The snapshots that can be used, oldest first.
+    pub snapshots: Vec<SnapshotStatistics>,
+    /// The `seq` of the oldest event that is retained, or of the next one: what was before it is pruned.
+    pub retention_floor: u64,
     /// The first `seq` that is retained; 0 when there is no event.
     pub first_seq: u64,
     /// The last `seq`; 0 when there is no event.
@@ -78,6 +87,26 @@ pub struct SegmentStatistics {
     pub end: u64,
     /// Whether a segment follows it.
     pub is_closed: bool,
+}
+
+/// What a snapshot holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotStatistics {
+    /// The file's name in the journal's directory.
+    pub file: String,
+    /// The `seq` of the last event that is in the state.
+    pub seq: u64,
+    /// The time of that event.
+    pub last_ts: Timestamp,
+    /// The length of the file, in bytes.
+    pub file_len: u64,
+    /// The version of the fold that made the state: hashes compare only within one.
+    pub fold_version: u32,
+    /// The hash of the state.
+    pub state_hash: StateHash,
+    /// Whether it is the base: everything before it is pruned.
+    pub is_base: bool,
 }
 
 pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
@@ -123,6 +152,7 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
     Ok(VerifyReport {
         journal_id: report.journal_id,
         segments: report.segments.len(),
+        snapshots: report.snapshots.len(),
         events: report.segments.iter().map(|segment| segment.events).sum(),
         last_good_seq: report.last_good_seq,
         is_clean: report.is_clean,
@@ -157,6 +187,8 @@ pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
         journal_id: report.journal_id,
         first_seq: holding().map(|segment| segment.first_seq).min().unwrap_or(0),
         last_seq: holding().map(|segment| segment.last_seq).max().unwrap_or(0),
+        retention_floor: report.first_seq,
+        snapshots: report.snapshots.iter().map(snapshot_statistics).collect(),
         bytes: report.segments.iter().map(|segment| segment.file_len).sum(),
         epochs: report.epochs.iter().copied().collect(),
         events_by_kind,
@@ -170,6 +202,19 @@ pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
 fn segment_statistics(segment: SegmentSummary) -> SegmentStatistics {
     let SegmentSummary { file, number, first_seq, last_seq, events, file_len, end, is_closed } = segment;
     SegmentStatistics { file, number, first_seq, last_seq, events, file_len, end, is_closed }
+}
+
+fn snapshot_statistics(snapshot: &SnapshotSummary) -> SnapshotStatistics {
+    let SnapshotSummary { file, file_len, is_base, header } = snapshot;
+    SnapshotStatistics {
+        file: file.clone(),
+        seq: header.seq(),
+        last_ts: header.last_ts,
+        file_len: *file_len,
+        fold_version: header.fold_version,
+        state_hash: StateHash(header.state_hash),
+        is_base: *is_base,
+    }
 }
 
 /// Audits the journal, reading every event. What cannot be read is damage, or ends it when a newer version wrote it.

@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::journal::format::SegmentName;
+use crate::journal::{ClosedSegment, Inventory};
 
 /// How much history a journal keeps. See [`Options::retention`](super::Options::retention).
 ///
@@ -40,7 +42,7 @@ impl Retention {
         Retention { keeps_all: true, ..Retention::default() }
     }
 
-    /// Keeps at most this many bytes of closed segments; 0: no closed segment.
+    /// Keeps at most this many bytes of files of closed segments; 0: no closed segment.
     #[must_use]
     pub fn bytes(self, bytes: u64) -> Retention {
         Retention { bytes: Some(bytes), keeps_all: false, ..self }
@@ -66,42 +68,38 @@ impl Retention {
     }
 }
 
-/// What the rules need to know of a closed segment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ClosedSegment {
-    pub(super) number: u64,
-    /// The length of the file.
-    pub(super) len: u64,
-    /// The time of its newest event; `None` when it holds none.
-    pub(super) newest: Option<Timestamp>,
-}
-
-/// The number of the segment that is to be the oldest retained one; `None` when nothing is to be pruned. `closed` are
-/// all closed segments that are there, oldest first.
-pub(super) fn wished_floor(closed: &[ClosedSegment], rules: &Retention, now: Timestamp) -> Option<u64> {
+/// The segment that is to be the oldest retained one; `None` when nothing is to be pruned.
+pub(super) fn wished_floor(inventory: &Inventory, rules: &Retention, now: Timestamp) -> Option<SegmentName> {
+    let closed = &inventory.closed;
     let by_count = rules.segments.map_or(0, |keep| {
         let keep = usize::try_from(keep).unwrap_or(usize::MAX);
         closed.len().saturating_sub(keep)
     });
     let by_bytes = rules.bytes_rule().map_or(0, |keep| closed.len() - fitting(closed, keep));
     let by_age = rules.age.map_or(0, |keep| {
-        let is_old = |segment: &ClosedSegment| {
-            segment.newest.is_some_and(|newest| now.saturating_since(newest) > keep)
-        };
+        let is_old = |segment: &ClosedSegment| now.saturating_since(segment.ended_at) > keep;
         closed.iter().rposition(is_old).map_or(0, |last| last + 1)
     });
-    let pruned = by_count.max(by_bytes).max(by_age);
-    closed[..pruned].last().map(|last| last.number + 1)
+    match by_count.max(by_bytes).max(by_age) {
+        0 => None,
+        pruned => Some(closed.get(pruned).map_or(inventory.active, |segment| segment.name)),
+    }
 }
 
 /// How many of the newest segments have no more than `keep` bytes together.
 fn fitting(closed: &[ClosedSegment], keep: u64) -> usize {
     let mut sum = 0u64;
     let fits = |segment: &&ClosedSegment| {
-        sum = sum.saturating_add(segment.len);
+        sum = sum.saturating_add(segment.file_len);
         sum <= keep
     };
     closed.iter().rev().take_while(fits).count()
+}
+
+/// How many bytes of the journal lie before that segment, from the oldest retained one on.
+pub(super) fn len_before(inventory: &Inventory, segment: SegmentName) -> u64 {
+    let before = inventory.closed.iter().take_while(|closed| closed.name < segment);
+    before.fold(0, |sum, closed| sum.saturating_add(closed.end))
 }
 
 /// How large a base may be that is made for any little pruning.
@@ -111,6 +109,29 @@ const SMALL_BASE: u64 = 8 << 20;
 /// be written over and over, and free less than it takes.
 pub(super) fn is_worth_a_base(pruned_len: u64, base_len: u64) -> bool {
     base_len <= SMALL_BASE || pruned_len >= base_len / 2
+}
+
+#[cfg(test)]
+pub(super) mod test {
+    use super::*;
+    use crate::ids::{Epoch, JournalId};
+
+    /// An inventory of closed segments 5, 6, … of these lengths, with a hundred events each.
+    pub(in crate::engine) fn inventory(lens: &[u64]) -> Inventory {
+        let name = |number| SegmentName { number, first_seq: (number - 1) * 100 + 1 };
+        let closed = (5..).zip(lens).map(|(number, &end)| ClosedSegment {
+            name: name(number),
+            last_seq: number * 100,
+            end,
+            file_len: end,
+            ended_at: Timestamp::UNIX_EPOCH,
+            discarded_len: 0,
+            last_epoch: Epoch::NONE,
+        });
+        let closed: Vec<ClosedSegment> = closed.collect();
+        let active = closed.last().map_or(name(5), |last| name(last.name.number + 1));
+        Inventory { journal_id: JournalId(uuid::Uuid::nil()), closed, active, snapshots: Vec::new() }
+    }
 }
 
 #[cfg(test)]
@@ -125,17 +146,17 @@ mod tests {
         Timestamp::from_micros(-seconds * 1_000_000)
     }
 
-    /// Segments 5, 6, … of these lengths, the newest event of each a second younger than that of the one before.
-    fn closed(lens: &[u64]) -> Vec<ClosedSegment> {
-        let seconds = (0..lens.len()).rev().map(|index| i64::try_from(index).unwrap());
-        let segments = (5..).zip(lens).zip(seconds);
-        segments
-            .map(|((number, &len), seconds)| ClosedSegment { number, len, newest: Some(ago(seconds)) })
-            .collect()
+    /// Segments 5, 6, … of these lengths, each ended a second after the one before; the newest just now.
+    fn closed(lens: &[u64]) -> Inventory {
+        let mut inventory = test::inventory(lens);
+        for (segment, seconds) in inventory.closed.iter_mut().rev().zip(0..) {
+            segment.ended_at = ago(seconds);
+        }
+        inventory
     }
 
     fn floor(lens: &[u64], rules: Retention) -> Option<u64> {
-        wished_floor(&closed(lens), &rules, NOW)
+        wished_floor(&closed(lens), &rules, NOW).map(|name| name.number)
     }
 
     #[test]
@@ -180,16 +201,23 @@ mod tests {
     }
 
     #[test]
-    fn age_looks_past_segments_without_events_and_a_clock_that_runs_backwards_ages_nothing() {
-        let rules = Retention::new().age(Duration::from_secs(10));
-        let segment = |number, newest| ClosedSegment { number, len: 1, newest };
-        let mut closed =
-            [segment(1, None), segment(2, Some(ago(20))), segment(3, None), segment(4, Some(ago(5)))];
-        assert_eq!(wished_floor(&closed, &rules, NOW), Some(3));
-        assert_eq!(wished_floor(&closed, &rules, Timestamp::MIN), None);
-        assert_eq!(wished_floor(&closed, &rules, Timestamp::MAX), Some(5));
-        closed[1].newest = None;
-        assert_eq!(wished_floor(&closed, &rules, NOW), None);
+    fn a_clock_that_runs_backwards_ages_nothing_and_one_that_jumps_ahead_everything() {
+        let rules = Retention::new().age(Duration::from_secs(1));
+        let inventory = closed(&[1; 4]);
+        let floor = |now| wished_floor(&inventory, &rules, now).map(|name| name.number);
+        assert_eq!(floor(NOW), Some(7));
+        assert_eq!(floor(Timestamp::MIN), None);
+        assert_eq!(floor(Timestamp::MAX), Some(9));
+    }
+
+    #[test]
+    fn whatever_takes_up_room_counts_but_is_no_history() {
+        let mut inventory = closed(&[10, 10]);
+        inventory.closed[0].file_len = 11;
+        assert_eq!(len_before(&inventory, inventory.active), 20);
+        assert_eq!(len_before(&inventory, inventory.closed[1].name), 10);
+        let floor = wished_floor(&inventory, &Retention::new().bytes(20), NOW);
+        assert_eq!(floor, Some(inventory.closed[1].name));
     }
 
     #[test]
@@ -212,17 +240,18 @@ mod tests {
             lens in prop::collection::vec(0u64..100, 0..15),
             rules in rules(),
         ) {
-            let closed = closed(&lens);
+            let inventory = closed(&lens);
+            let closed = &inventory.closed;
             let keeps = |kept: &[ClosedSegment]| {
-                let bytes: u64 = kept.iter().map(|segment| segment.len).sum();
+                let bytes: u64 = kept.iter().map(|segment| segment.file_len).sum();
                 rules.bytes.is_none_or(|max| bytes <= max)
                     && rules.segments.is_none_or(|max| kept.len() as u64 <= max)
                     && rules.age.is_none_or(|max| kept.iter().all(|segment| {
-                        NOW.saturating_since(segment.newest.unwrap()) <= max
+                        NOW.saturating_since(segment.ended_at) <= max
                     }))
             };
-            let floor = wished_floor(&closed, &rules, NOW);
-            let pruned = floor.map_or(0, |floor| usize::try_from(floor - 5).unwrap());
+            let floor = wished_floor(&inventory, &rules, NOW);
+            let pruned = floor.map_or(0, |floor| usize::try_from(floor.number - 5).unwrap());
             prop_assert!(keeps(&closed[pruned..]));
             prop_assert!(floor.is_none_or(|_| !keeps(&closed[pruned - 1..])));
         }

@@ -1,20 +1,21 @@
 //! Upkeep of the journal, off the writer's path: retention (law RETAIN) and snapshots. Each run looks at what there is and
 //! does what is due; one that is cut short, by a crash at any point, is made up for by the next.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::archive::{ArchiveHook, ArchivedSegment};
 use super::maintenance::Stop;
 use super::options::Options;
-use super::retention::{Retention, is_worth_a_base, wished_floor};
-use super::series::{SnapshotPlace, is_snapshot_due, superfluous};
+use super::retention::{Retention, is_worth_a_base, len_before, wished_floor};
+use super::series::{is_snapshot_due, superfluous};
 use super::snapshots::{self, Place};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
-    ClosedSegment, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot, set_floor,
+    ClosedSegment, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot, retained, set_floor,
 };
 use crate::storage::Storage;
 
@@ -39,13 +40,17 @@ pub(super) struct UpkeepRecord {
 /// How the upkeep is doing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UpkeepStatus {
-    /// The first `seq` that is retained; 0 until the first run.
+    /// The first `seq` that is retained, or will be.
     pub(super) retention_floor: u64,
-    /// The `seq` of the newest snapshot; 0: there is none.
-    pub(super) snapshot_seq: u64,
+    /// How many snapshots there are.
+    pub(super) snapshots: usize,
+    /// The `seq` of the newest.
+    pub(super) snapshot_seq: Option<u64>,
     /// How many runs failed.
     pub(super) failures: u64,
-    /// Why the last one did; `None` when it did not.
+    /// How often a segment could not be archived.
+    pub(super) archive_failures: u64,
+    /// Why the last run failed; `None` when it did not.
     pub(super) last_error: Option<Error>,
 }
 
@@ -53,6 +58,20 @@ impl UpkeepRecord {
     /// Tells which segment is being written. Whether that is another one than before.
     pub(super) fn set_active(&self, number: u64) -> bool {
         self.active.swap(number, Ordering::SeqCst) != number
+    }
+
+    /// Looks at what there is before the first run.
+    pub(super) fn look(&self, storage: &dyn Storage) -> Result<(), Error> {
+        let found = retained(storage)?;
+        self.tell(found.first_seq, &found.snapshots);
+        Ok(())
+    }
+
+    fn tell(&self, first_seq: u64, snapshots: &[SnapshotName]) {
+        let mut status = self.lock();
+        status.retention_floor = first_seq;
+        status.snapshots = snapshots.len();
+        status.snapshot_seq = snapshots.last().map(|newest| newest.before.first_seq - 1);
     }
 
     pub(super) fn status(&self) -> UpkeepStatus {
@@ -79,8 +98,9 @@ impl Upkeep {
     /// Does what is due. What fails is told, and tried again at the next occasion: nothing of it keeps the engine from
     /// its work.
     pub(super) fn run(&self, stop: &Stop) {
-        let pruned = self.prune(stop);
-        let result = pruned.and(self.snapshot(stop));
+        let work = || self.prune(stop).and(self.snapshot(stop));
+        let result = catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "the upkeep of the journal panicked")));
         let mut status = self.record.lock();
         if let Err(error) = &result
             && !stop.is_set()
@@ -94,10 +114,7 @@ impl Upkeep {
     /// What there is up to the segment that is being written.
     fn inventory(&self) -> Result<Inventory, Error> {
         let found = inventory(&*self.storage, self.record.active.load(Ordering::SeqCst))?;
-        let oldest = found.closed.first().map_or(found.active, |closed| closed.name);
-        let mut status = self.record.lock();
-        status.retention_floor = oldest.first_seq;
-        status.snapshot_seq = found.snapshots.last().map_or(0, |newest| newest.before.first_seq - 1);
+        self.record.tell(found.name_at(0).first_seq, &found.snapshots);
         Ok(found)
     }
 
@@ -107,7 +124,15 @@ impl Upkeep {
     fn prune(&self, stop: &Stop) -> Result<(), Error> {
         remove_leftovers(&*self.storage)?;
         let found = self.inventory()?;
-        let Some(wished) = self.wished(&found) else { return Ok(()) };
+        let newest = found.closed.last().map_or(Timestamp::MIN, |segment| segment.ended_at);
+        // As everywhere, time does not go back.
+        let now = self.clock.now().max(newest);
+        let Some(floor) = wished_floor(&found, &self.retention, now) else { return Ok(()) };
+        if !found.snapshots_up_to(floor).any(|_| true) && !self.is_worth_it(&found, floor) {
+            // What is not pruned yet need not be archived yet either.
+            return Ok(());
+        }
+        let wished = found.closed.iter().take_while(|segment| segment.name < floor).count();
         let doomed = &found.closed[..wished];
         let (archived, failed) = self.archive(&found, doomed, stop);
         let target = found.name_at(archived);
@@ -121,21 +146,6 @@ impl Upkeep {
             self.inventory()?;
         }
         failed.map_or(Ok(()), Err)
-    }
-
-    /// How many of the closed segments the rules let go.
-    fn wished(&self, found: &Inventory) -> Option<usize> {
-        let as_ruled = |segment: &ClosedSegment| super::retention::ClosedSegment {
-            number: segment.name.number,
-            len: segment.end,
-            newest: (segment.last_seq >= segment.name.first_seq).then_some(segment.ended_at),
-        };
-        let closed: Vec<_> = found.closed.iter().map(as_ruled).collect();
-        let newest = found.closed.last().map_or(crate::clock::Timestamp::MIN, |segment| segment.ended_at);
-        // As everywhere, time does not go back.
-        let floor = wished_floor(&closed, &self.retention, self.clock.now().max(newest))?;
-        let count = found.closed.iter().take_while(|segment| segment.name.number < floor).count();
-        (count > 0).then_some(count)
     }
 
     /// Archives segments from the oldest on. How many of them are in the archive now, and why no more.
@@ -153,6 +163,7 @@ impl Upkeep {
                 archive.archive(&ArchivedSegment::new(found.journal_id, &name, number, seqs, lens, &*file))
             });
             if let Err(error) = archived {
+                self.record.lock().archive_failures += 1;
                 return (index, Some(error));
             }
         }
@@ -167,9 +178,7 @@ impl Upkeep {
         target: SegmentName,
         stop: &Stop,
     ) -> Result<Option<SnapshotName>, Error> {
-        let oldest = found.name_at(0);
-        let mut candidates: Vec<SnapshotName> = found.snapshots.clone();
-        candidates.retain(|name| name.before > oldest && name.before <= target);
+        let candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
         let exists = candidates.last().is_some_and(|newest| newest.before == target);
         let mut failed = None;
         if !exists && self.is_worth_it(found, target) {
@@ -195,9 +204,7 @@ impl Upkeep {
     /// Whether what goes is worth writing a base for it.
     fn is_worth_it(&self, found: &Inventory, target: SegmentName) -> bool {
         let base_len = found.snapshots.last().map_or(0, |&newest| self.len_of(newest));
-        let pruned =
-            found.closed.iter().filter(|segment| segment.name < target).map(|segment| segment.end).sum();
-        is_worth_a_base(pruned, base_len)
+        is_worth_a_base(len_before(found, target), base_len)
     }
 
     // ---- snapshots ------------------------------------------------------------------------------------------
@@ -206,30 +213,22 @@ impl Upkeep {
     fn snapshot(&self, stop: &Stop) -> Result<(), Error> {
         let found = self.inventory()?;
         let newest = found.snapshots.last().copied();
-        let since = found.len_between(newest.map(|name| name.before), found.active);
         let last_len = newest.map_or(0, |name| self.len_of(name));
         // Once something is pruned a single damaged file must not cost the state.
-        let is_alone =
-            newest.is_some_and(|name| name.is_base) && since > 0 && is_worth_a_base(since, last_len);
-        if is_alone || is_snapshot_due(since, last_len, self.snapshot_bytes) {
+        let is_alone = newest.filter(|name| name.is_base).is_some_and(|base| {
+            let since = len_before(&found, found.active).saturating_sub(len_before(&found, base.before));
+            since > 0 && is_worth_a_base(since, last_len)
+        });
+        if is_alone || is_snapshot_due(&found, last_len, self.snapshot_bytes) {
             self.make(&found, found.active, stop)?;
         }
         if stop.is_set() {
             return Ok(());
         }
-        let found = self.inventory()?;
-        let above: Vec<_> = found.snapshots.iter().filter(|name| !name.is_base).collect();
-        let places: Vec<_> = above
-            .iter()
-            .map(|name| SnapshotPlace {
-                segment: name.before.number,
-                position: found.len_between(None, name.before),
-            })
-            .collect();
-        let going = superfluous(&places);
-        for &&name in above.iter().filter(|name| going.contains(&name.before.number)) {
+        for name in superfluous(&self.inventory()?) {
             remove_snapshot(&*self.storage, name)?;
         }
+        self.inventory()?;
         Ok(())
     }
 
@@ -267,10 +266,9 @@ impl Inventory {
         self.closed.get(index).map_or(self.active, |segment| segment.name)
     }
 
-    /// How many bytes of segments there are from one on, or from the oldest, up to another.
-    fn len_between(&self, from: Option<SegmentName>, to: SegmentName) -> u64 {
-        let between =
-            |segment: &&ClosedSegment| from.is_none_or(|from| segment.name >= from) && segment.name < to;
-        self.closed.iter().filter(between).map(|segment| segment.end).sum()
+    /// The snapshots that would let something go, up to a floor, oldest first.
+    fn snapshots_up_to(&self, floor: SegmentName) -> impl DoubleEndedIterator<Item = SnapshotName> {
+        let oldest = self.name_at(0);
+        self.snapshots.iter().copied().filter(move |name| name.before > oldest && name.before <= floor)
     }
 }

@@ -30,7 +30,7 @@ mod tail;
 mod walk;
 mod writer;
 
-pub(crate) use audit::{AuditReport, SegmentSummary, audit};
+pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
 pub(crate) use lock::{PublishedCell, is_journal, peek};

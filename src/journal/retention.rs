@@ -26,6 +26,8 @@ pub(crate) struct ClosedSegment {
     pub(crate) last_seq: u64,
     /// Where it ends, in truth.
     pub(crate) end: u64,
+    /// The length of the file: after an unclean stop there may be much behind the end, zeros too.
+    pub(crate) file_len: u64,
     /// When its successor was made: no event in it is newer.
     pub(crate) ended_at: Timestamp,
     /// How many bytes were discarded behind its end.
@@ -65,6 +67,7 @@ pub(crate) fn inventory(storage: &dyn Storage, active: u64) -> Result<Inventory,
             name: segment.name,
             last_seq: stated.last_seq,
             end: stated.end,
+            file_len: segment.file_len()?,
             ended_at: successor.header.created_at,
             discarded_len: stated.discarded_len,
             last_epoch: successor.header.previous_epoch,
