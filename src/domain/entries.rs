@@ -39,6 +39,11 @@ impl<T: Clone> Memory<T> {
         self.entries.push_back(Entry { seq, at, what });
     }
 
+    /// The memory of a snapshot, before anything is taken in.
+    pub(super) fn restored(forgotten_through: Option<Timestamp>) -> Memory<T> {
+        Memory { entries: Vector::new(), forgotten_through }
+    }
+
     /// Takes in one of a snapshot, which has to come after those before it.
     pub(super) fn restore(&mut self, seq: u64, at: Timestamp, what: T) -> Result<(), String> {
         match self.entries.back() {

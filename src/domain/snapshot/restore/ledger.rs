@@ -81,10 +81,8 @@ impl StateRestorer {
     }
 
     pub(super) fn refusals(&mut self, form: RefusalsForm<'_>) -> Result<(), String> {
-        let refusals = form.refusals(&mut self.names);
-        let budget_id = refusals.budget_id.clone();
-        let restored =
-            self.state.refusals.restore(refusals.minute, refusals.budget_id, refusals.kind, refusals.count);
+        let (budget_id, kind, count) = form.refusals(&mut self.names);
+        let restored = self.state.refusals.restore(budget_id.clone(), kind, count);
         restored.map_err(|message| format!("{budget_id}: {message}"))
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn write_state(
         lines.put(|out| key::put_releasing(out, budget_id, released))?;
     }
     for ((budget_id, kind), &count) in state.refusals.iter() {
-        lines.put(|out| key::put_refusals(out, state.refusals.minute(), budget_id, *kind, count))?;
+        lines.put(|out| key::put_refusals(out, budget_id, *kind, count))?;
     }
     Ok(())
 }
