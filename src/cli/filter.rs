@@ -46,6 +46,7 @@ fn is_of_goal(payload: &Payload, goal: GoalId) -> bool {
             Payload::GoalBudgetSet(set) => set.goal_id == goal,
             Payload::TurnRecorded(turn) => turn.goal_id == goal,
             Payload::SpendRecorded(spend) => spend.goal_id == Some(goal),
+            Payload::EndedForgotten(ended) => ended.goals.contains(&goal),
             Payload::CommandRefused(refused) => refused.goal_id == Some(goal),
             _ => false,
         }
@@ -65,6 +66,10 @@ fn is_of_budget(payload: &Payload, budget: &BudgetId) -> bool {
             Payload::TurnRecorded(turn) => is_of(turn.goal_id) || passes_it(&turn.overage),
             Payload::SpendRecorded(spend) => passes_it(&spend.overage),
             Payload::BudgetClosed(closed) => closed.by_budget.as_ref() == Some(budget),
+            // The budget of a goal goes with it.
+            Payload::EndedForgotten(ended) => {
+                ended.budgets.contains(budget) || ended.goals.iter().any(|goal| is_of(*goal))
+            }
             _ => false,
         }
 }

@@ -14,9 +14,9 @@ use crate::domain::{Remembered, RememberedOutcome};
 /// events, not by the clock; a retry is then a new command, unless the key is a UUID of version 7, which tells its age:
 /// that is rejected as [`KeyExpired`](crate::RejectionKind::KeyExpired).
 ///
-/// The same window, each counted for itself, holds for spends, for reservations that have ended, and for all that was
-/// booked or taken back, turns included. So it also bounds how long a spend can be reversed, an ended reservation settled, and how far back
-/// a burn rate looks. It outlives restarts and the close of a budget.
+/// The same window, each counted for itself, holds for spends, for reservations that have ended, for the ids of the host's
+/// own events, and for all that was booked or taken back, turns included. So it also bounds how long a spend can be
+/// reversed, an ended reservation settled, and how far back a burn rate looks. It outlives restarts and the close of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyWindow {
     /// Keys older than this are forgotten, in milliseconds; at least 1.
@@ -67,7 +67,7 @@ pub(super) struct RememberedKey {
     pub(super) remembered: Remembered,
 }
 
-/// The remembered keys.
+/// The remembered keys, or other ids that are keys, too.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     window: KeyWindow,
@@ -198,7 +198,7 @@ pub(super) fn forgotten_through(id: &str, at: Timestamp, now: Timestamp) -> Time
 }
 
 /// When a UUID of version 7 says that it was made, in milliseconds since 1970; `None` for every other text.
-fn made_at_ms(key: &str) -> Option<i64> {
+pub(super) fn made_at_ms(key: &str) -> Option<i64> {
     // Only the hyphenated form: the others that the crate reads are no usual spelling of a key.
     let uuid = (key.len() == 36).then(|| Uuid::try_parse(key).ok()).flatten()?;
     if uuid.get_version_num() != 7 {

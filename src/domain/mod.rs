@@ -27,6 +27,7 @@ mod command;
 mod context;
 mod decide;
 mod decision;
+mod endings;
 mod entries;
 mod evolve;
 mod fingerprint;
@@ -49,9 +50,9 @@ mod tests;
 pub use budget::{Budget, BudgetQuery, BudgetStatus, BudgetView, Closing, DEFAULT_THRESHOLDS, UNIT_TOKENS};
 pub use burn::BurnRate;
 pub use command::{
-    AdjustBudget, CloseBudget, Command, Elapse, Limit, MarkUnknown, NewBudget, NewGoal, NewReservation,
-    ObserveMeter, RecordSpend, RecordTurn, Release, Request, ResetMeter, ReverseSpend, SetGoalBudget,
-    SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
+    AdjustBudget, CloseBudget, Command, Elapse, Forget, Limit, MarkUnknown, NewBudget, NewGoal,
+    NewReservation, ObserveMeter, RecordEvent, RecordSpend, RecordTurn, Release, Request, ResetMeter,
+    ReverseSpend, SetGoalBudget, SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use context::{Context, Rules};
 pub use decide::{Allowance, CheckError, check, decide};

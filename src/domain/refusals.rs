@@ -59,6 +59,15 @@ impl RefusalCounts {
         }
     }
 
+    /// Forgets the counts of a budget that is forgotten: another may come to have its id.
+    pub(super) fn forget(&mut self, budget_id: &BudgetId) {
+        let of_it = |(of, _): &&(BudgetId, RefusalKind)| of == budget_id;
+        let counted: Vec<_> = self.counts.keys().filter(of_it).cloned().collect();
+        for key in &counted {
+            self.counts.remove(key);
+        }
+    }
+
     /// The counts in the order of budget and kind.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&(BudgetId, RefusalKind), &u64)> {
         self.counts.iter()

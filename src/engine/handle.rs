@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::answer::{CommandError, CommandResult, Receipt, writer_is_gone};
 use super::blocking::Blocking;
+use super::budgets::forgotten;
 use super::feed::{Start, Subscription};
 use super::health::EngineStatus;
 use super::inbox::{ViewReply, Work};
@@ -356,6 +357,6 @@ impl Drop for CloseUnlessTaken {
 pub(super) fn goal_of(receipt: Receipt) -> Result<Goal, CommandError> {
     match receipt.result {
         CommandResult::Goal(goal) => Ok(*goal),
-        _ => Err(Error::new(ErrorKind::InvalidArgument, "the command was about no goal").into()),
+        _ => Err(forgotten("goal", receipt.first_seq)),
     }
 }

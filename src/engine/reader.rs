@@ -68,7 +68,7 @@ impl JournalReader {
     /// # Errors
     /// See [`open`](Self::open).
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
-        let journal_id = Walk::open(Arc::clone(&storage), WalkSource::Outside, 1)?.journal_id();
+        let journal_id = Walk::from_floor(Arc::clone(&storage), WalkSource::Outside)?.journal_id();
         Ok(JournalReader { storage, journal_id })
     }
 
@@ -77,12 +77,16 @@ impl JournalReader {
         self.journal_id
     }
 
-    /// The events from `from` on (0 and 1 both mean the first).
+    /// The events from `from` on; 0: from the oldest that is retained.
     ///
     /// # Errors
-    /// `InvalidArgument` when that event is not in the journal any more.
+    /// `Pruned` when that event lies below the retention floor.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
-        Ok(Events { walk: self.walk(from)?, frame: None })
+        let walk = match from {
+            0 => Walk::from_floor(Arc::clone(&self.storage), WalkSource::Outside)?,
+            from => self.walk(from)?,
+        };
+        Ok(Events { walk, frame: None })
     }
 
     /// The events after a cursor.

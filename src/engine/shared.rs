@@ -10,7 +10,9 @@ use super::health::EngineStatus;
 use super::inbox::{Inbox, Work};
 use super::options::Options;
 use super::published::View;
+use super::reply::Reply;
 use super::risk::Risk;
+use super::upkeep::UpkeepRecord;
 use crate::clock::Clock;
 use crate::domain::Turn;
 use crate::error::{Error, ErrorKind};
@@ -28,6 +30,8 @@ pub(super) struct Shared {
     /// The host's risk assessor, where there is one.
     pub(super) risk: Option<Risk>,
     pub(super) journal_published: Arc<PublishedCell>,
+    /// Retention and snapshots.
+    pub(super) upkeep: Arc<UpkeepRecord>,
     view: ArcSwap<View>,
     seq: watch::Sender<u64>,
     status: watch::Sender<EngineStatus>,
@@ -35,6 +39,7 @@ pub(super) struct Shared {
     dropped_turns: AtomicU64,
     dropped_charges: AtomicU64,
     dropped_releases: AtomicU64,
+    dropped_events: AtomicU64,
     alert_failures: AtomicU64,
     last_error: Mutex<Option<Error>>,
 }
@@ -53,6 +58,7 @@ impl Shared {
             clock: Arc::clone(&options.clock),
             risk: options.risk.clone().map(Risk::new),
             journal_published,
+            upkeep: Arc::default(),
             view: ArcSwap::from_pointee(view),
             seq: watch::Sender::new(seq),
             status: watch::Sender::new(EngineStatus::Running),
@@ -60,6 +66,7 @@ impl Shared {
             dropped_turns: AtomicU64::new(0),
             dropped_charges: AtomicU64::new(0),
             dropped_releases: AtomicU64::new(0),
+            dropped_events: AtomicU64::new(0),
             alert_failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
         }
@@ -133,6 +140,19 @@ impl Shared {
         self.dropped_releases.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn dropped_events(&self) -> u64 {
+        self.dropped_events.load(Ordering::Relaxed)
+    }
+
+    /// An event of the host's for which nobody waits, and that is not recorded, or may not be. There may be floods of
+    /// them: a log that were told of each would hold up whoever records.
+    pub(super) fn count_dropped_event(&self, why: &dyn std::fmt::Display) {
+        let dropped = self.dropped_events.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if dropped.is_power_of_two() {
+            tracing::warn!(dropped, %why, "events of the host were dropped");
+        }
+    }
+
     pub(super) fn alert_failures(&self) -> u64 {
         self.alert_failures.load(Ordering::Relaxed)
     }
@@ -167,24 +187,38 @@ impl Shared {
         if let Some(risk) = &self.risk {
             risk.close();
         }
-        self.status.send_replace(status);
-        self.inbox.wake();
-        // Wakes whoever waits for a `seq` that will not come.
-        self.seq.send_modify(|_| ());
-        for work in not_begun.into_iter().chain(left.work) {
-            // A caller that no longer waits has nothing to be told.
-            match work {
-                Work::Command(_, reply) => reply.fail(&why),
-                Work::Release(id) => self.count_dropped_release(&id, &why),
-                Work::Account(goal_id, turn) => self.count_dropped_turns(goal_id, &turn, &why),
-                Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
-            }
-        }
         for id in left.releases {
             self.count_dropped_release(&id, &why);
         }
         for (goal_id, turn) in left.turns {
             self.count_dropped_turns(goal_id, &turn, &why);
         }
+        // Before the end is told, so that whoever learns of it finds the counts whole.
+        let work = not_begun.into_iter().chain(left.work);
+        let waited_for: Vec<Work> = work.filter_map(|work| self.count_dropped(work, &why)).collect();
+        self.status.send_replace(status);
+        self.inbox.wake();
+        // Wakes whoever waits for a `seq` that will not come.
+        self.seq.send_modify(|_| ());
+        for work in waited_for {
+            // A caller that no longer waits has nothing to be told.
+            match work {
+                Work::Command(_, reply) => reply.fail(&why),
+                Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
+                // Counted above.
+                Work::Release(_) | Work::Account(..) => {}
+            }
+        }
+    }
+
+    /// Counts work for which nobody waits; gives any other back.
+    fn count_dropped(&self, work: Work, why: &Error) -> Option<Work> {
+        match work {
+            Work::Release(id) => self.count_dropped_release(&id, why),
+            Work::Account(goal_id, turn) => self.count_dropped_turns(goal_id, &turn, why),
+            Work::Command(_, reply @ Reply::Event(_)) => reply.fail(why),
+            waited_for => return Some(waited_for),
+        }
+        None
     }
 }

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::bytes::{index_of, offset_of, u32_at};
-use super::chain::{Segment, check_names, read_range, segment_names, successor_of};
+use super::chain::{Segment, pruned, read_range};
+use super::directory::Directory;
 use super::frame::{Frame, FrameKind, FramePlace, FrameRead};
 use super::header::WriterVersion;
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
@@ -67,13 +68,27 @@ struct Limit {
 impl Walk {
     /// A walk from the event `next_seq` on.
     pub(crate) fn open(storage: Arc<dyn Storage>, source: WalkSource, next_seq: u64) -> Result<Walk, Error> {
-        let names = segment_names(&*storage)?;
-        check_names(&names)?;
-        let first = names
-            .first()
-            .ok_or_else(|| Error::new(ErrorKind::Io, "there is no journal in this directory"))?;
-        let journal_id = Segment::open(&*storage, *first)?.header.journal_id;
-        Ok(Walk { storage, source, journal_id, next_seq: next_seq.max(1), at: None })
+        let directory = Directory::read(&*storage)?;
+        let next_seq = next_seq.max(1);
+        let oldest = directory.begins_with().first_seq;
+        if next_seq < oldest {
+            return Err(below_floor(next_seq, oldest));
+        }
+        // The oldest may be pruned while we look.
+        let first = directory
+            .segments
+            .iter()
+            .map(|name| Segment::open(&*storage, *name))
+            .find(|opened| !matches!(opened, Err(error) if *error.kind() == ErrorKind::Pruned));
+        let none = || Error::new(ErrorKind::Io, "there is no journal in this directory");
+        let journal_id = first.ok_or_else(none)??.header.journal_id;
+        Ok(Walk { storage, source, journal_id, next_seq, at: None })
+    }
+
+    /// A walk from the oldest event that is retained.
+    pub(crate) fn from_floor(storage: Arc<dyn Storage>, source: WalkSource) -> Result<Walk, Error> {
+        let first = Directory::read(&*storage)?.begins_with().first_seq;
+        Walk::open(storage, source, first)
     }
 
     pub(crate) fn journal_id(&self) -> JournalId {
@@ -170,16 +185,9 @@ impl Walk {
 
     /// The segment that holds the next event, or will.
     fn locate(&self) -> Result<At, Error> {
-        let names = segment_names(&*self.storage)?;
-        let name = names.iter().rev().find(|name| name.first_seq <= self.next_seq).ok_or_else(|| {
-            let oldest = names
-                .first()
-                .map_or_else(String::new, |name| format!("; the oldest here is {}", name.first_seq));
-            Error::new(
-                ErrorKind::Pruned,
-                format!("seq {} is not in the journal any more{oldest}", self.next_seq),
-            )
-        })?;
+        let directory = Directory::read(&*self.storage)?;
+        let name = directory.segments.iter().rev().find(|name| name.first_seq <= self.next_seq);
+        let name = name.ok_or_else(|| below_floor(self.next_seq, directory.begins_with().first_seq))?;
         self.enter(*name)
     }
 
@@ -221,7 +229,7 @@ impl Walk {
             Some(published) if published.segment < number => return Ok(Limit { end: 0, is_sure: true }),
             _ => {}
         }
-        let Some(successor) = successor_of(&*self.storage, at.segment.name)? else {
+        let Some(successor) = self.successor_of(at.segment.name)? else {
             // Nobody writes. What is valid is what a recovery would hand over.
             return Ok(Limit { end: at.segment.file_len()?, is_sure: false });
         };
@@ -231,10 +239,19 @@ impl Walk {
         Ok(Limit { end, is_sure: true })
     }
 
+    /// The segment after that one, if it is there; `Pruned` when the floor has moved past it.
+    fn successor_of(&self, name: SegmentName) -> Result<Option<SegmentName>, Error> {
+        let directory = Directory::list(&*self.storage)?;
+        if directory.is_pruned(name) {
+            return Err(pruned(name));
+        }
+        Ok(directory.segments.into_iter().find(|other| other.number == name.number + 1))
+    }
+
     /// The place at the beginning of the segment after the one at hand, which is closed.
     fn successor_to(&self, at: &At) -> Result<At, Error> {
         let name = at.segment.name;
-        let Some(successor) = successor_of(&*self.storage, name)? else {
+        let Some(successor) = self.successor_of(name)? else {
             let found = "the segment after it has gone missing";
             return Err(Error::damaged(&name.to_string(), 0, Some(self.next_seq), found));
         };
@@ -247,6 +264,11 @@ impl Walk {
         }
         self.enter(successor)
     }
+}
+
+fn below_floor(seq: u64, oldest: u64) -> Error {
+    let found = format!("seq {seq} is below the retention floor: the oldest event here is seq {oldest}");
+    Error::new(ErrorKind::Pruned, found)
 }
 
 fn check_place(segment: &Segment, frame: &Frame<'_>, expected: u64) -> Result<(), Error> {

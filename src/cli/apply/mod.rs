@@ -2,6 +2,7 @@
 
 mod commands;
 mod flight;
+mod history;
 mod input;
 mod one_by_one;
 mod pipelined;
@@ -18,6 +19,7 @@ use super::outcome::{EXIT_DONE, Failure};
 use super::signals::{StopFlag, stop_on_signal};
 use super::values;
 use commands::Commands;
+use history::HistoryArguments;
 use input::Input;
 
 /// How many commands are in flight when they come from a file.
@@ -46,6 +48,8 @@ pub(super) struct ApplyArguments {
     /// The size at which a new segment begins [default: follows the load].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(SEGMENT_BYTES))]
     segment_bytes: Option<u64>,
+    #[command(flatten)]
+    history: HistoryArguments,
     /// The limit of a new budget that is not told any [default: it has to be told].
     #[arg(long, value_name = "AMOUNT", value_parser = values::positive_amount)]
     default_limit: Option<u128>,
@@ -55,6 +59,10 @@ pub(super) struct ApplyArguments {
     /// How long idempotency keys are remembered, like 24h, 90s or 500ms.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     key_window: Option<Duration>,
+    /// Forget goals that ended and budgets that closed when they have not changed for so long, and not for as long as
+    /// keys are remembered [default: never].
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    forget_after: Option<Duration>,
     /// Time stands still but for the `now` of commands (RFC 3339, never backwards).
     #[arg(long)]
     manual_clock: bool,
@@ -91,7 +99,9 @@ fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<M
         default_ttl: Ttl(arguments.default_ttl),
         ..Rules::default()
     };
-    let mut options = Options::new()
+    let mut options = arguments
+        .history
+        .apply_to(Options::new())
         .durability(arguments.durability)
         .rules(rules)
         // So that a whole window can be handed over at once.
@@ -102,6 +112,9 @@ fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<M
     if let Some(age) = arguments.key_window {
         let max_age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         options = options.key_window(KeyWindow { max_age_ms, ..KeyWindow::DEFAULT });
+    }
+    if let Some(age) = arguments.forget_after {
+        options = options.forget_after(age);
     }
     if !arguments.manual_clock {
         return Ok((options.open_blocking(&arguments.dir)?, None));

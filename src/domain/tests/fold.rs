@@ -4,8 +4,8 @@ use super::fold_ledger::*;
 use super::harness::{Book, child, goal, id, replay};
 use crate::domain::{RecordTurn, Request, State, TransitionGoal, Turn, evolve};
 use crate::event::{
-    BudgetExhausted, ChangeEvent, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, MeterReset,
-    Payload, ReleaseReason, TransitionReason, TurnRecorded,
+    BudgetExhausted, ChangeEvent, EventRecorded, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned,
+    Json, MeterReset, Payload, ReleaseReason, TransitionReason, TurnRecorded,
 };
 use crate::ids::BudgetId;
 
@@ -51,6 +51,12 @@ fn full_ledger() -> Ledger {
     ledger.fold(crossed("task", 500_000, 100, 50));
     ledger.fold(reversed("s", "task", 20));
     ledger.fold(Payload::MeterReset(MeterReset { meter_id: "m".into(), previous: 0, baseline: 9 }));
+    ledger.fold(Payload::EventRecorded(EventRecorded {
+        name: "n".into(),
+        event_id: Some("e".into()),
+        body: Some(7),
+        data: Json::default(),
+    }));
     ledger.wait_secs(60);
     ledger.fold(Payload::WindowRolled(rolled("minute", 1_000, 0, 1_060)));
     ledger.fold(closed("minute", None, &[]));
@@ -60,11 +66,11 @@ fn full_ledger() -> Ledger {
 #[test]
 fn the_hash_is_the_same_on_any_machine_for_ever() {
     let hash = |state: &State| state.state_hash().to_string();
-    assert_eq!(hash(&State::default()), "2-beeeabb5e8581e94a883e9cbd5cf47dd55f57cd175bc35c9b77303e669989c3f");
-    assert_eq!(hash(&book().state), "2-733ad705aaf1b57614d600a6ba46dba9c87c0ade7df59b6de4126d8b3d96ffbc");
+    assert_eq!(hash(&State::default()), "3-3ec4afe3eacf28a43b005cef03aef1d9f87cc3ccb27ac204440839abeee95308");
+    assert_eq!(hash(&book().state), "3-a4f8204b409cecdae48ebc5a3fd998614e0f4e1e2129e0dcb3d401831096286e");
     assert_eq!(
         hash(&full_ledger().state),
-        "2-869f779403da386690e034dc389c8f213db8f3338056360f4cfb5064ed6d5f6b"
+        "3-dde61450d434a1a06c439ba152d464456072549c4bf76a5346a9bdaed84ee3aa"
     );
 }
 

@@ -1,7 +1,7 @@
 //! Budgets and meters.
 
 use crate::domain::{Budget, Closing, Meter};
-use crate::event::json::{
+use crate::event::value::{
     put, put_actors, put_amount, put_boolean, put_budget_id, put_fraction, put_given, put_list, put_name,
     put_option, put_text, put_timestamp, put_u64,
 };

@@ -1,7 +1,7 @@
 //! Goals.
 
 use crate::domain::goal::GoalRecord;
-use crate::event::json::{
+use crate::event::value::{
     put, put_amount, put_budget_id, put_given, put_goal_id, put_list, put_name, put_text, put_timestamp,
     put_u64,
 };

@@ -3,7 +3,7 @@
 use crate::domain::keys::RememberedKey;
 use crate::domain::{Outcome, Refusal, RememberedOutcome, State};
 use crate::event::RefusalKind;
-use crate::event::json::{
+use crate::event::value::{
     put, put_amount, put_budget_id, put_fingerprint, put_given, put_goal_id, put_list, put_name, put_option,
     put_text, put_timestamp, put_u64,
 };

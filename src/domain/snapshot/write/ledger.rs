@@ -2,7 +2,7 @@
 
 use crate::domain::entries::{Booking, Entry};
 use crate::domain::{Reservation, SpendRecord};
-use crate::event::json::{
+use crate::event::value::{
     put, put_amount, put_budget_id, put_charge, put_fingerprint, put_given, put_goal_id, put_list, put_name,
     put_text, put_timestamp, put_u64,
 };

@@ -9,7 +9,7 @@ mod ledger;
 use crate::domain::State;
 use crate::error::Error;
 use crate::event::Meta;
-use crate::event::json::{put, put_given};
+use crate::event::value::{put, put_given};
 
 /// Hands the lines of a state to `line`, one after the other, each without the line end. Nothing is collected.
 ///

@@ -2,6 +2,7 @@
 
 mod account;
 mod commands;
+mod forgetting;
 mod laws;
 
 use proptest::prelude::*;

@@ -1,0 +1,274 @@
+//! Upkeep of the journal, off the writer's path: retention (law RETAIN) and snapshots. Each run looks at what there is and
+//! does what is due; one that is cut short, by a crash at any point, is made up for by the next.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::archive::{ArchiveHook, ArchivedSegment};
+use super::maintenance::Stop;
+use super::options::Options;
+use super::retention::{Retention, is_worth_a_base, len_before, wished_floor};
+use super::series::{is_snapshot_due, superfluous};
+use super::snapshots::{self, Place};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, ErrorKind};
+use crate::journal::format::{SegmentName, SnapshotName};
+use crate::journal::{
+    ClosedSegment, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot, retained, set_floor,
+};
+use crate::storage::Storage;
+
+/// What the upkeep works with.
+pub(super) struct Upkeep {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    retention: Retention,
+    archive: Option<ArchiveHook>,
+    snapshot_bytes: u64,
+    record: Arc<UpkeepRecord>,
+}
+
+/// What the writer tells the upkeep, and what it tells everyone.
+#[derive(Debug, Default)]
+pub(super) struct UpkeepRecord {
+    /// The number of the segment that is being written, whose name is durable.
+    active: AtomicU64,
+    told: Mutex<UpkeepStatus>,
+}
+
+/// How the upkeep is doing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UpkeepStatus {
+    /// The first `seq` that is retained, or will be.
+    pub(super) retention_floor: u64,
+    /// How many snapshots there are.
+    pub(super) snapshots: usize,
+    /// The `seq` of the newest.
+    pub(super) snapshot_seq: Option<u64>,
+    /// How many runs failed.
+    pub(super) failures: u64,
+    /// How often a segment could not be archived.
+    pub(super) archive_failures: u64,
+    /// Why the last run failed; `None` when it did not.
+    pub(super) last_error: Option<Error>,
+}
+
+impl UpkeepRecord {
+    /// Tells which segment is being written. Whether that is another one than before.
+    pub(super) fn set_active(&self, number: u64) -> bool {
+        self.active.swap(number, Ordering::SeqCst) != number
+    }
+
+    /// Looks at what there is before the first run.
+    pub(super) fn look(&self, storage: &dyn Storage) -> Result<(), Error> {
+        let found = retained(storage)?;
+        self.tell(found.first_seq, &found.snapshots);
+        Ok(())
+    }
+
+    fn tell(&self, first_seq: u64, snapshots: &[SnapshotName]) {
+        let mut status = self.lock();
+        status.retention_floor = first_seq;
+        status.snapshots = snapshots.len();
+        status.snapshot_seq = snapshots.last().map(|newest| newest.before.first_seq - 1);
+    }
+
+    pub(super) fn status(&self) -> UpkeepStatus {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, UpkeepStatus> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Upkeep {
+    pub(super) fn new(options: &Options, storage: Arc<dyn Storage>, record: Arc<UpkeepRecord>) -> Upkeep {
+        Upkeep {
+            storage,
+            clock: Arc::clone(&options.clock),
+            retention: options.retention,
+            archive: options.archive.clone(),
+            snapshot_bytes: options.snapshot_bytes,
+            record,
+        }
+    }
+
+    /// Does what is due. What fails is told, and tried again at the next occasion: nothing of it keeps the engine from
+    /// its work.
+    pub(super) fn run(&self, stop: &Stop) {
+        let work = || self.prune(stop).and(self.snapshot(stop));
+        let result = catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "the upkeep of the journal panicked")));
+        let mut status = self.record.lock();
+        if let Err(error) = &result
+            && !stop.is_set()
+        {
+            tracing::warn!(%error, "the upkeep of the journal failed; it is tried again at the next rotation");
+            status.failures += 1;
+        }
+        status.last_error = result.err();
+    }
+
+    /// What there is up to the segment that is being written.
+    fn inventory(&self) -> Result<Inventory, Error> {
+        let found = inventory(&*self.storage, self.record.active.load(Ordering::SeqCst))?;
+        self.record.tell(found.name_at(0).first_seq, &found.snapshots);
+        Ok(found)
+    }
+
+    // ---- retention ------------------------------------------------------------------------------------------
+
+    /// Lets go of the segments that the rules do not keep.
+    fn prune(&self, stop: &Stop) -> Result<(), Error> {
+        remove_leftovers(&*self.storage)?;
+        let found = self.inventory()?;
+        let newest = found.closed.last().map_or(Timestamp::MIN, |segment| segment.ended_at);
+        // As everywhere, time does not go back.
+        let now = self.clock.now().max(newest);
+        let Some(floor) = wished_floor(&found, &self.retention, now) else { return Ok(()) };
+        if !found.snapshots_up_to(floor).any(|_| true) && !self.is_worth_it(&found, floor) {
+            // What is not pruned yet need not be archived yet either.
+            return Ok(());
+        }
+        let wished = found.closed.iter().take_while(|segment| segment.name < floor).count();
+        let doomed = &found.closed[..wished];
+        let (archived, failed) = self.archive(&found, doomed, stop);
+        let target = found.name_at(archived);
+        if archived > 0
+            && !stop.is_set()
+            && let Some(base) = self.base_at(&found, target, stop)?
+        {
+            set_floor(&*self.storage, base)?;
+            let files = remove_leftovers(&*self.storage)?;
+            tracing::info!(floor = %base, files, "pruned");
+            self.inventory()?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Archives segments from the oldest on. How many of them are in the archive now, and why no more.
+    fn archive(&self, found: &Inventory, doomed: &[ClosedSegment], stop: &Stop) -> (usize, Option<Error>) {
+        let Some(archive) = &self.archive else { return (doomed.len(), None) };
+        for (index, segment) in doomed.iter().enumerate() {
+            if stop.is_set() {
+                return (0, None);
+            }
+            let archived = open_segment(&*self.storage, segment).and_then(|(file, len)| {
+                let name = segment.name.to_string();
+                let seqs = (segment.name.first_seq, segment.last_seq);
+                let lens = (segment.end, len);
+                let number = segment.name.number;
+                archive.archive(&ArchivedSegment::new(found.journal_id, &name, number, seqs, lens, &*file))
+            });
+            if let Err(error) = archived {
+                self.record.lock().archive_failures += 1;
+                return (index, Some(error));
+            }
+        }
+        (doomed.len(), None)
+    }
+
+    /// A snapshot that may become the base: one before `target`, made if need be; else the newest one before that. It was
+    /// read again. `None` when there is nothing to be gained.
+    fn base_at(
+        &self,
+        found: &Inventory,
+        target: SegmentName,
+        stop: &Stop,
+    ) -> Result<Option<SnapshotName>, Error> {
+        let candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
+        let exists = candidates.last().is_some_and(|newest| newest.before == target);
+        let mut failed = None;
+        if !exists && self.is_worth_it(found, target) {
+            match self.make(found, target, stop) {
+                Ok(Some(_)) => return Ok(Some(SnapshotName { before: target, is_base: false })),
+                Ok(None) => return Ok(None),
+                // Without room for a new one, an older one lets go of as much as it covers.
+                Err(error) => failed = Some(error),
+            }
+        }
+        for name in candidates.into_iter().rev() {
+            match snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file)) {
+                Ok(_) => return Ok(Some(name)),
+                Err(error) => {
+                    tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        failed.map_or(Ok(None), Err)
+    }
+
+    /// Whether what goes is worth writing a base for it.
+    fn is_worth_it(&self, found: &Inventory, target: SegmentName) -> bool {
+        let base_len = found.snapshots.last().map_or(0, |&newest| self.len_of(newest));
+        is_worth_a_base(len_before(found, target), base_len)
+    }
+
+    // ---- snapshots ------------------------------------------------------------------------------------------
+
+    /// Makes the next snapshot if it is due, and removes those that the series can do without.
+    fn snapshot(&self, stop: &Stop) -> Result<(), Error> {
+        let found = self.inventory()?;
+        let newest = found.snapshots.last().copied();
+        let last_len = newest.map_or(0, |name| self.len_of(name));
+        // Once something is pruned a single damaged file must not cost the state.
+        let is_alone = newest.filter(|name| name.is_base).is_some_and(|base| {
+            let since = len_before(&found, found.active).saturating_sub(len_before(&found, base.before));
+            since > 0 && is_worth_a_base(since, last_len)
+        });
+        if is_alone || is_snapshot_due(&found, last_len, self.snapshot_bytes) {
+            self.make(&found, found.active, stop)?;
+        }
+        if stop.is_set() {
+            return Ok(());
+        }
+        for name in superfluous(&self.inventory()?) {
+            remove_snapshot(&*self.storage, name)?;
+        }
+        self.inventory()?;
+        Ok(())
+    }
+
+    /// Makes a snapshot. `None` when stopped.
+    fn make(&self, found: &Inventory, before: SegmentName, stop: &Stop) -> Result<Option<u64>, Error> {
+        let last = found.closed.iter().rfind(|segment| segment.name < before);
+        let epoch = last.map(|segment| segment.last_epoch).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, format!("there is no closed segment before {before}"))
+        })?;
+        let place = Place {
+            before,
+            oldest: found.name_at(0),
+            epoch,
+            journal_id: found.journal_id,
+            now: self.clock.now(),
+        };
+        let made = snapshots::make(&*self.storage, &place, &found.snapshots, &|| stop.is_set())?;
+        if let Some(bytes) = made {
+            tracing::info!(before = %before, bytes, "made a snapshot");
+            self.inventory()?;
+        }
+        Ok(made)
+    }
+
+    /// The length of a snapshot; 0 where it cannot be told.
+    fn len_of(&self, name: SnapshotName) -> u64 {
+        let file = self.storage.open(&name.to_string());
+        file.and_then(|file| file.len()).unwrap_or(0)
+    }
+}
+
+impl Inventory {
+    /// The name of the segment after so many closed ones.
+    fn name_at(&self, index: usize) -> SegmentName {
+        self.closed.get(index).map_or(self.active, |segment| segment.name)
+    }
+
+    /// The snapshots that would let something go, up to a floor, oldest first.
+    fn snapshots_up_to(&self, floor: SegmentName) -> impl DoubleEndedIterator<Item = SnapshotName> {
+        let oldest = self.name_at(0);
+        self.snapshots.iter().copied().filter(move |name| name.before > oldest && name.before <= floor)
+    }
+}
