@@ -48,7 +48,7 @@ impl<T: Clone> Memory<T> {
     pub(super) fn restore(&mut self, seq: u64, at: Timestamp, what: T) -> Result<(), String> {
         match self.entries.back() {
             Some(last) if last.seq >= seq => {
-                Err(format!("expected it in the order of `seq`, found seq {seq} after seq {}", last.seq))
+                Err(format!("expected it in the order of events, found seq {seq} after seq {}", last.seq))
             }
             _ => {
                 self.push(seq, at, what);

@@ -31,6 +31,10 @@ pub(in crate::domain::snapshot) struct MemoryForm {
     bookings_forgotten_through: Option<At>,
     #[serde(deserialize_with = "nullable")]
     reservations_forgotten_through: Option<At>,
+    #[serde(deserialize_with = "nullable")]
+    event_ids_forgotten_through: Option<At>,
+    #[serde(deserialize_with = "nullable")]
+    goals_forgotten_through: Option<At>,
     refusals_minute: At,
 }
 
@@ -43,6 +47,8 @@ pub(in crate::domain::snapshot) struct Remembering {
     pub(in crate::domain::snapshot) spends_forgotten_through: Option<Timestamp>,
     pub(in crate::domain::snapshot) bookings_forgotten_through: Option<Timestamp>,
     pub(in crate::domain::snapshot) reservations_forgotten_through: Option<Timestamp>,
+    pub(in crate::domain::snapshot) event_ids_forgotten_through: Option<Timestamp>,
+    pub(in crate::domain::snapshot) goals_forgotten_through: Option<Timestamp>,
     pub(in crate::domain::snapshot) refusals_minute: Timestamp,
 }
 
@@ -55,6 +61,8 @@ impl MemoryForm {
             spends_forgotten_through: time(self.spends_forgotten_through),
             bookings_forgotten_through: time(self.bookings_forgotten_through),
             reservations_forgotten_through: time(self.reservations_forgotten_through),
+            event_ids_forgotten_through: time(self.event_ids_forgotten_through),
+            goals_forgotten_through: time(self.goals_forgotten_through),
             refusals_minute: self.refusals_minute.0,
         }
     }
@@ -150,6 +158,28 @@ impl RefusedForm<'_> {
             reservation_id: self.reservation_id.map(|id| ReservationId(names.text(&id.0))),
             reason: self.reason.map(|reason| names.text(&reason.0)),
         }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::domain::snapshot) struct EventIdForm<'a> {
+    #[serde(rename = "part")]
+    _part: PartName,
+    #[serde(rename = "v")]
+    _v: First,
+    #[serde(borrow)]
+    event_id: Name<'a>,
+    body: Body,
+    at: At,
+    seq: u64,
+}
+
+impl EventIdForm<'_> {
+    pub(in crate::domain::snapshot) fn event_id(self) -> (Arc<str>, RememberedKey) {
+        let outcome = RememberedOutcome::Done(Outcome::Nothing);
+        let remembered = Remembered { first_seq: self.seq, last_seq: self.seq, outcome };
+        ((&*self.event_id.0).into(), RememberedKey { fingerprint: self.body.0, at: self.at.0, remembered })
     }
 }
 

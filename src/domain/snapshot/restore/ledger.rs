@@ -2,7 +2,7 @@
 
 use crate::domain::leaf::Leaf;
 use crate::domain::snapshot::form::{
-    BookingForm, KeyForm, RefusalsForm, ReleasingForm, ReservationForm, SpendForm,
+    BookingForm, EventIdForm, KeyForm, RefusalsForm, ReleasingForm, ReservationForm, SpendForm,
 };
 use crate::domain::state::Due;
 use crate::domain::{Reservation, ReservationStatus};
@@ -69,6 +69,11 @@ impl StateRestorer {
             return Err(format!("{key:?}: expected `last_seq` from {first} on, found {last}"));
         }
         self.state.keys.restore(key.clone(), entry).map_err(|message| format!("{key:?}: {message}"))
+    }
+
+    pub(super) fn event_id(&mut self, form: EventIdForm<'_>) -> Result<(), String> {
+        let (id, entry) = form.event_id();
+        self.state.event_ids.restore(id.clone(), entry).map_err(|message| format!("{id}: {message}"))
     }
 
     pub(super) fn releasing(&mut self, form: ReleasingForm<'_>) -> Result<(), String> {

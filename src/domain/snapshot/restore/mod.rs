@@ -91,6 +91,7 @@ impl StateRestorer {
             "spend" => self.spend(form::read(line)?)?,
             "booking" => self.booking(form::read(line)?)?,
             "key" => self.key(form::read(line)?)?,
+            "event_id" => self.event_id(form::read(line)?)?,
             "releasing" => self.releasing(form::read(line)?)?,
             "refusals" => self.refusals(form::read(line)?)?,
             _ => return Err(Fault::Part),
@@ -107,6 +108,8 @@ impl StateRestorer {
         state.spent = Memory::restored(memory.spends_forgotten_through);
         state.bookings = Memory::restored(memory.bookings_forgotten_through);
         state.ended = Memory::restored(memory.reservations_forgotten_through);
+        state.event_ids = Keys::restored(memory.window, memory.event_ids_forgotten_through);
+        memory.goals_forgotten_through.into_iter().for_each(|at| state.endings.forgot_goal(at));
         state.refusals = RefusalCounts::restored(memory.refusals_minute);
         Ok(())
     }

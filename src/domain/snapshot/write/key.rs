@@ -24,6 +24,10 @@ pub(super) fn put_memory(out: &mut Vec<u8>, state: &State) {
     put_option(out, state.bookings.forgotten_through(), put_timestamp);
     put(out, br#","reservations_forgotten_through":"#);
     put_option(out, state.ended.forgotten_through(), put_timestamp);
+    put(out, br#","event_ids_forgotten_through":"#);
+    put_option(out, state.event_ids.forgotten_through(), put_timestamp);
+    put(out, br#","goals_forgotten_through":"#);
+    put_option(out, state.endings.goals_forgotten_through(), put_timestamp);
     put(out, br#","refusals_minute":"#);
     put_timestamp(out, state.refusals.minute());
     put(out, b"}");
@@ -92,6 +96,19 @@ fn put_refusal(out: &mut Vec<u8>, refusal: &Refusal) {
     put_amount(out, refusal.amount);
     put_given(out, br#","reservation_id":"#, refusal.reservation_id.as_ref().map(|id| &*id.0), put_text);
     put_given(out, br#","reason":"#, refusal.reason.as_deref(), put_text);
+    put(out, b"}");
+}
+
+/// Its command wrote no event but its own.
+pub(super) fn put_event_id(out: &mut Vec<u8>, event_id: &str, entry: &RememberedKey) {
+    put(out, br#"{"part":"event_id","event_id":"#);
+    put_text(out, event_id);
+    put(out, br#","body":"#);
+    put_fingerprint(out, entry.fingerprint);
+    put(out, br#","at":"#);
+    put_timestamp(out, entry.at);
+    put(out, br#","seq":"#);
+    put_u64(out, entry.remembered.first_seq);
     put(out, b"}");
 }
 

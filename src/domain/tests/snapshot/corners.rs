@@ -10,9 +10,9 @@ use crate::domain::tests::fold_ledger::*;
 use crate::domain::tests::harness::id;
 use crate::domain::{Budget, DEFAULT_THRESHOLDS, State, evolve};
 use crate::event::{
-    BudgetAllocated, BudgetTerms, ChangeEvent, Charge, CommandRefused, EventKey, GoalCreated, KeyWindowSet,
-    Meta, MeterReset, Payload, Quantity, RefusalKind, ReleaseReason, ReservationMade, Span, SpendDetails,
-    SpendRecorded, TurnRecorded, Window,
+    BudgetAllocated, BudgetTerms, ChangeEvent, Charge, CommandRefused, EventKey, EventRecorded, GoalCreated,
+    Json, KeyWindowSet, Meta, MeterReset, Payload, Quantity, RefusalKind, ReleaseReason, ReservationMade,
+    Span, SpendDetails, SpendRecorded, TurnRecorded, Window,
 };
 use crate::ids::{BudgetId, GoalId};
 
@@ -26,7 +26,7 @@ fn of_part(state: &State, part: &str) -> Vec<String> {
 fn an_empty_state_is_one_line() {
     let state = State::default();
     check_round_trip(&state);
-    let empty = r#"{"part":"memory","max_age_ms":86400000,"max_count":65536,"keys_forgotten_through":null,"spends_forgotten_through":null,"bookings_forgotten_through":null,"reservations_forgotten_through":null,"refusals_minute":"1970-01-01T00:00:00.000000Z"}"#;
+    let empty = r#"{"part":"memory","max_age_ms":86400000,"max_count":65536,"keys_forgotten_through":null,"spends_forgotten_through":null,"bookings_forgotten_through":null,"reservations_forgotten_through":null,"event_ids_forgotten_through":null,"goals_forgotten_through":null,"refusals_minute":"1970-01-01T00:00:00.000000Z"}"#;
     assert_eq!(lines(&state), [empty]);
 }
 
@@ -137,6 +137,12 @@ fn texts(text: &str) -> Vec<Payload> {
         Payload::SpendRecorded(SpendRecorded { body: Some(u64::MAX), details, ..spend(&name, &name, 0) }),
         Payload::MeterReset(MeterReset { meter_id: name.as_str().into(), previous: 0, baseline: 7 }),
         Payload::CommandRefused(refused),
+        Payload::EventRecorded(EventRecorded {
+            name: text(),
+            event_id: Some(name.as_str().into()),
+            body: Some(1 << 60),
+            data: Json::default(),
+        }),
         released(&name, &name, 0, ReleaseReason::Requested),
         closed(&name, None, &[]),
         Payload::KeyWindowSet(KeyWindowSet { max_age_ms: u64::MAX, max_count: u64::MAX }),
@@ -159,8 +165,10 @@ fn any_text_and_every_outcome_is_kept() {
     for outcome in ["\"nothing\"", "goal", "budget", "closed", "spend", "reservation", "meter", "refused"] {
         let count = keys.matches(&format!(r#""outcome":{{"{outcome}":"#)).count();
         let nothing = keys.matches(&format!(r#""outcome":{outcome}"#)).count();
-        assert_eq!(count + nothing, if outcome == "reservation" { 8 } else { 4 }, "{outcome}");
+        let is_twice = ["reservation", "\"nothing\""].contains(&outcome);
+        assert_eq!(count + nothing, if is_twice { 8 } else { 4 }, "{outcome}");
     }
+    assert_eq!(of_part(&state, "event_id").len(), 4);
     for part in ["reservation", "spend", "meter"] {
         let lines = of_part(&state, part);
         assert_eq!(lines.len(), 4);

@@ -342,15 +342,21 @@ fn what_contradicts_itself_is_refused() {
         (
             r#""seq":17"#,
             r#""seq":14"#,
-            "booking: seq 14: expected it in the order of `seq`, found seq 14 after seq 14",
+            "booking: seq 14: expected it in the order of events, found seq 14 after seq 14",
+        ),
+        (
+            r#"{"part":"releasing""#,
+            r#"{"part":"event_id","event_id":"e","body":"9f86d081884c7d65","at":"2026-11-21T01:15:27.000000Z","seq":19}
+{"part":"releasing""#,
+            "event_id: e: expected it in the order of events, found seq 19 after seq 19",
         ),
         (
             r#""first_seq":18"#,
             r#""first_seq":13"#,
-            "expected it in the order of `first_seq`, found 13 after 14",
+            "expected it in the order of events, found seq 13 after seq 14",
         ),
         (r#""last_seq":18"#, r#""last_seq":17"#, "expected `last_seq` from 18 on, found 17"),
-        (r#""key":"réserve 2""#, r#""key":"bill-9""#, r#"key: "bill-9": expected a key once"#),
+        (r#""key":"réserve 2""#, r#""key":"bill-9""#, r#"key: "bill-9": expected it once"#),
         (
             r#""refusals_minute":"2026-11-21T01:15:00"#,
             r#""refusals_minute":"2026-11-21T01:15:01"#,
