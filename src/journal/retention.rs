@@ -175,6 +175,10 @@ pub(crate) fn set_floor(storage: &dyn Storage, snapshot: SnapshotName) -> Result
 /// of room stays, and the one after it, which says where it ends, until there is room.
 pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
     let directory = Directory::list(storage)?;
+    if !directory.pruned.is_empty() || !directory.superseded.is_empty() {
+        // A floor that was moved and never synced may be taken back by a power cut, and the removals not.
+        storage.sync_dir().map_err(|error| Error::io("syncing the retention floor", error))?;
+    }
     for name in &directory.superseded {
         remove(storage, &name.to_string())?;
     }
