@@ -41,7 +41,7 @@ fn live_beside_a_twin(rules: &[&str], mut bounds_hold: impl FnMut(&Book)) {
 
 #[test]
 fn by_count_the_state_goes_on_like_that_of_a_twin_at_every_boot() {
-    live_beside_a_twin(&["--retain-segments", "3"], |book| assert_eq!(closed_bytes(book).len(), 3));
+    live_beside_a_twin(&["--retain-segments", "3"], |book| assert_eq!(closed(book), 3));
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn bounds_hold_while_the_writer_runs_and_readers_read_beside_it() {
             let state = book.state(&[]);
             assert!(last.is_none_or(|last| state["seq"].as_u64().unwrap() >= last), "{state}");
         }
-        assert!(poll_until(|| closed_bytes(&book).len() <= 2), "{:?}", names(book.dir(), ""));
-        assert_eq!(closed_bytes(&book).len(), 2, "no more went than had to");
+        assert!(poll_until(|| closed(&book) <= 2), "{:?}", names(book.dir(), ""));
+        assert_eq!(closed(&book), 2, "no more went than had to");
         let at_floor = floor(&book).to_string();
         expect_gapless_from(&book.events(&["--from", &at_floor]), floor(&book));
         expect_clean(&book);
@@ -216,7 +216,7 @@ fn any_rule_that_is_exceeded_prunes() {
     ] {
         let book = Book::new();
         book.apply(&tiny(rules), &spends(8));
-        assert_eq!(closed_bytes(&book).len(), kept, "{rules:?}");
+        assert_eq!(closed(&book), kept, "{rules:?}");
         assert_eq!(book.head()["seq"], 8, "{rules:?}");
         expect_clean(&book);
     }
@@ -229,7 +229,7 @@ fn several_short_runs_prune_too() {
     twin.apply(&TWIN, &commands);
     for command in &commands {
         book.apply(&tiny(&["--retain-segments", "2"]), &[command]);
-        assert!(closed_bytes(&book).len() <= 2, "{:?}", names(book.dir(), ""));
+        assert!(closed(&book) <= 2, "{:?}", names(book.dir(), ""));
     }
     assert_eq!(floor(&book), 10);
     assert_eq!(book.state(&[]), twin.state(&[]));
