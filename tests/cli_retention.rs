@@ -10,7 +10,7 @@ mod cli;
 mod pruning;
 
 use cli::{Book, parse, poll_until};
-use pruning::{
+use pruning::{closed, 
     HEAD, TWIN, closed_bytes, comparable, expect_gapless_from, floor, history, names, spends, tiny,
 };
 
