@@ -172,7 +172,9 @@ async fn follow(mut feed: Subscription, cursor_file: PathBuf) -> Outcome<u64> {
                 println!("feed     {:>4}  {}", item.event.seq, describe(&item.event));
                 keep(&cursor_file, &item.cursor.to_string())?;
             }
-            FeedItem::CaughtUp => println!("feed     caught up, live from here on"),
+            FeedItem::CaughtUp(_) => println!("feed     caught up, live from here on"),
+            // What a client has built up from events before is void: it begins anew with the state in here.
+            FeedItem::Reset(reset) => println!("feed     begins anew at seq {}", reset.view.seq()),
             // Newer versions of Tallybook may give other items.
             _ => {}
         }

@@ -45,7 +45,8 @@
 //! | --- | --- |
 //! | give commands, with idempotency keys and actors | [`Engine::execute`] with a [`Request`], or the typed methods |
 //! | read the state, consistent at one `seq` | [`Engine::view`], [`View`] |
-//! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`Cursor`] |
+//! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`EventFilter`], [`Cursor`] |
+//! | follow a journal of another process | [`JournalReader::follow`], [`Follower`] |
 //! | account turns of an agent | [`Engine::begin_turn`], [`TurnHandle`], [`Engine::account_turn`] |
 //! | record events of the host's own, in order with everything else | [`Engine::recorder`], [`HostEvent`] |
 //! | spend, or set aside and settle | [`Engine::record_spend`], [`Engine::reserve`], [`Hold`] |
@@ -82,10 +83,10 @@ pub use domain::{
 pub use engine::{
     Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
     CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
-    Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold, HostEvent, JournalReader, JournaledEvent,
-    Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Retention, RiskAssessor, RiskCase,
-    SegmentReader, SegmentStatistics, SnapshotStatistics, Start, StateAt, Statistics, Subscription,
-    TurnHandle, Verdict, VerifyReport, View,
+    EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health, Hold, HostEvent,
+    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Reset,
+    ResetCause, Retention, RiskAssessor, RiskCase, SegmentReader, SegmentStatistics, SnapshotStatistics,
+    Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

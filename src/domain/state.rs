@@ -83,6 +83,11 @@ impl State {
         self.view(self.record(id)?)
     }
 
+    /// The scope of a goal.
+    pub fn scope_of(&self, id: GoalId) -> Option<&Arc<str>> {
+        self.record(id).map(|goal| &goal.facts.scope)
+    }
+
     /// The active goal of a scope.
     pub fn active_goal(&self, scope: &str) -> Option<Goal> {
         self.goal(self.active_goal_id(scope)?)

@@ -153,6 +153,7 @@ impl Core {
                 ))
             })?;
         }
+        self.keep_for_feed(events, self.payload.len());
         Ok((first_seq, self.working.seq))
     }
 

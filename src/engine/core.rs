@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::answer::CommandAnswer;
 use super::carry_out::{Stopped, engines_own};
+use super::feed::LiveEvent;
 use super::inbox::{Drained, ViewReply, Work};
 use super::maintenance::Maintenance;
 use super::options::{Durability, Options};
@@ -16,7 +17,7 @@ use super::upkeep::Upkeep;
 use crate::clock::{Timestamp, monotonic};
 use crate::domain::{Turn, minute_of};
 use crate::error::{Error, ErrorKind};
-use crate::event::RefusalKind;
+use crate::event::{ChangeEvent, RefusalKind};
 use crate::ids::{BudgetId, GoalId, ReservationId};
 use crate::journal::JournalWriter;
 use crate::projection::Projection;
@@ -36,6 +37,8 @@ pub(super) struct Core {
     /// Ahead of what is published while a batch is under way.
     pub(super) working: Projection,
     pub(super) payload: Vec<u8>,
+    /// Events of the batch under way, for the feed.
+    fed: Vec<LiveEvent>,
     /// Refusals without an event of their own, by budget, kind and minute.
     pub(super) suppressed: BTreeMap<(BudgetId, RefusalKind, Timestamp), u64>,
     /// Since when something is written and not synced, at interval durability.
@@ -75,6 +78,7 @@ impl Core {
             journal: Some(journal),
             working,
             payload: Vec::new(),
+            fed: Vec::new(),
             suppressed: BTreeMap::new(),
             unsynced_since: None,
         }
@@ -162,7 +166,7 @@ impl Core {
         let Some(journal) = self.journal.take() else { return Ok(()) };
         reported.and_then(|()| journal.close(now))?;
         self.shared.durable_seq(last.seq());
-        self.shared.publish(last);
+        self.shared.publish(last, std::mem::take(&mut self.fed));
         Ok(())
     }
 
@@ -275,8 +279,25 @@ impl Core {
             self.shared.durable_seq(journal.synced_seq());
         }
         if self.shared.view().seq() != self.working.seq {
-            self.shared.publish(self.view());
+            let events = std::mem::take(&mut self.fed);
+            self.shared.publish(self.view(), events);
         }
+    }
+
+    /// Keeps events until they are published, if anybody follows. `len`: how long they are together, as journaled.
+    pub(super) fn keep_for_feed(&mut self, events: Vec<ChangeEvent>, len: usize) {
+        if !self.shared.live.is_wanted() {
+            return;
+        }
+        let has_gap = match (self.fed.last(), events.first()) {
+            (Some(last), Some(first)) => last.event.seq + 1 != first.seq,
+            _ => false,
+        };
+        if has_gap {
+            self.fed.clear();
+        }
+        let len = len / events.len().max(1);
+        self.fed.extend(events.into_iter().map(|event| LiveEvent { event, len }));
     }
 
     fn view(&self) -> View {
@@ -303,7 +324,10 @@ impl Core {
     /// refused. The lock is given up, so that the journal can be reopened.
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
-        self.abandon();
+        // Nobody waits for an archive that takes its time, but the lock is held until nothing is written any more.
+        if self.maintenance.begin_abandoning() {
+            self.journal = None;
+        }
         self.shared.halt(error, answers.not_begun);
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,
@@ -324,6 +348,7 @@ impl Core {
             // A caller that no longer waits has nothing to be told.
             let _ = reply.send(Err(unknown.clone()));
         }
+        self.abandon();
     }
 
     /// The time of what is decided next: never before the last event, whatever the clock does.

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::answer::{CommandError, CommandResult, Receipt, writer_is_gone};
 use super::blocking::Blocking;
 use super::budgets::forgotten;
-use super::feed::{Start, Subscription};
+use super::feed::{EventFilter, Start, Subscription};
 use super::health::EngineStatus;
 use super::inbox::{ViewReply, Work};
 use super::options::Options;
@@ -230,13 +230,22 @@ impl Engine {
         }
     }
 
-    /// Follows the journal from a place on: first what is there, then live, without gap or duplicate.
+    /// Follows the journal from a place on: first what is there, then live, without gap or duplicate. A cursor that
+    /// cannot be gone on after (too old, of another journal, of an event that a crash unmade) is no error: the first item
+    /// is a [`Reset`](super::Reset) then.
     ///
     /// # Errors
-    /// `CursorMismatch` when the cursor is of another journal, or of a future that a crash unmade; `Io` or `Damaged`
-    /// when the journal cannot be read.
+    /// `Io` or `Damaged` when the journal cannot be read.
     pub fn subscribe(&self, start: Start) -> Result<Subscription, Error> {
-        Subscription::open(self.shared(), start)
+        self.subscribe_to(start, EventFilter::new())
+    }
+
+    /// The same for those events only that a filter lets pass.
+    ///
+    /// # Errors
+    /// See [`subscribe`](Self::subscribe).
+    pub fn subscribe_to(&self, start: Start, filter: EventFilter) -> Result<Subscription, Error> {
+        Subscription::open(self.shared(), start, filter)
     }
 
     /// The same engine for callers without a runtime.

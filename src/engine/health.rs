@@ -50,7 +50,7 @@ pub struct Health {
     pub dropped_events: u64,
     /// How often the risk assessor panicked, was too late or had too much to do: vetoes that it did not say.
     pub risk_failures: u64,
-    /// How often the callback for alerts panicked.
+    /// How often the callback for alerts panicked, or was so slow that events were pruned before it.
     pub alert_failures: u64,
     /// The `seq` of the oldest event that is retained, or of the next one: what was before it is pruned.
     pub retention_floor: u64,

@@ -8,8 +8,9 @@
 //! `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
 //! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
 //! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
-//! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with `retention` and
-//! `series` (what is kept) and `archive` (what keeps the rest), `reader` and `report` (a journal without an engine).
+//! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with
+//! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader` and `report` (a journal
+//! without an engine).
 
 mod alerts;
 mod answer;
@@ -22,6 +23,7 @@ mod carry_out;
 mod core;
 mod cursor;
 mod directory_archive;
+mod events;
 mod feed;
 mod forgetting;
 mod frames;
@@ -56,14 +58,17 @@ pub use archive::{Archive, ArchiveError, ArchivedSegment, SegmentReader};
 pub use blocking::Blocking;
 pub use cursor::Cursor;
 pub use directory_archive::DirectoryArchive;
-pub use feed::{FeedEvent, FeedItem, Start, Subscription};
+pub use events::{Events, JournaledEvent};
+pub use feed::{
+    EventFilter, FeedEvent, FeedItem, FeedIter, Follower, Reset, ResetCause, Start, Subscription,
+};
 pub use guard::{BudgetGuard, EngineGuard, GuardFuture};
 pub use handle::Engine;
 pub use health::{EngineStatus, Health};
 pub use hold::{BlockingHold, Hold};
 pub use options::{Durability, Options};
 pub use published::{Head, View};
-pub use reader::{Events, JournalReader, JournaledEvent, StateAt};
+pub use reader::{JournalReader, StateAt};
 pub use recorder::{HostEvent, Recorded, Recorder};
 pub use report::{SegmentStatistics, SnapshotStatistics, Statistics, VerifyReport};
 pub use retention::Retention;

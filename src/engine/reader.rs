@@ -6,15 +6,13 @@ use std::sync::Arc;
 
 use super::as_of::state_as_of;
 use super::cursor::Cursor;
-use super::feed::check_cursor;
-use super::frames::{check_count, decode_at, lines};
+use super::events::Events;
+use super::feed::{EventFilter, Follower, Journal, ResetCause, Start};
 use super::report::{Statistics, VerifyReport, statistics, verify};
 use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::event::ChangeEvent;
-use crate::ids::{Epoch, JournalId};
-use crate::journal::format::WriterVersion;
-use crate::journal::{Location, Walk, WalkSource};
+use crate::error::{Error, ErrorKind};
+use crate::ids::JournalId;
+use crate::journal::{Walk, WalkSource, retained};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
 
@@ -77,25 +75,57 @@ impl JournalReader {
         self.journal_id
     }
 
+    /// The `seq` of the oldest event that is retained, or, where there is none, of the first that will come.
+    ///
+    /// # Errors
+    /// `Io` and `Damaged` when the journal's directory cannot be read.
+    pub fn oldest_seq(&self) -> Result<u64, Error> {
+        Ok(retained(&*self.storage)?.first_seq)
+    }
+
     /// The events from `from` on; 0: from the oldest that is retained.
     ///
     /// # Errors
     /// `Pruned` when that event lies below the retention floor.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
-        let walk = match from {
-            0 => Walk::from_floor(Arc::clone(&self.storage), WalkSource::Outside)?,
-            from => self.walk(from)?,
-        };
-        Ok(Events { walk, frame: None })
+        Events::open(&self.storage, &WalkSource::Outside, from)
     }
 
     /// The events after a cursor.
     ///
     /// # Errors
-    /// `CursorMismatch` when the cursor is of another journal, or of a future that a crash unmade.
+    /// `CursorMismatch` when the cursor is of another journal, or of an event that is not in this one: a crash unmade
+    /// it. `Pruned` when it lies below the retention floor.
     pub fn events_after(&self, cursor: &Cursor) -> Result<Events, Error> {
-        check_cursor(cursor, self.journal_id, u64::MAX - 1, &mut self.walk(cursor.seq)?)?;
-        self.events(cursor.seq + 1)
+        let refuse = |kind, why: &str| {
+            let message = format!("the cursor {cursor} does not fit journal {}: {why}", self.journal_id);
+            Err(Error::new(kind, message))
+        };
+        match self.journal().check(cursor)? {
+            None => self.events(cursor.seq + 1),
+            Some(ResetCause::ForeignJournal) => refuse(ErrorKind::CursorMismatch, "it is of another journal"),
+            Some(ResetCause::UnmadeFuture) => {
+                refuse(ErrorKind::CursorMismatch, "its event is not in it: a crash unmade it")
+            }
+            Some(ResetCause::BelowRetention) => refuse(
+                ErrorKind::Pruned,
+                "events after it were pruned, as they are below the retention floor",
+            ),
+        }
+    }
+
+    /// Follows the journal from a place on, without an engine: first what is there, then whatever a writer in another
+    /// process publishes, across its rotations, pruning, crashes and restarts. The items are those of
+    /// [`Engine::subscribe`](crate::Engine::subscribe).
+    ///
+    /// # Errors
+    /// `Io` or `Damaged` when the journal cannot be read.
+    pub fn follow(&self, start: Start, filter: EventFilter) -> Result<Follower, Error> {
+        Follower::open(self.journal(), start, filter)
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::new(&self.storage, WalkSource::Outside)
     }
 
     /// The state at a point of the history.
@@ -137,121 +167,8 @@ impl JournalReader {
     pub fn statistics_dir(dir: impl AsRef<Path>) -> Result<Statistics, Error> {
         statistics(&open_dir(dir.as_ref())?)
     }
-
-    fn walk(&self, from: u64) -> Result<Walk, Error> {
-        Walk::open(Arc::clone(&self.storage), WalkSource::Outside, from)
-    }
 }
 
 fn open_dir(dir: &Path) -> Result<Files, Error> {
     Files::open(dir).map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))
-}
-
-/// Events of a journal, one after the other.
-#[derive(Debug)]
-pub struct Events {
-    walk: Walk,
-    frame: Option<LoadedFrame>,
-}
-
-/// A frame's events that are not all given yet.
-#[derive(Debug)]
-struct LoadedFrame {
-    payload: Vec<u8>,
-    /// Where the next event's line begins in the payload.
-    at: usize,
-    next_seq: u64,
-    epoch: Epoch,
-    location: Location,
-    written_by: WriterVersion,
-}
-
-/// An event as it stands in the journal.
-#[derive(Debug, Clone, Copy)]
-pub struct JournaledEvent<'a> {
-    /// Its position.
-    pub seq: u64,
-    /// The epoch in which it was first written.
-    pub epoch: Epoch,
-    /// Its JSON, exactly as journaled, without the line end.
-    pub line: &'a [u8],
-    journal_id: JournalId,
-    location: &'a Location,
-    written_by: WriterVersion,
-}
-
-impl Events {
-    /// The next event; `None` when there is none yet. Beside a live writer it can be asked again later: the walk goes
-    /// on across rotations, crashes and restarts of the writer.
-    ///
-    /// # Errors
-    /// `Io` and `Damaged` when the journal cannot be read.
-    #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
-    pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
-        let is_used_up = self.frame.as_ref().is_none_or(|frame| frame.at >= frame.payload.len());
-        if is_used_up && !self.load()? {
-            return Ok(None);
-        }
-        let journal_id = self.walk.journal_id();
-        let Some(frame) = &mut self.frame else { return Ok(None) };
-        let (start, seq) = (frame.at, frame.next_seq);
-        let rest = &frame.payload[start..];
-        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        frame.at = start + len + 1;
-        frame.next_seq = seq + 1;
-        Ok(Some(JournaledEvent {
-            seq,
-            epoch: frame.epoch,
-            line: &frame.payload[start..start + len],
-            journal_id,
-            location: &frame.location,
-            written_by: frame.written_by,
-        }))
-    }
-
-    /// Loads the next frame and goes to the event that is wanted in it.
-    fn load(&mut self) -> Result<bool, Error> {
-        let wanted = self.walk.next_seq();
-        let Some(place) = self.walk.next()? else { return Ok(false) };
-        check_count(&place)?;
-        let header = &place.frame.header;
-        let mut buffer = self.frame.take().map(|frame| frame.payload).unwrap_or_default();
-        buffer.clear();
-        buffer.extend_from_slice(place.frame.payload);
-        let at = lines(&place).take_while(|&(seq, _)| seq < wanted).map(|(_, line)| line.len() + 1).sum();
-        self.frame = Some(LoadedFrame {
-            payload: buffer,
-            at,
-            next_seq: header.first_seq.max(wanted),
-            epoch: header.epoch,
-            location: Location {
-                file: place.file.to_owned(),
-                offset: place.frame.offset,
-                length: place.frame.length,
-                crc: place.frame.payload_crc,
-            },
-            written_by: place.written_by,
-        });
-        Ok(true)
-    }
-}
-
-impl JournaledEvent<'_> {
-    /// Reads the event.
-    ///
-    /// # Errors
-    /// `Unsupported` for a kind that this version does not know, `Damaged` for what is no event.
-    pub fn decode(&self) -> Result<ChangeEvent, Error> {
-        decode_at(&self.location.file, self.location.offset, self.written_by, self.seq, self.line)
-    }
-
-    /// Where its frame lies on disk.
-    pub fn location(&self) -> &Location {
-        self.location
-    }
-
-    /// Its position, to go on after it.
-    pub fn cursor(&self) -> Cursor {
-        Cursor { journal_id: self.journal_id, epoch: self.epoch, seq: self.seq }
-    }
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::feed::{Live, LiveEvent};
 use super::health::EngineStatus;
 use super::inbox::{Inbox, Work};
 use super::options::Options;
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     /// Retention and snapshots.
     pub(super) upkeep: Arc<UpkeepRecord>,
     view: ArcSwap<View>,
+    /// What was published last, on its way to subscriptions.
+    pub(super) live: Arc<Live>,
     seq: watch::Sender<u64>,
     status: watch::Sender<EngineStatus>,
     durable_seq: AtomicU64,
@@ -52,6 +55,7 @@ impl Shared {
         view: View,
     ) -> Shared {
         let seq = view.seq();
+        let live = Live::new(view.journal_id(), view.epoch(), options);
         Shared {
             storage,
             inbox: Inbox::new(options.inbox_capacity),
@@ -60,6 +64,7 @@ impl Shared {
             journal_published,
             upkeep: Arc::default(),
             view: ArcSwap::from_pointee(view),
+            live: Arc::new(live),
             seq: watch::Sender::new(seq),
             status: watch::Sender::new(EngineStatus::Running),
             durable_seq: AtomicU64::new(seq),
@@ -77,10 +82,13 @@ impl Shared {
         View::clone(&self.view.load())
     }
 
-    pub(super) fn publish(&self, view: View) {
+    /// Publishes the state, and the events that led to it to whoever follows.
+    pub(super) fn publish(&self, view: View, events: Vec<LiveEvent>) {
         let seq = view.seq();
+        let announced = self.live.announce(events, seq);
         self.view.store(Arc::new(view));
         self.seq.send_replace(seq);
+        self.live.publish(announced);
     }
 
     /// Tells each change of the published `seq`.
@@ -200,6 +208,7 @@ impl Shared {
         self.inbox.wake();
         // Wakes whoever waits for a `seq` that will not come.
         self.seq.send_modify(|_| ());
+        self.live.end();
         for work in waited_for {
             // A caller that no longer waits has nothing to be told.
             match work {

@@ -128,10 +128,13 @@ impl Upkeep {
         // As everywhere, time does not go back.
         let now = self.clock.now().max(newest);
         let Some(floor) = wished_floor(&found, &self.retention, now) else { return Ok(()) };
-        if !found.snapshots_up_to(floor).any(|_| true) && !self.is_worth_it(&found, floor) {
-            // What is not pruned yet need not be archived yet either.
-            return Ok(());
-        }
+        // What is not pruned yet need not be archived yet either.
+        let floor = if self.is_worth_it(&found, floor) {
+            floor
+        } else {
+            let Some(newest) = found.snapshots_up_to(floor).last() else { return Ok(()) };
+            newest.before
+        };
         let wished = found.closed.iter().take_while(|segment| segment.name < floor).count();
         let doomed = &found.closed[..wished];
         let (archived, failed) = self.archive(&found, doomed, stop);
@@ -212,14 +215,8 @@ impl Upkeep {
     /// Makes the next snapshot if it is due, and removes those that the series can do without.
     fn snapshot(&self, stop: &Stop) -> Result<(), Error> {
         let found = self.inventory()?;
-        let newest = found.snapshots.last().copied();
-        let last_len = newest.map_or(0, |name| self.len_of(name));
-        // Once something is pruned a single damaged file must not cost the state.
-        let is_alone = newest.filter(|name| name.is_base).is_some_and(|base| {
-            let since = len_before(&found, found.active).saturating_sub(len_before(&found, base.before));
-            since > 0 && is_worth_a_base(since, last_len)
-        });
-        if is_alone || is_snapshot_due(&found, last_len, self.snapshot_bytes) {
+        let last_len = found.snapshots.last().map_or(0, |&newest| self.len_of(newest));
+        if is_snapshot_due(&found, last_len, self.snapshot_bytes) {
             self.make(&found, found.active, stop)?;
         }
         if stop.is_set() {

@@ -67,6 +67,7 @@ impl Writer {
         if let Err(error) = writer.begin(on_alert, key_window, report.has_closed) {
             // Not left open: each try would need a recovery.
             drop(writer.lock().close());
+            writer.shared.close();
             return Err(error);
         }
         Ok(writer)

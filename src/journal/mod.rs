@@ -33,7 +33,7 @@ mod writer;
 pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
-pub(crate) use lock::{PublishedCell, is_journal};
+pub(crate) use lock::{PublishedCell, is_journal, peek};
 pub(crate) use retention::{
     ClosedSegment, Inventory, fits_journal, inventory, open_segment, remove_leftovers, remove_snapshot,
     retained, set_floor, visit_closed,

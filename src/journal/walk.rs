@@ -38,6 +38,7 @@ pub(crate) struct Walk {
     /// The next event's `seq`.
     next_seq: u64,
     at: Option<At>,
+    overran: bool,
 }
 
 /// A place in a segment.
@@ -82,7 +83,7 @@ impl Walk {
             .find(|opened| !matches!(opened, Err(error) if *error.kind() == ErrorKind::Pruned));
         let none = || Error::new(ErrorKind::Io, "there is no journal in this directory");
         let journal_id = first.ok_or_else(none)??.header.journal_id;
-        Ok(Walk { storage, source, journal_id, next_seq, at: None })
+        Ok(Walk { storage, source, journal_id, next_seq, at: None, overran: false })
     }
 
     /// A walk from the oldest event that is retained.
@@ -98,6 +99,12 @@ impl Walk {
     /// The `seq` of the event that comes next.
     pub(crate) fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// Whether, since this was last asked, more of a segment was given than its successor says is part of the journal: a
+    /// recovery has handed those events over, or a power cut has unmade them.
+    pub(crate) fn overran(&mut self) -> bool {
+        std::mem::take(&mut self.overran)
     }
 
     /// The frame that holds the next event (and maybe events before it); `None` when there is none yet. It can be
@@ -128,6 +135,7 @@ impl Walk {
                 at.limit = self.limit_of(&mut at)?;
                 if at.offset >= at.limit.end {
                     let is_closed = at.closed.is_some();
+                    self.overran |= is_closed && at.offset > at.limit.end;
                     self.at = Some(if is_closed { self.successor_to(&at)? } else { at });
                     if is_closed {
                         continue;

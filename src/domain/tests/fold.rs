@@ -4,8 +4,8 @@ use super::fold_ledger::*;
 use super::harness::{Book, child, goal, id, replay};
 use crate::domain::{RecordTurn, Request, State, TransitionGoal, Turn, evolve};
 use crate::event::{
-    BudgetExhausted, ChangeEvent, EventRecorded, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned,
-    Json, MeterReset, Payload, ReleaseReason, TransitionReason, TurnRecorded,
+    BudgetExhausted, ChangeEvent, EndedForgotten, EventRecorded, GoalBudgetSet, GoalCreated, GoalStatus,
+    GoalTransitioned, Json, MeterReset, Payload, ReleaseReason, TransitionReason, TurnRecorded,
 };
 use crate::ids::BudgetId;
 
@@ -63,14 +63,29 @@ fn full_ledger() -> Ledger {
     ledger
 }
 
+/// One that has forgotten a goal and a budget.
+fn forgetful_ledger() -> Ledger {
+    let mut ledger = full_ledger();
+    ledger.fold(goal_created(2, None, &[]));
+    ledger.fold(goal_moved(2, GoalStatus::Completed, TransitionReason::Requested));
+    ledger.wait_secs(24 * 60 * 60 + 1);
+    let (goals, budgets) = (vec![id(2)], vec!["minute".into()]);
+    ledger.fold(Payload::EndedForgotten(EndedForgotten { goals, budgets }));
+    ledger
+}
+
 #[test]
 fn the_hash_is_the_same_on_any_machine_for_ever() {
     let hash = |state: &State| state.state_hash().to_string();
-    assert_eq!(hash(&State::default()), "3-3ec4afe3eacf28a43b005cef03aef1d9f87cc3ccb27ac204440839abeee95308");
-    assert_eq!(hash(&book().state), "3-a4f8204b409cecdae48ebc5a3fd998614e0f4e1e2129e0dcb3d401831096286e");
+    assert_eq!(hash(&State::default()), "3-d0d932ffaf0b664215c4b0944b2993c4c1be4afed3c4102605f51e93dfa37580");
+    assert_eq!(hash(&book().state), "3-a64d992c5b91bee98a9e588d68f5b3608cdbe93cbda028c678ea552177102c33");
     assert_eq!(
         hash(&full_ledger().state),
-        "3-dde61450d434a1a06c439ba152d464456072549c4bf76a5346a9bdaed84ee3aa"
+        "3-3074731b3acb3866b0a00182f0d93060de40c749bd6cc3da2a8f4568ab863966"
+    );
+    assert_eq!(
+        hash(&forgetful_ledger().state),
+        "3-a824eb62f5f5f6bf15017217f753afaf4d29712e6a98f3bb6cb97948b55d6e8f"
     );
 }
 

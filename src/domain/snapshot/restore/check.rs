@@ -161,6 +161,7 @@ fn remembered(state: &State) -> Check {
     let window = state.keys.window();
     let counts = [
         ("keys", state.keys.len()),
+        ("event ids", state.event_ids.len()),
         ("spends", state.spent.len()),
         ("bookings", state.bookings.len()),
         ("ended reservations", state.ended.len()),
