@@ -191,7 +191,7 @@ impl Audit<'_, '_> {
     ) -> Result<(), Error> {
         for &name in &directory.snapshots {
             let checked = SnapshotFile::open(storage, name).and_then(|file| {
-                fits_journal(storage, &file.header)?;
+                fits_journal(storage, file.name, &file.header)?;
                 inspect(&file)?;
                 Ok(file)
             });
