@@ -11,7 +11,7 @@ mod pruning;
 
 use cli::{Book, parse, poll_until};
 use pruning::{
-    HEAD, TWIN, closed_bytes, comparable, expect_gapless_from, floor, history, names, spends, tiny,
+    HEAD, TWIN, closed, closed_bytes, comparable, expect_gapless_from, floor, history, names, spends, tiny,
 };
 
 fn expect_clean(book: &Book) {
