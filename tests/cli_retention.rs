@@ -10,8 +10,8 @@ mod cli;
 mod pruning;
 
 use cli::{Book, parse, poll_until};
-use pruning::{closed, 
-    HEAD, TWIN, closed_bytes, comparable, expect_gapless_from, floor, history, names, spends, tiny,
+use pruning::{
+    HEAD, TWIN, closed, closed_bytes, comparable, expect_gapless_from, floor, history, names, spends, tiny,
 };
 
 fn expect_clean(book: &Book) {
