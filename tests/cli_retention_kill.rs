@@ -27,11 +27,11 @@ use pruning::{archived, booted, closed, copy, expect_gapless_from, names, stated
 
 const ROUNDS: u64 = 20;
 /// The rounds of one journal. Its segments are many, and each check reads them all.
-const ROUNDS_OF_JOURNAL: u64 = 5;
+const ROUNDS_OF_JOURNAL: u64 = 4;
 /// The latest moment of a kill, after the start.
-const LONGEST_RUN_US: u64 = 400_000;
+const LONGEST_RUN_US: u64 = 250_000;
 /// So many answers at most come before a kill that waits for them.
-const ANSWERS_MAX: u64 = 25;
+const ANSWERS_MAX: u64 = 16;
 
 /// The command of that number. The first opens a budget, the others spend from it; a key makes it safe to give one again.
 fn command(number: u64) -> String {
