@@ -186,7 +186,9 @@ impl Archive for DirectoryArchive {
     fn prepare(&self, journal_dir: &Path) -> Result<(), ArchiveError> {
         if let Place::Directory(dir) = &self.place {
             let resolved = is_within(dir, journal_dir);
-            if resolved.map_err(|error| Error::io("looking where the archive is to be", error))? {
+            if resolved.map_err(|error| {
+                Error::io(format!("looking where the archive {} is to be", dir.display()), error)
+            })? {
                 let message = format!(
                     "expected an archive outside of the journal's directory {}, found {}",
                     journal_dir.display(),

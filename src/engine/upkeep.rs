@@ -181,10 +181,15 @@ impl Upkeep {
         target: SegmentName,
         stop: &Stop,
     ) -> Result<Option<SnapshotName>, Error> {
-        let candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
-        let exists = candidates.last().is_some_and(|newest| newest.before == target);
+        let mut candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
         let mut failed = None;
-        if !exists && self.is_worth_it(found, target) {
+        if let Some(there) = candidates.pop_if(|newest| newest.before == target) {
+            match self.verify(there) {
+                Ok(()) => return Ok(Some(there)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        if self.is_worth_it(found, target) {
             match self.make(found, target, stop) {
                 Ok(Some(_)) => return Ok(Some(SnapshotName { before: target, is_base: false })),
                 Ok(None) => return Ok(None),
@@ -193,15 +198,20 @@ impl Upkeep {
             }
         }
         for name in candidates.into_iter().rev() {
-            match snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file)) {
-                Ok(_) => return Ok(Some(name)),
-                Err(error) => {
-                    tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");
-                    failed.get_or_insert(error);
-                }
+            match self.verify(name) {
+                Ok(()) => return Ok(Some(name)),
+                Err(error) => drop(failed.get_or_insert(error)),
             }
         }
         failed.map_or(Ok(None), Err)
+    }
+
+    /// Reads a snapshot again, before anything relies on it.
+    fn verify(&self, name: SnapshotName) -> Result<(), Error> {
+        let verified = snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file));
+        verified.map(drop).inspect_err(|error| {
+            tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");
+        })
     }
 
     /// Whether what goes is worth writing a base for it.
