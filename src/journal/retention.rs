@@ -28,6 +28,8 @@ pub(crate) struct ClosedSegment {
     pub(crate) end: u64,
     /// The length of the file: after an unclean stop there may be much behind the end, zeros too.
     pub(crate) file_len: u64,
+    /// When it was made: no event that was first written there is older.
+    pub(crate) begun_at: Timestamp,
     /// When its successor was made: no event in it is newer.
     pub(crate) ended_at: Timestamp,
     /// How many bytes were discarded behind its end.
@@ -68,6 +70,7 @@ pub(crate) fn inventory(storage: &dyn Storage, active: u64) -> Result<Inventory,
             last_seq: stated.last_seq,
             end: stated.end,
             file_len: segment.file_len()?,
+            begun_at: segment.header.created_at,
             ended_at: successor.header.created_at,
             discarded_len: stated.discarded_len,
             last_epoch: successor.header.previous_epoch,
