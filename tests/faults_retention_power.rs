@@ -285,13 +285,13 @@ fn sessions(seed: u64, durability: Durability) {
 #[test]
 fn law_retain_power_cuts_at_any_operation_lose_nothing_of_what_is_pruned() {
     let test = "law_retain_power_cuts_at_any_operation_lose_nothing_of_what_is_pruned";
-    rounds("faults_retention_power", test, 12, |seed| sessions(seed, Durability::Sync));
+    rounds("faults_retention_power", test, 8, |seed| sessions(seed, Durability::Sync));
 }
 
 #[test]
 fn law_retain_at_interval_durability_only_what_is_durable_is_pruned() {
     let test = "law_retain_at_interval_durability_only_what_is_durable_is_pruned";
-    rounds("faults_retention_power", test, 8, |seed| {
+    rounds("faults_retention_power", test, 5, |seed| {
         let hour = Durability::Interval(Duration::from_secs(3_600));
         sessions(seed, if seed % 4 == 0 { Durability::Interval(Duration::ZERO) } else { hour });
     });
@@ -353,12 +353,12 @@ fn recover(crashed: &Book, survivors: Option<Survivors>, depth: u64, seed: u64) 
 }
 
 /// Every operation of a small history, and every operation of the recovery from that (a run of a few seconds takes a sample
-/// of the latter; `TALLYBOOK_ROUNDS=12` takes all, in all kinds of book).
+/// of the latter; `TALLYBOOK_ROUNDS=12` takes all of them, in all kinds of book).
 #[test]
 fn law_retain_the_power_is_cut_at_every_operation_of_pruning_and_of_its_recovery() {
     let test = "law_retain_the_power_is_cut_at_every_operation_of_pruning_and_of_its_recovery";
-    let every = if std::env::var_os("TALLYBOOK_ROUNDS").is_some() { 1 } else { 17 };
-    rounds("faults_retention_power", test, 2, |seed| {
+    let every = if std::env::var_os("TALLYBOOK_ROUNDS").is_some() { 1 } else { 23 };
+    rounds("faults_retention_power", test, 1, |seed| {
         let (whole, begin) = script(seed, None);
         let operations = whole.disk.operations() - begin;
         assert!(retained::floor(&whole.disk).number > 1, "something is pruned: {:?}", whole.disk.names());

@@ -86,6 +86,8 @@ impl Life {
         for (line, seen) in history.iter().zip(&self.seen) {
             assert_eq!((line.seq, &line.bytes), (seen.seq, &seen.bytes), "law ORDER, law EVIDENCE");
         }
+        let times = history.iter().map(|line| tallybook::event::decode_event(&line.bytes).unwrap().ts);
+        assert!(times.is_sorted(), "law ORDER: time went back, whatever the clock does");
         expect_true_snapshots(&self.disk, &history);
         self.check_the_past(&history);
         self.seen = history;

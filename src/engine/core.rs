@@ -324,7 +324,10 @@ impl Core {
     /// refused. The lock is given up, so that the journal can be reopened.
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
-        self.abandon();
+        // Nobody waits for an archive that takes its time, but the lock is held until nothing is written any more.
+        if self.maintenance.begin_abandoning() {
+            self.journal = None;
+        }
         self.shared.halt(error, answers.not_begun);
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,
@@ -345,6 +348,7 @@ impl Core {
             // A caller that no longer waits has nothing to be told.
             let _ = reply.send(Err(unknown.clone()));
         }
+        self.abandon();
     }
 
     /// The time of what is decided next: never before the last event, whatever the clock does.

@@ -182,20 +182,28 @@ impl DirectoryArchive {
     }
 }
 
+impl DirectoryArchive {
+    fn prepare_directory(&self, dir: &Path, journal_dir: &Path) -> Result<(), Error> {
+        let looking =
+            |error| Error::io(format!("looking where the archive {} is to be", dir.display()), error);
+        if is_within(dir, journal_dir).map_err(looking)? {
+            let message = format!(
+                "expected an archive outside of the journal's directory {}, found {}",
+                journal_dir.display(),
+                dir.display()
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        Files::create(dir).map(drop).map_err(|error| self.io("making the directory", error))
+    }
+}
+
 impl Archive for DirectoryArchive {
     fn prepare(&self, journal_dir: &Path) -> Result<(), ArchiveError> {
-        if let Place::Directory(dir) = &self.place {
-            let resolved = is_within(dir, journal_dir);
-            if resolved.map_err(|error| Error::io("looking where the archive is to be", error))? {
-                let message = format!(
-                    "expected an archive outside of the journal's directory {}, found {}",
-                    journal_dir.display(),
-                    dir.display()
-                );
-                return Err(Error::new(ErrorKind::InvalidArgument, message).into());
-            }
-            let made = Files::create(dir);
-            made.map_err(|error| self.io("making the directory", error))?;
+        match &self.place {
+            Place::Directory(dir) => self.prepare_directory(dir, journal_dir)?,
+            #[cfg(any(test, feature = "test-util"))]
+            Place::Storage(_) => {}
         }
         Ok(self.refuse_journal(&*self.storage()?)?)
     }

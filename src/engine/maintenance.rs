@@ -45,6 +45,8 @@ struct Work {
 struct Orders {
     /// Asked for since the task was begun last.
     is_requested: bool,
+    /// The task is under way.
+    is_busy: bool,
     /// Nothing more is taken on.
     is_ending: bool,
 }
@@ -83,9 +85,17 @@ impl Maintenance {
     /// Has the task end at its next step, and waits for that: from then on it writes nothing. What was asked for and is
     /// not begun is not done.
     pub(super) fn abandon(&self) {
-        self.work.stop.set();
-        self.work.lock().is_requested = false;
+        self.begin_abandoning();
         self.end();
+    }
+
+    /// The same without waiting for a task that is under way. Whether none is, so that nothing is written from now on.
+    pub(super) fn begin_abandoning(&self) -> bool {
+        self.work.stop.set();
+        let mut orders = self.work.lock();
+        (orders.is_requested, orders.is_ending) = (false, true);
+        self.work.changed.notify_one();
+        !orders.is_busy
     }
 
     /// Starts the thread, if it does not run yet. Without any, the next request tries again.
@@ -136,12 +146,16 @@ impl Work {
     }
 
     fn do_requested(&self) {
-        if !std::mem::take(&mut self.lock().is_requested) {
+        let mut orders = self.lock();
+        if !std::mem::take(&mut orders.is_requested) {
             return;
         }
+        orders.is_busy = true;
+        drop(orders);
         if catch_unwind(AssertUnwindSafe(|| (self.task)(&self.stop))).is_err() {
             tracing::error!("the maintenance of the journal panicked");
         }
+        self.lock().is_busy = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, Orders> {

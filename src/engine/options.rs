@@ -46,6 +46,7 @@ pub struct Options {
     pub(super) archive: Option<ArchiveHook>,
     pub(super) snapshot_bytes: u64,
     pub(super) inline: bool,
+    pub(super) live_events: usize,
 }
 
 impl Default for Options {
@@ -65,6 +66,7 @@ impl Default for Options {
             archive: None,
             snapshot_bytes: Self::DEFAULT_SNAPSHOT_BYTES,
             inline: false,
+            live_events: Self::LIVE_EVENTS,
         }
     }
 }
@@ -72,6 +74,8 @@ impl Default for Options {
 impl Options {
     /// How many commands the inbox holds unless told otherwise.
     pub const DEFAULT_INBOX_CAPACITY: usize = 4_096;
+    /// How many of the last events all subscriptions share in memory.
+    const LIVE_EVENTS: usize = 4_096;
     /// The smallest size of a segment that can be asked for, in bytes.
     pub const MIN_SEGMENT_BYTES: u64 = 4_096;
     /// The greatest size of a segment that can be asked for, in bytes: 1 GiB.
@@ -214,6 +218,15 @@ impl Options {
     #[must_use]
     pub fn entropy(mut self, entropy: impl Entropy) -> Options {
         self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// How many of the last events all subscriptions share in memory, so that a test need not publish thousands until
+    /// one of them has to read the journal.
+    #[cfg(any(test, feature = "test-util"))]
+    #[must_use]
+    pub fn live_events(mut self, events: usize) -> Options {
+        self.live_events = events;
         self
     }
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::journal::format::SegmentName;
 use crate::journal::{ClosedSegment, Inventory};
 
@@ -68,6 +69,31 @@ impl Retention {
     }
 }
 
+/// Makes `ended_at` the time of the newest event, where the rule of age needs to know: a segment that was full long after
+/// its last event, because nothing happened, is as old as that event. Times ascend, so few segments have to be asked for.
+pub(super) fn tell_ages(
+    inventory: &mut Inventory,
+    rules: &Retention,
+    now: Timestamp,
+    newest_event: impl Fn(&ClosedSegment, SegmentName) -> Result<Option<Timestamp>, Error>,
+) -> Result<(), Error> {
+    let Some(keep) = rules.age else { return Ok(()) };
+    let is_old = |at: Timestamp| now.saturating_since(at) > keep;
+    let first =
+        inventory.closed.iter().rposition(|segment| is_old(segment.ended_at)).map_or(0, |last| last + 1);
+    for index in first..inventory.closed.len() {
+        let next = inventory.closed.get(index + 1).map_or(inventory.active, |next| next.name);
+        let segment = &mut inventory.closed[index];
+        if is_old(segment.begun_at) {
+            segment.ended_at = newest_event(segment, next)?.unwrap_or(segment.begun_at);
+        }
+        if !is_old(segment.ended_at) {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// The segment that is to be the oldest retained one; `None` when nothing is to be pruned.
 pub(super) fn wished_floor(inventory: &Inventory, rules: &Retention, now: Timestamp) -> Option<SegmentName> {
     let closed = &inventory.closed;
@@ -124,6 +150,7 @@ pub(super) mod test {
             last_seq: number * 100,
             end,
             file_len: end,
+            begun_at: Timestamp::UNIX_EPOCH,
             ended_at: Timestamp::UNIX_EPOCH,
             discarded_len: 0,
             last_epoch: Epoch::NONE,

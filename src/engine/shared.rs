@@ -55,7 +55,7 @@ impl Shared {
         view: View,
     ) -> Shared {
         let seq = view.seq();
-        let live = Live::new(view.journal_id(), view.epoch(), options.inline);
+        let live = Live::new(view.journal_id(), view.epoch(), options);
         Shared {
             storage,
             inbox: Inbox::new(options.inbox_capacity),

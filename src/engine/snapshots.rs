@@ -48,7 +48,7 @@ pub(super) fn verify(file: &SnapshotFile) -> Result<Projection, Error> {
 /// Opens a snapshot, and checks that it is of this journal as it went.
 pub(super) fn open(storage: &dyn Storage, name: SnapshotName) -> Result<SnapshotFile, Error> {
     let file = SnapshotFile::open(storage, name)?;
-    fits_journal(storage, &file.header)?;
+    fits_journal(storage, file.name, &file.header)?;
     Ok(file)
 }
 

@@ -6,16 +6,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::archive::{ArchiveHook, ArchivedSegment};
+use super::frames::lines;
 use super::maintenance::Stop;
 use super::options::Options;
-use super::retention::{Retention, is_worth_a_base, len_before, wished_floor};
+use super::retention::{Retention, is_worth_a_base, len_before, tell_ages, wished_floor};
 use super::series::{is_snapshot_due, superfluous};
 use super::snapshots::{self, Place};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
+use crate::event::decode_event;
 use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
-    ClosedSegment, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot, retained, set_floor,
+    ClosedSegment, FramePlace, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot,
+    retained, set_floor, visit_closed,
 };
 use crate::storage::Storage;
 
@@ -123,10 +126,11 @@ impl Upkeep {
     /// Lets go of the segments that the rules do not keep.
     fn prune(&self, stop: &Stop) -> Result<(), Error> {
         remove_leftovers(&*self.storage)?;
-        let found = self.inventory()?;
+        let mut found = self.inventory()?;
         let newest = found.closed.last().map_or(Timestamp::MIN, |segment| segment.ended_at);
         // As everywhere, time does not go back.
         let now = self.clock.now().max(newest);
+        tell_ages(&mut found, &self.retention, now, |segment, next| self.newest_event(segment, next))?;
         let Some(floor) = wished_floor(&found, &self.retention, now) else { return Ok(()) };
         // What is not pruned yet need not be archived yet either.
         let floor = if self.is_worth_it(&found, floor) {
@@ -149,6 +153,23 @@ impl Upkeep {
             self.inventory()?;
         }
         failed.map_or(Ok(()), Err)
+    }
+
+    /// When the last event in a closed segment was decided; `None` when it holds none.
+    fn newest_event(&self, segment: &ClosedSegment, next: SegmentName) -> Result<Option<Timestamp>, Error> {
+        let mut last = Vec::new();
+        let mut visit = |place: &FramePlace<'_>| {
+            last.clear();
+            last.extend(lines(place).last().map_or(&[][..], |(_, line)| line));
+            Ok(())
+        };
+        visit_closed(&*self.storage, segment.name, next, &mut visit, &|| false)?;
+        if last.is_empty() {
+            return Ok(None);
+        }
+        let event = decode_event(&last);
+        let damaged = |error| Error::damaged(&segment.name.to_string(), 0, Some(segment.last_seq), error);
+        event.map(|event| Some(event.ts)).map_err(damaged)
     }
 
     /// Archives segments from the oldest on. How many of them are in the archive now, and why no more.
@@ -181,10 +202,15 @@ impl Upkeep {
         target: SegmentName,
         stop: &Stop,
     ) -> Result<Option<SnapshotName>, Error> {
-        let candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
-        let exists = candidates.last().is_some_and(|newest| newest.before == target);
+        let mut candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
         let mut failed = None;
-        if !exists && self.is_worth_it(found, target) {
+        if let Some(there) = candidates.pop_if(|newest| newest.before == target) {
+            match self.verify(there) {
+                Ok(()) => return Ok(Some(there)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        if self.is_worth_it(found, target) {
             match self.make(found, target, stop) {
                 Ok(Some(_)) => return Ok(Some(SnapshotName { before: target, is_base: false })),
                 Ok(None) => return Ok(None),
@@ -193,15 +219,20 @@ impl Upkeep {
             }
         }
         for name in candidates.into_iter().rev() {
-            match snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file)) {
-                Ok(_) => return Ok(Some(name)),
-                Err(error) => {
-                    tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");
-                    failed.get_or_insert(error);
-                }
+            match self.verify(name) {
+                Ok(()) => return Ok(Some(name)),
+                Err(error) => drop(failed.get_or_insert(error)),
             }
         }
         failed.map_or(Ok(None), Err)
+    }
+
+    /// Reads a snapshot again, before anything relies on it.
+    fn verify(&self, name: SnapshotName) -> Result<(), Error> {
+        let verified = snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file));
+        verified.map(drop).inspect_err(|error| {
+            tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");
+        })
     }
 
     /// Whether what goes is worth writing a base for it.

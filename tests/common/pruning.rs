@@ -63,7 +63,7 @@ fn round(number: u32) -> [String; 5] {
     let minutes = 90 * number;
     let (day, hour, minute) = (1 + minutes / 1440, minutes % 1440 / 60, minutes % 60);
     let now = format!("2026-01-{day:02}T{hour:02}:{minute:02}:00Z");
-    let child = if number % 2 == 0 { "active" } else { "paused" };
+    let child = if number.is_multiple_of(2) { "active" } else { "paused" };
     [
         format!(
             r#"{{"op":"record_spend","budget_id":"member","amount":"{number}0","spend_id":"m{number}","now":"{now}"}}"#
@@ -132,7 +132,18 @@ pub(crate) fn floor(book: &Book) -> u64 {
     numbers(names(book.dir(), ".seg").first().expect("there is a segment")).1
 }
 
-/// The sizes of the closed segments, oldest first.
+/// The floor that the newest base states. Segments below it may be left over from a crash.
+#[track_caller]
+pub(crate) fn stated_floor(book: &Book) -> u64 {
+    names(book.dir(), ".base").last().map_or(1, |base| numbers(base).1)
+}
+
+/// How many segments are closed.
+pub(crate) fn closed(book: &Book) -> usize {
+    names(book.dir(), ".seg").len() - 1
+}
+
+/// The sizes of the closed segments, oldest first, of a journal that nobody writes.
 pub(crate) fn closed_bytes(book: &Book) -> Vec<usize> {
     let mut sizes: Vec<usize> = book.segments().iter().map(|(_, bytes)| bytes.len()).collect();
     sizes.pop();
@@ -162,6 +173,12 @@ pub(crate) fn whole(archive: &Path, book: &Book) -> Book {
     copy(book.dir(), ".seg", whole.dir());
     copy(archive, ".seg", whole.dir());
     whole
+}
+
+/// The state hash that an opening comes to, at the time of the last event.
+#[track_caller]
+pub(crate) fn booted(book: &Book) -> Value {
+    book.apply(&TWIN, &[HEAD])[0]["ok"]["result"]["state_hash"].clone()
 }
 
 /// A journal of its own with the same files.

@@ -15,12 +15,11 @@ use tokio::sync::futures::OwnedNotified;
 
 use super::item::FeedEvent;
 use crate::engine::cursor::Cursor;
+use crate::engine::options::Options;
 use crate::error::Error;
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
 
-/// How many events the ring holds at most.
-const RING_EVENTS: usize = 4_096;
 /// How long the events in the ring are together at most, as journaled, in bytes.
 const RING_BYTES: usize = 8 << 20;
 
@@ -38,6 +37,8 @@ pub(in crate::engine) struct Live {
     journal_id: JournalId,
     epoch: Epoch,
     is_inline: bool,
+    /// How many events the ring holds at most.
+    capacity: usize,
     subscriptions: AtomicUsize,
     /// The events from here to `handed_to` were handed over without a gap: what is not in the ring yet is on its way.
     handed_from: AtomicU64,
@@ -79,11 +80,12 @@ pub(super) enum Look {
 }
 
 impl Live {
-    pub(in crate::engine) fn new(journal_id: JournalId, epoch: Epoch, is_inline: bool) -> Live {
+    pub(in crate::engine) fn new(journal_id: JournalId, epoch: Epoch, options: &Options) -> Live {
         Live {
             journal_id,
             epoch,
-            is_inline,
+            is_inline: options.inline,
+            capacity: options.live_events,
             subscriptions: AtomicUsize::new(0),
             handed_from: AtomicU64::new(1),
             handed_to: AtomicU64::new(0),
@@ -132,7 +134,7 @@ impl Live {
         if !queue.has_thread {
             return;
         }
-        if let Some(first) = announced.first().filter(|_| queue.events.len() > RING_EVENTS) {
+        if let Some(first) = announced.first().filter(|_| queue.events.len() > self.capacity) {
             // The thread cannot keep up; what would not stay in the ring for long is left to the journal.
             self.handed_from.store(first.event.seq, Ordering::Release);
             queue.events.clear();
@@ -190,7 +192,7 @@ impl Live {
         let mut left = Vec::new();
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         for (event, len) in events {
-            ring.put(event, len, &mut left);
+            ring.put(event, len, self.capacity, &mut left);
         }
         drop(ring);
         // What nobody holds any more is freed here, while nobody waits for the ring.
@@ -258,12 +260,12 @@ impl Live {
 
 impl Ring {
     /// Puts an event in, and into `left` what has to leave for it.
-    fn put(&mut self, event: Arc<FeedEvent>, len: usize, left: &mut Vec<Arc<FeedEvent>>) {
+    fn put(&mut self, event: Arc<FeedEvent>, len: usize, capacity: usize, left: &mut Vec<Arc<FeedEvent>>) {
         let has_gap = self.last_seq + 1 != event.cursor.seq;
         self.last_seq = event.cursor.seq;
         self.events.push_back((event, len));
         self.bytes += len;
-        let kept = if has_gap { 1 } else { RING_EVENTS };
+        let kept = if has_gap { 1 } else { capacity };
         while self.events.len() > kept || self.bytes > RING_BYTES {
             let Some((event, len)) = self.events.pop_front() else { break };
             self.bytes -= len;

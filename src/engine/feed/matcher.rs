@@ -142,5 +142,6 @@ fn kind_of(line: &[u8]) -> Option<&[u8]> {
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let rest = rest[digits..].strip_prefix(br#","ts":""#)?;
     let rest = rest[memchr(b'"', rest)?..].strip_prefix(br#"","kind":""#)?;
-    Some(&rest[..memchr(b'"', rest)?])
+    // With an escape in it, it stands for something else.
+    Some(&rest[..memchr(b'"', rest)?]).filter(|kind| memchr(b'\\', kind).is_none())
 }

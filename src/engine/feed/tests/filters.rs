@@ -30,7 +30,7 @@ fn lines() -> Vec<String> {
         // No writer writes these, but they say the same as if one did.
         r#"{"kind":"key_window_set","seq":6,"data":{"max_age_ms":1,"max_count":1},"ts":"2026-01-01T00:00:00.000000Z","session_id":"\u0073"}"#,
         r#"{"seq":7,"ts":"2026-01-01T00:00:00.000000Z","kind":"key\u005fwindow_set","data":{"max_age_ms":1,"max_count":1},"session_id":"s"}"#,
-        r#"{"seq":8,"ts":"2026-01-01T00:00:00.000000Z","kind":"turn_recorded","data":{"goal_id":"OLDER","tokens":1,"turns":1,"seconds":0,"late":true},"session_id":"t"}"#,
+        r#"{"seq":8,"ts":"2026-01-01T00:00:00.000000Z","kind":"turn_recorded","v":2,"data":{"goal_id":"OLDER","tokens":"1","turns":1,"seconds":0,"late":true,"overage":[]},"session_id":"t"}"#,
         r#"{"seq":9,"ts":"2026-01-01T00:00:00.000000Z","kind":"ended_forgotten","data":{"goals":["CHILD"],"budgets":["money"]}}"#,
     ];
     let filled = |line: &str| line.replace("PARENT", PARENT).replace("CHILD", CHILD).replace("OLDER", OLDER);

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::Options;
 use crate::clock::Timestamp;
 use crate::engine::feed::live::{Live, LiveEvent, Look};
 use crate::event::{ChangeEvent, KeyWindowSet, Payload};
 use crate::ids::{Epoch, JournalId};
 
 fn live() -> Arc<Live> {
-    let live = Live::new(JournalId(Uuid::from_u128(1)), Epoch { counter: 1, tag: 1 }, true);
+    let live =
+        Live::new(JournalId(Uuid::from_u128(1)), Epoch { counter: 1, tag: 1 }, &Options::new().inline());
     Arc::new(live)
 }
 
