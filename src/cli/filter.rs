@@ -23,7 +23,7 @@ pub(super) struct FilterArguments {
     /// Only events of commands of this session.
     #[arg(long, value_name = "ID")]
     session: Vec<String>,
-    /// Only events of the host's own of this name.
+    /// Only events of the host's own of this name; these are of no scope, goal or budget.
     #[arg(long, value_name = "NAME")]
     event: Vec<String>,
 }
