@@ -13,6 +13,10 @@ use crate::journal::{ClosedSegment, Inventory};
 /// Rules count the closed segments, not the one that is being written. A segment goes when any rule says so. No rule
 /// makes an engine forget anything: pruning takes events away, not the state that they led to.
 ///
+/// For that a snapshot of the state, the base, stands for what was pruned. Where it is larger than 8 MiB another is made
+/// only once what it lets go is half as large: a journal may be that much over its limit. Snapshots, and copies of torn
+/// bytes (up to 64 MiB), are not counted by any rule.
+///
 /// ```
 /// use std::time::Duration;
 /// use tallybook::Retention;
@@ -57,6 +61,9 @@ impl Retention {
     }
 
     /// Keeps no closed segment whose newest event is older than this.
+    ///
+    /// Not a deadline: the segment being written stays whatever its age, rules are looked at only when the journal is
+    /// opened, a segment is full, or the disk is, and what the state still holds (texts, metadata) stays in snapshots.
     #[must_use]
     pub fn age(self, age: Duration) -> Retention {
         Retention { age: Some(age), keeps_all: false, ..self }
