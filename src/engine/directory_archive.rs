@@ -106,6 +106,7 @@ impl DirectoryArchive {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             opened => Some(opened.map_err(|error| self.io("opening a file", error))?),
         };
+        let is_present = present.is_some();
         if let Some(file) = present {
             // Whoever put it there may not have synced it.
             file.sync().map_err(|error| self.io("syncing a file", error))?;
@@ -119,7 +120,9 @@ impl DirectoryArchive {
             copied?;
         }
         storage.sync_dir().map_err(|error| self.io("syncing the names", error))?;
-        self.compare(storage, segment)
+        // What lies behind the end was never synced: after a power cut there may be something else.
+        let through = if is_present { segment.end } else { segment.len };
+        self.compare(storage, segment, through)
     }
 
     fn copy(
@@ -142,17 +145,24 @@ impl DirectoryArchive {
         storage.rename(temporary, segment.file).map_err(|error| self.io("naming a copy", error))
     }
 
-    /// Refuses a file that is not the segment, byte by byte.
-    fn compare(&self, storage: &dyn Storage, segment: &ArchivedSegment<'_>) -> Result<(), Error> {
+    /// Refuses a file that is not the segment, byte by byte up to `through`.
+    fn compare(
+        &self,
+        storage: &dyn Storage,
+        segment: &ArchivedSegment<'_>,
+        through: u64,
+    ) -> Result<(), Error> {
         let reading = |error| self.io("reading a copy again", error);
         let file = storage.open(segment.file).map_err(reading)?;
         let len = file.len().map_err(reading)?;
-        if len != segment.len {
-            let expected = segment.len;
+        if len < through || len != segment.len && through == segment.len {
+            let expected = through;
             return Err(self.other(segment, format!("expected {expected} bytes, found {len}")));
         }
         let mut found = vec![0; CHUNK];
         self.chunks(segment, |bytes, offset| {
+            let left = usize::try_from(through.saturating_sub(offset)).unwrap_or(usize::MAX);
+            let bytes = &bytes[..bytes.len().min(left)];
             let found = &mut found[..bytes.len()];
             file.read_exact_at(found, offset).map_err(reading)?;
             match found.iter().zip(bytes).zip(offset..).find(|((found, expected), _)| found != expected) {

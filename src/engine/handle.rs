@@ -16,6 +16,7 @@ use super::budgets::forgotten;
 use super::feed::{EventFilter, Start, Subscription};
 use super::health::EngineStatus;
 use super::inbox::{ViewReply, Work};
+use super::maintenance::is_maintenance_thread;
 use super::options::Options;
 use super::published::View;
 use super::shared::Shared;
@@ -339,7 +340,11 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.start_closing();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+        // The writer waits for the maintenance, a hook of which may have dropped this.
+        let may_wait = |thread: &JoinHandle<()>| {
+            thread.thread().id() != std::thread::current().id() && !is_maintenance_thread()
+        };
+        if let Some(thread) = thread.filter(may_wait) {
             // A panic of the writer was reported to those who waited for it.
             let _ = thread.join();
         }

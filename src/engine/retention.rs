@@ -83,22 +83,29 @@ pub(super) fn tell_ages(
     rules: &Retention,
     now: Timestamp,
     newest_event: impl Fn(&ClosedSegment, SegmentName) -> Result<Option<Timestamp>, Error>,
-) -> Result<(), Error> {
-    let Some(keep) = rules.age else { return Ok(()) };
+) {
+    let Some(keep) = rules.age else { return };
     let is_old = |at: Timestamp| now.saturating_since(at) > keep;
-    let first =
-        inventory.closed.iter().rposition(|segment| is_old(segment.ended_at)).map_or(0, |last| last + 1);
-    for index in first..inventory.closed.len() {
+    let mut youngest = Timestamp::MIN;
+    for index in 0..inventory.closed.len() {
         let next = inventory.closed.get(index + 1).map_or(inventory.active, |next| next.name);
         let segment = &mut inventory.closed[index];
-        if is_old(segment.begun_at) {
-            segment.ended_at = newest_event(segment, next)?.unwrap_or(segment.begun_at);
+        // One that ended when it began was ended under another clock.
+        let is_doubtful = !is_old(segment.ended_at) || segment.ended_at <= segment.begun_at;
+        let may_be_old = is_old(segment.begun_at) && (youngest == Timestamp::MIN || is_old(youngest));
+        if is_doubtful && may_be_old {
+            segment.ended_at = match newest_event(segment, next) {
+                Ok(newest) => newest.unwrap_or(segment.begun_at),
+                Err(error) => {
+                    tracing::warn!(%error, segment = %segment.name, "a segment that does not tell its age is kept");
+                    now
+                }
+            };
         }
-        if !is_old(segment.ended_at) {
-            break;
-        }
+        // Times ascend, whatever a clock said.
+        segment.ended_at = segment.ended_at.max(youngest);
+        youngest = segment.ended_at;
     }
-    Ok(())
 }
 
 /// The segment that is to be the oldest retained one; `None` when nothing is to be pruned.

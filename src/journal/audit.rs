@@ -168,7 +168,7 @@ impl Audit<'_, '_> {
 
     fn names(&mut self, directory: &Directory) -> Result<(), Error> {
         let names = &directory.segments;
-        if names.is_empty() && directory.floor.is_none() {
+        if names.is_empty() && directory.snapshots.is_empty() {
             return Err(Error::new(ErrorKind::Io, "there is no journal in this directory"));
         }
         let expected = directory.begins_with();
@@ -207,6 +207,9 @@ impl Audit<'_, '_> {
                 Err(_) if !Directory::list(storage)?.snapshots.contains(&name) => {}
                 checked => {
                     let file = self.note(checked)?;
+                    if name.is_base && file.is_some() {
+                        self.report.last_good_seq = name.before.first_seq.saturating_sub(1);
+                    }
                     self.report.snapshots.extend(file.map(|file| SnapshotSummary {
                         file: name.to_string(),
                         file_len: file.file_len(),

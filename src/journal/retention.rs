@@ -71,7 +71,8 @@ pub(crate) fn inventory(storage: &dyn Storage, active: u64) -> Result<Inventory,
             end: stated.end,
             file_len: segment.file_len()?,
             begun_at: segment.header.created_at,
-            ended_at: successor.header.created_at,
+            // A clock may have been set back between two openings.
+            ended_at: successor.header.created_at.max(segment.header.created_at),
             discarded_len: stated.discarded_len,
             last_epoch: successor.header.previous_epoch,
         });
@@ -154,7 +155,11 @@ fn keep_torn(storage: &dyn Storage, name: SegmentName, successor: SegmentName) -
         storage.rename(SNAPSHOT_TMP_NAME, &copy)?;
         storage.sync_dir()
     };
-    write().map_err(doing)
+    write().map_err(|error| {
+        // What is half written only takes up room.
+        let _ = storage.remove(SNAPSHOT_TMP_NAME);
+        doing(error)
+    })
 }
 
 fn create_anew(storage: &dyn Storage) -> std::io::Result<Arc<dyn StorageFile>> {
@@ -185,8 +190,10 @@ pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
         // A floor that was moved and never synced may be taken back by a power cut, and the removals not.
         storage.sync_dir().map_err(|error| Error::io("syncing the retention floor", error))?;
     }
+    // What cannot be removed keeps nothing else from it.
+    let mut first_error = Ok(());
     for name in &directory.superseded {
-        remove(storage, &name.to_string())?;
+        first_error = first_error.and(remove(storage, &name.to_string()));
     }
     let (mut removed, mut is_held_back) = (0, false);
     for (index, &name) in directory.pruned.iter().enumerate() {
@@ -199,13 +206,14 @@ pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
             tracing::warn!(%error, segment = %name, "torn bytes of a pruned segment were not kept");
         }
         if !is_missing && !is_held_back {
-            remove(storage, &name.to_string())?;
-            removed += 1;
+            match remove(storage, &name.to_string()) {
+                Ok(()) => removed += 1,
+                Err(error) => first_error = first_error.and(Err(error)),
+            }
         }
         is_held_back = is_missing;
     }
-    remove_old_torn(storage, &directory)?;
-    Ok(removed)
+    first_error.and(remove_old_torn(storage, &directory)).map(|()| removed)
 }
 
 /// Removes a snapshot that the series can do without.

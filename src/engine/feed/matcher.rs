@@ -121,8 +121,9 @@ impl Matcher {
             return Ok(self.filter.scopes.contains(scope));
         }
         // It was forgotten since, or there is nobody who knows the state of now.
-        if let Some(seq) = self.knows_older.take() {
+        if let Some(seq) = self.knows_older {
             let state = knowledge.state_at(seq)?.state;
+            self.knows_older = None;
             let of_scope = state.goals().filter(|goal| self.filter.scopes.contains(&goal.scope));
             self.goals.extend(of_scope.map(|goal| goal.id));
         }
