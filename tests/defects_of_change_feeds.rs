@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tallybook::storage::{Fault, SimulatedDisk, Storage, Survivors};
 use tallybook::{
-    Blocking, CommandError, Cursor, ErrorKind, EventFilter, FeedItem, JournalReader, NewGoal, Options, Start,
-    Subscription, Turn,
+    Blocking, CommandError, Cursor, ErrorKind, EventFilter, FeedItem, JournalReader, NewGoal, Options,
+    ResetCause, Start, Subscription, Turn,
 };
 
 fn open(disk: &SimulatedDisk) -> Result<Blocking, tallybook::Error> {
@@ -124,7 +124,7 @@ fn a_durable_command_reads_nothing_and_writes_and_syncs_once() {
 
 /// There: a client that resumes by number takes another history for the one it knew.
 #[test]
-fn a_cursor_of_a_future_that_a_crash_unmade_is_refused() {
+fn a_cursor_of_a_future_that_a_crash_unmade_begins_anew_and_says_so() {
     let disk = SimulatedDisk::new(8);
     let interval = tallybook::Durability::Interval(std::time::Duration::from_secs(3_600));
     let options = || Options::new().inline().durability(interval);
@@ -137,7 +137,11 @@ fn a_cursor_of_a_future_that_a_crash_unmade_is_refused() {
     let engine = options().open_storage(storage).unwrap().blocking();
     assert_eq!(engine.view().seq(), 0, "the interval was not over");
     engine.create_goal(NewGoal::new("another one")).unwrap();
-    let error = engine.engine().subscribe(Start::After(cursor)).unwrap_err();
+    let mut feed = engine.subscribe(Start::After(cursor)).unwrap();
+    let item = feed.try_next().unwrap();
+    let Some(FeedItem::Reset(reset)) = &item else { panic!("expected a reset, found {item:?}") };
+    assert_eq!((reset.cause, reset.cursor()), (ResetCause::UnmadeFuture, engine.view().cursor()));
+    let error = JournalReader::with_storage(disk.process()).unwrap().events_after(&cursor).unwrap_err();
     assert!(error.to_string().contains("unmade"), "{error}");
 }
 
