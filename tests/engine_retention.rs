@@ -10,10 +10,13 @@ use tallybook::{
     Options, Retention, StateAt, Turn,
 };
 
+/// File, first and last `seq`, and the bytes.
+type Kept = (String, u64, u64, Vec<u8>);
+
 /// Keeps what it gets, unless it is broken: then it says so, or panics.
 #[derive(Clone, Default)]
 struct Shelf {
-    kept: Arc<Mutex<Vec<(String, u64, u64, Vec<u8>)>>>,
+    kept: Arc<Mutex<Vec<Kept>>>,
     is_broken: Arc<AtomicBool>,
     panics: Arc<AtomicBool>,
 }

@@ -114,13 +114,13 @@ impl Keys {
     pub(super) fn restore(&mut self, key: Arc<str>, entry: RememberedKey) -> Result<(), String> {
         let seq = entry.remembered.first_seq;
         if let Some((last, _)) = self.by_seq.get_max().filter(|(last, _)| *last >= seq) {
-            return Err(format!("expected it in the order of `first_seq`, found {seq} after {last}"));
+            return Err(format!("expected it in the order of events, found seq {seq} after seq {last}"));
         }
         self.by_seq.insert(seq, (entry.at, key.clone()));
         match self.by_key.insert(key, Leaf::new(entry)) {
             None => Ok(()),
             Some(known) => {
-                Err(format!("expected a key once, found it at seq {}, too", known.remembered.first_seq))
+                Err(format!("expected it once, found it at seq {}, too", known.remembered.first_seq))
             }
         }
     }

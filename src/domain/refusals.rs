@@ -46,24 +46,16 @@ impl RefusalCounts {
         *self.counts.entry((budget_id.clone(), kind)).or_default() += 1;
     }
 
-    /// Takes in a count of a snapshot: all are of one minute.
-    pub(super) fn restore(
-        &mut self,
-        minute: Timestamp,
-        budget_id: BudgetId,
-        kind: RefusalKind,
-        count: u64,
-    ) -> Result<(), String> {
-        if minute_of(minute) != minute {
-            return Err(format!("expected the start of a minute, found {minute}"));
-        }
-        if !self.counts.is_empty() && self.minute != minute {
-            return Err(format!("expected the minute {} of the counts before, found {minute}", self.minute));
-        }
-        self.minute = minute;
-        match self.counts.insert((budget_id, kind), count) {
+    /// The counts of a snapshot, before any is taken in.
+    pub(super) fn restored(minute: Timestamp) -> RefusalCounts {
+        RefusalCounts { minute, counts: OrdMap::new() }
+    }
+
+    /// Takes in a count of a snapshot.
+    pub(super) fn restore(&mut self, id: BudgetId, kind: RefusalKind, count: u64) -> Result<(), String> {
+        match self.counts.insert((id, kind), count) {
             None => Ok(()),
-            Some(_) => Err("expected one count of the kind for the budget, found a second one".to_owned()),
+            Some(_) => Err(format!("expected one count of {kind}, found another")),
         }
     }
 

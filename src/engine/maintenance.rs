@@ -1,6 +1,7 @@
 //! Maintenance: a thread for what has to be done now and then, and may never delay the writer. What that is, is the
 //! task's own affair.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -45,6 +46,8 @@ struct Work {
 struct Orders {
     /// Asked for since the task was begun last.
     is_requested: bool,
+    /// The task is under way.
+    is_busy: bool,
     /// Nothing more is taken on.
     is_ending: bool,
 }
@@ -54,6 +57,11 @@ impl Maintenance {
     pub(super) fn new(task: Task, inline: bool) -> Maintenance {
         let work = Work { task, stop: Stop::default(), orders: Mutex::default(), changed: Condvar::new() };
         Maintenance { work: Arc::new(work), thread: Mutex::default(), inline }
+    }
+
+    /// One that has nothing to do.
+    pub(super) fn none() -> Maintenance {
+        Maintenance::new(Box::new(|_| ()), false)
     }
 
     /// Asks for the task to be done from its beginning, and does not wait for it. What is asked for while it is under
@@ -83,9 +91,17 @@ impl Maintenance {
     /// Has the task end at its next step, and waits for that: from then on it writes nothing. What was asked for and is
     /// not begun is not done.
     pub(super) fn abandon(&self) {
-        self.work.stop.set();
-        self.work.lock().is_requested = false;
+        self.begin_abandoning();
         self.end();
+    }
+
+    /// The same without waiting for a task that is under way. Whether none is, so that nothing is written from now on.
+    pub(super) fn begin_abandoning(&self) -> bool {
+        self.work.stop.set();
+        let mut orders = self.work.lock();
+        (orders.is_requested, orders.is_ending) = (false, true);
+        self.work.changed.notify_one();
+        !orders.is_busy
     }
 
     /// Starts the thread, if it does not run yet. Without any, the next request tries again.
@@ -119,9 +135,19 @@ impl Drop for Maintenance {
     }
 }
 
+thread_local! {
+    static IS_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is a thread of some engine's maintenance: a hook of the host runs on it, and may call the engine.
+pub(super) fn is_maintenance_thread() -> bool {
+    IS_HERE.get()
+}
+
 impl Work {
     /// The thread: until nothing more is taken on.
     fn run(&self) {
+        IS_HERE.set(true);
         loop {
             let mut orders = self.lock();
             while !orders.is_requested && !orders.is_ending {
@@ -136,12 +162,16 @@ impl Work {
     }
 
     fn do_requested(&self) {
-        if !std::mem::take(&mut self.lock().is_requested) {
+        let mut orders = self.lock();
+        if !std::mem::take(&mut orders.is_requested) {
             return;
         }
+        orders.is_busy = true;
+        drop(orders);
         if catch_unwind(AssertUnwindSafe(|| (self.task)(&self.stop))).is_err() {
             tracing::error!("the maintenance of the journal panicked");
         }
+        self.lock().is_busy = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, Orders> {

@@ -1,7 +1,7 @@
 //! The series of snapshots: when another one is due, and which are kept. Only the choice; files are made and removed
 //! elsewhere.
 
-use super::retention::len_before;
+use super::retention::{is_worth_a_base, len_before};
 use crate::journal::Inventory;
 use crate::journal::format::SnapshotName;
 
@@ -10,7 +10,10 @@ use crate::journal::format::SnapshotName;
 pub(super) fn is_snapshot_due(inventory: &Inventory, last_len: u64, snapshot_bytes: u64) -> bool {
     let covered = inventory.snapshots.last().map_or(0, |last| len_before(inventory, last.before));
     let since = len_before(inventory, inventory.active) - covered;
+    // Once something is pruned, a single damaged file must not cost the state.
+    let is_alone = inventory.snapshots.last().is_some_and(|last| last.is_base);
     since > snapshot_bytes.max(last_len.saturating_mul(2))
+        || is_alone && since > 0 && is_worth_a_base(since, last_len)
 }
 
 /// The snapshots that can go.
@@ -82,6 +85,18 @@ mod tests {
         assert!(!is_snapshot_due(&inventory, 0, 25));
         inventory.snapshots.push(SnapshotName { before: inventory.active, is_base: false });
         assert!(!is_snapshot_due(&inventory, 0, 0), "nothing was closed since");
+    }
+
+    #[test]
+    fn a_base_does_not_stay_alone() {
+        let large = 80 << 20;
+        let mut inventory = test::inventory(&[10, large / 2 - 1, 1]);
+        inventory.snapshots = vec![SnapshotName { before: inventory.closed[1].name, is_base: true }];
+        assert!(is_snapshot_due(&inventory, 1 << 20, u64::MAX));
+        assert!(is_snapshot_due(&inventory, large, u64::MAX));
+        assert!(!is_snapshot_due(&inventory, large + 2, u64::MAX), "that would be much for little");
+        inventory.snapshots[0].before = inventory.active;
+        assert!(!is_snapshot_due(&inventory, 1 << 20, u64::MAX), "there is nothing after it");
     }
 
     #[test]

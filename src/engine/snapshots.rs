@@ -6,7 +6,7 @@ use crate::domain::{FOLD_VERSION, RestoreError, StateRestorer, write_state};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
 use crate::journal::format::{SegmentName, SnapshotName};
-use crate::journal::{SnapshotFile, SnapshotOf, SnapshotWriter, fits_journal, visit_closed};
+use crate::journal::{SnapshotFile, SnapshotOf, SnapshotWriter, fits_journal, remove_snapshot, visit_closed};
 use crate::projection::Projection;
 use crate::storage::Storage;
 
@@ -48,7 +48,7 @@ pub(super) fn verify(file: &SnapshotFile) -> Result<Projection, Error> {
 /// Opens a snapshot, and checks that it is of this journal as it went.
 pub(super) fn open(storage: &dyn Storage, name: SnapshotName) -> Result<SnapshotFile, Error> {
     let file = SnapshotFile::open(storage, name)?;
-    fits_journal(storage, &file.header)?;
+    fits_journal(storage, file.name, &file.header)?;
     Ok(file)
 }
 
@@ -99,9 +99,12 @@ pub(super) fn make(
     })?;
     // Two states at once are enough.
     drop(projection);
-    let file = open(storage, name)?;
-    verify(&file)?;
-    Ok(Some(file.file_len()))
+    let read_again = open(storage, name).and_then(|file| verify(&file).map(|_| file.file_len()));
+    read_again.map(Some).inspect_err(|_| {
+        // Whoever opens the journal next believes what the CRC says. What cannot be removed is looked at once more before
+        // anything is made of it.
+        let _ = remove_snapshot(storage, name);
+    })
 }
 
 /// The newest of the snapshots that is of use, and the segment from which on events are to be folded.
@@ -112,7 +115,8 @@ fn start(
 ) -> Result<(Projection, SegmentName), Error> {
     let mut first_error = None;
     for &name in older.iter().rev().filter(|name| name.before < place.before) {
-        match open(storage, name).and_then(|file| restore(&file)) {
+        // With its hash: what is wrong in it would be in the new one with a hash that fits.
+        match open(storage, name).and_then(|file| verify(&file)) {
             Ok(projection) => return Ok((projection, name.before)),
             Err(error) => {
                 tracing::warn!(%error, snapshot = %name, "a snapshot is of no use; an older one is tried");

@@ -98,7 +98,7 @@ fn restore_newest(
     let mut first_error = None;
     for &name in directory.snapshots.iter().rev() {
         let restored = SnapshotFile::open(storage, name).and_then(|file| {
-            fits_journal(storage, &file.header)?;
+            fits_journal(storage, file.name, &file.header)?;
             restore(&file)
         });
         match restored {

@@ -51,7 +51,7 @@ impl Part {
 }
 
 /// Every part, in the order in which they are written.
-pub(super) static PARTS: [Part; 10] = [
+pub(super) static PARTS: [Part; 11] = [
     Part { name: "memory", steps: &[] },
     Part { name: "budget", steps: &[] },
     Part { name: "meter", steps: &[] },
@@ -60,6 +60,7 @@ pub(super) static PARTS: [Part; 10] = [
     Part { name: "spend", steps: &[] },
     Part { name: "booking", steps: &[] },
     Part { name: "key", steps: &[] },
+    Part { name: "event_id", steps: &[] },
     Part { name: "releasing", steps: &[] },
     Part { name: "refusals", steps: &[] },
 ];

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use proptest::prelude::*;
 
 use super::harness::{Answer, Book, goal, replay};
+use super::snapshot;
 use crate::clock::Timestamp;
 use crate::domain::{
     KeyWindow, NewBudget, Outcome, RecordEvent, RecordSpend, Rejection, RejectionKind, Remembered,
@@ -228,5 +229,7 @@ proptest! {
             prop_assert_eq!(book.state.remembered_event_id_count(), known.len());
         }
         prop_assert_eq!(replay(&book.events).state_hash(), book.state.state_hash());
+        snapshot::check_at_every_seq(&book.events);
+        snapshot::check_goes_on(&book.events, book.events.len() / 2);
     }
 }

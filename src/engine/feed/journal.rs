@@ -111,6 +111,18 @@ impl Journal {
         Ok(walk.next()?.map(|place| place.frame.header.epoch))
     }
 
+    /// The position of an event, if it is there; also of the last that was pruned, which the base tells.
+    pub(super) fn cursor_of(&self, seq: u64) -> Result<Option<Cursor>, Error> {
+        match self.epoch_of(seq) {
+            Ok(None) => Ok(None),
+            Ok(Some(epoch)) => Ok(Some(Cursor { journal_id: self.journal_id()?, epoch, seq })),
+            Err(error) if *error.kind() == ErrorKind::Pruned => {
+                Ok(self.oldest_view()?.cursor().filter(|last| last.seq == seq))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// After the last event that was pruned everything is there: it can be gone on after, if it is the one it was.
     fn check_before_floor(&self, cursor: &Cursor) -> Result<Option<ResetCause>, Error> {
         if self.oldest_seq()?.checked_sub(1) != Some(cursor.seq) {

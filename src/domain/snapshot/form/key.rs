@@ -31,27 +31,40 @@ pub(in crate::domain::snapshot) struct MemoryForm {
     bookings_forgotten_through: Option<At>,
     #[serde(deserialize_with = "nullable")]
     reservations_forgotten_through: Option<At>,
+    #[serde(deserialize_with = "nullable")]
+    event_ids_forgotten_through: Option<At>,
+    #[serde(deserialize_with = "nullable")]
+    goals_forgotten_through: Option<At>,
+    refusals_minute: At,
 }
 
-/// Up to when was used what is no longer remembered.
+/// What the state says of its memory, and of its counts of refusals, as a whole.
 #[derive(Debug)]
-pub(in crate::domain::snapshot) struct Forgotten {
-    pub(in crate::domain::snapshot) keys: Option<Timestamp>,
-    pub(in crate::domain::snapshot) spends: Option<Timestamp>,
-    pub(in crate::domain::snapshot) bookings: Option<Timestamp>,
-    pub(in crate::domain::snapshot) reservations: Option<Timestamp>,
+pub(in crate::domain::snapshot) struct Remembering {
+    pub(in crate::domain::snapshot) window: KeyWindow,
+    /// Up to when was used what is no longer remembered.
+    pub(in crate::domain::snapshot) keys_forgotten_through: Option<Timestamp>,
+    pub(in crate::domain::snapshot) spends_forgotten_through: Option<Timestamp>,
+    pub(in crate::domain::snapshot) bookings_forgotten_through: Option<Timestamp>,
+    pub(in crate::domain::snapshot) reservations_forgotten_through: Option<Timestamp>,
+    pub(in crate::domain::snapshot) event_ids_forgotten_through: Option<Timestamp>,
+    pub(in crate::domain::snapshot) goals_forgotten_through: Option<Timestamp>,
+    pub(in crate::domain::snapshot) refusals_minute: Timestamp,
 }
 
 impl MemoryForm {
-    pub(in crate::domain::snapshot) fn memory(self) -> (KeyWindow, Forgotten) {
+    pub(in crate::domain::snapshot) fn memory(self) -> Remembering {
         let time = |at: Option<At>| at.map(|at| at.0);
-        let forgotten = Forgotten {
-            keys: time(self.keys_forgotten_through),
-            spends: time(self.spends_forgotten_through),
-            bookings: time(self.bookings_forgotten_through),
-            reservations: time(self.reservations_forgotten_through),
-        };
-        (KeyWindow { max_age_ms: self.max_age_ms, max_count: self.max_count }, forgotten)
+        Remembering {
+            window: KeyWindow { max_age_ms: self.max_age_ms, max_count: self.max_count },
+            keys_forgotten_through: time(self.keys_forgotten_through),
+            spends_forgotten_through: time(self.spends_forgotten_through),
+            bookings_forgotten_through: time(self.bookings_forgotten_through),
+            reservations_forgotten_through: time(self.reservations_forgotten_through),
+            event_ids_forgotten_through: time(self.event_ids_forgotten_through),
+            goals_forgotten_through: time(self.goals_forgotten_through),
+            refusals_minute: self.refusals_minute.0,
+        }
     }
 }
 
@@ -150,6 +163,28 @@ impl RefusedForm<'_> {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(in crate::domain::snapshot) struct EventIdForm<'a> {
+    #[serde(rename = "part")]
+    _part: PartName,
+    #[serde(rename = "v")]
+    _v: First,
+    #[serde(borrow)]
+    event_id: Name<'a>,
+    body: Body,
+    at: At,
+    seq: u64,
+}
+
+impl EventIdForm<'_> {
+    pub(in crate::domain::snapshot) fn event_id(self) -> (Arc<str>, RememberedKey) {
+        let outcome = RememberedOutcome::Done(Outcome::Nothing);
+        let remembered = Remembered { first_seq: self.seq, last_seq: self.seq, outcome };
+        ((&*self.event_id.0).into(), RememberedKey { fingerprint: self.body.0, at: self.at.0, remembered })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(in crate::domain::snapshot) struct ReleasingForm<'a> {
     #[serde(rename = "part")]
     _part: PartName,
@@ -177,25 +212,14 @@ pub(in crate::domain::snapshot) struct RefusalsForm<'a> {
     _part: PartName,
     #[serde(rename = "v")]
     _v: First,
-    minute: At,
     #[serde(borrow)]
     budget_id: BudgetName<'a>,
     refusal: RefusedBy,
     count: u64,
 }
 
-/// How many refusals of a kind for a budget a minute has seen.
-#[derive(Debug)]
-pub(in crate::domain::snapshot) struct Refusals {
-    pub(in crate::domain::snapshot) minute: Timestamp,
-    pub(in crate::domain::snapshot) budget_id: BudgetId,
-    pub(in crate::domain::snapshot) kind: RefusalKind,
-    pub(in crate::domain::snapshot) count: u64,
-}
-
 impl RefusalsForm<'_> {
-    pub(in crate::domain::snapshot) fn refusals(self, names: &mut Interner) -> Refusals {
-        let (minute, kind, count) = (self.minute.0, self.refusal.0, self.count);
-        Refusals { minute, budget_id: self.budget_id.id(names), kind, count }
+    pub(in crate::domain::snapshot) fn refusals(self, names: &mut Interner) -> (BudgetId, RefusalKind, u64) {
+        (self.budget_id.id(names), self.refusal.0, self.count)
     }
 }

@@ -11,7 +11,7 @@ mod values;
 
 pub(super) use budget::{BudgetForm, MeterForm};
 pub(super) use goal::GoalForm;
-pub(super) use key::{KeyForm, MemoryForm, RefusalsForm, ReleasingForm};
+pub(super) use key::{EventIdForm, KeyForm, MemoryForm, RefusalsForm, ReleasingForm};
 pub(super) use ledger::{BookingForm, ReservationForm, SpendForm};
 pub(super) use values::Text;
 

@@ -161,6 +161,7 @@ fn remembered(state: &State) -> Check {
     let window = state.keys.window();
     let counts = [
         ("keys", state.keys.len()),
+        ("event ids", state.event_ids.len()),
         ("spends", state.spent.len()),
         ("bookings", state.bookings.len()),
         ("ended reservations", state.ended.len()),
@@ -192,7 +193,7 @@ impl Sums {
 
 /// What is spent below a budget is spent there, too, and no more is set aside there than on it and below.
 fn sums(state: &State) -> Check {
-    let mut sums: HashMap<&BudgetId, Sums> = HashMap::new();
+    let mut sums: HashMap<&BudgetId, Sums> = HashMap::with_capacity(state.budgets.len());
     let mut add = |id, spent_total, reserved, entries| {
         let sum = sums.entry(id).or_default();
         sum.add(spent_total, reserved, entries)

@@ -6,19 +6,21 @@ pub(super) fn form(line: &str, error: &serde_json::Error) -> String {
     let message = error.to_string();
     let Some(message) = message.strip_suffix(&place) else { return message };
     let read = line.as_bytes().get(..error.column()).unwrap_or(line.as_bytes());
-    match last_field(read) {
-        // These name their field, and are found where another one ends.
-        _ if message.contains("field `") => message.to_owned(),
+    let (field, depth) = last_field(read);
+    // Those of the line itself are named already, and are found where another one ends.
+    let is_named = message.contains("field `") && (depth == 0 || (depth == 1 && !read.ends_with(b"}")));
+    match field {
+        _ if is_named => message.to_owned(),
         Some(field) => format!("in field `{field}`: {message}"),
         None => format!("{message}, at byte {}", error.column()),
     }
 }
 
-/// The last field of the outermost object that the text has come to.
-fn last_field(text: &[u8]) -> Option<String> {
+/// The last field of the outermost object that the text has come to, and how deep in it the text ends.
+fn last_field(text: &[u8]) -> (Option<String>, usize) {
     let mut found = None;
     let mut last_string = &text[..0];
-    let mut depth = 0;
+    let mut depth = 0_usize;
     let mut at = 0;
     while let Some(&byte) = text.get(at) {
         match byte {
@@ -30,12 +32,12 @@ fn last_field(text: &[u8]) -> Option<String> {
             }
             b':' if depth == 1 => found = Some(last_string),
             b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth -= 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
         at += 1;
     }
-    found.map(|field| String::from_utf8_lossy(field).chars().take(80).collect())
+    (found.map(|field| String::from_utf8_lossy(field).chars().take(80).collect()), depth)
 }
 
 /// How many bytes a string has before its closing quote, or before the end of the text.

@@ -1,5 +1,6 @@
 //! Budgets, meters and goals, and what follows from them.
 
+use crate::domain::State;
 use crate::domain::evolve::move_roll;
 use crate::domain::goal::GoalRecord;
 use crate::domain::leaf::Leaf;
@@ -21,6 +22,8 @@ impl StateRestorer {
         if !budget.is_closed() {
             move_roll(state, &id, None, budget.span);
         }
+        budget.parent.iter().for_each(|parent| need(state, parent));
+        state.endings.closed(&budget);
         state.budgets_made.insert(budget.made_seq, id.clone());
         match state.budgets.insert(id, Leaf::new(budget)) {
             None => Ok(()),
@@ -32,6 +35,7 @@ impl StateRestorer {
         let meter = form.meter(&mut self.names)?;
         if let Some(budget_id) = &meter.budget_id {
             check::known(&self.state, budget_id).map_err(|message| format!("{}: {message}", meter.id))?;
+            need(&mut self.state, budget_id);
         }
         match self.state.meters.insert(meter.id.clone(), Leaf::new(meter)) {
             None => Ok(()),
@@ -54,6 +58,7 @@ impl StateRestorer {
     fn follow_goal(&mut self, goal: &GoalRecord) -> Result<(), String> {
         let (state, facts) = (&mut self.state, &*goal.facts);
         state.created.insert(facts.ordinal, facts.id);
+        facts.budgets.iter().for_each(|budget_id| need(state, budget_id));
         if !goal.status.is_terminal() {
             if let Some(parent) = facts.parent_goal {
                 state.open_children.insert((parent, facts.id));
@@ -71,5 +76,12 @@ impl StateRestorer {
                 Err(format!("expected one active goal in scope {:?}, found goal {other}, too", facts.scope))
             }
         }
+    }
+}
+
+/// Takes note that something needs a budget, which is there.
+fn need(state: &mut State, id: &BudgetId) {
+    if let Some(budget) = state.budgets.get(id) {
+        state.endings.need(budget);
     }
 }

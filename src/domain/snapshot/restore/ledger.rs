@@ -2,7 +2,7 @@
 
 use crate::domain::leaf::Leaf;
 use crate::domain::snapshot::form::{
-    BookingForm, KeyForm, RefusalsForm, ReleasingForm, ReservationForm, SpendForm,
+    BookingForm, EventIdForm, KeyForm, RefusalsForm, ReleasingForm, ReservationForm, SpendForm,
 };
 use crate::domain::state::Due;
 use crate::domain::{Reservation, ReservationStatus};
@@ -71,6 +71,11 @@ impl StateRestorer {
         self.state.keys.restore(key.clone(), entry).map_err(|message| format!("{key:?}: {message}"))
     }
 
+    pub(super) fn event_id(&mut self, form: EventIdForm<'_>) -> Result<(), String> {
+        let (id, entry) = form.event_id();
+        self.state.event_ids.restore(id.clone(), entry).map_err(|message| format!("{id}: {message}"))
+    }
+
     pub(super) fn releasing(&mut self, form: ReleasingForm<'_>) -> Result<(), String> {
         let (budget_id, released) = form.releasing(&mut self.names);
         check::known(&self.state, &budget_id)?;
@@ -81,10 +86,8 @@ impl StateRestorer {
     }
 
     pub(super) fn refusals(&mut self, form: RefusalsForm<'_>) -> Result<(), String> {
-        let refusals = form.refusals(&mut self.names);
-        let budget_id = refusals.budget_id.clone();
-        let restored =
-            self.state.refusals.restore(refusals.minute, refusals.budget_id, refusals.kind, refusals.count);
+        let (budget_id, kind, count) = form.refusals(&mut self.names);
+        let restored = self.state.refusals.restore(budget_id.clone(), kind, count);
         restored.map_err(|message| format!("{budget_id}: {message}"))
     }
 }

@@ -11,8 +11,10 @@ use super::RestoreError;
 use super::form::{self, MemoryForm};
 use super::intern::Interner;
 use super::parts::{Outline, PARTS, Part};
-use crate::domain::State;
+use crate::domain::entries::Memory;
 use crate::domain::keys::Keys;
+use crate::domain::refusals::RefusalCounts;
+use crate::domain::{State, minute_of};
 
 /// Puts a state together again, line by line.
 #[derive(Debug, Default)]
@@ -81,7 +83,7 @@ impl StateRestorer {
             return Err(Fault::State("expected the part `memory` first, and once".to_owned()));
         }
         match part {
-            "memory" => self.memory(form::read(line)?),
+            "memory" => self.memory(form::read(line)?)?,
             "budget" => self.budget(form::read(line)?)?,
             "meter" => self.meter(form::read(line)?)?,
             "goal" => self.goal(form::read(line)?)?,
@@ -89,6 +91,7 @@ impl StateRestorer {
             "spend" => self.spend(form::read(line)?)?,
             "booking" => self.booking(form::read(line)?)?,
             "key" => self.key(form::read(line)?)?,
+            "event_id" => self.event_id(form::read(line)?)?,
             "releasing" => self.releasing(form::read(line)?)?,
             "refusals" => self.refusals(form::read(line)?)?,
             _ => return Err(Fault::Part),
@@ -96,12 +99,19 @@ impl StateRestorer {
         Ok(())
     }
 
-    fn memory(&mut self, form: MemoryForm) {
-        let (window, forgotten) = form.memory();
-        self.state.keys = Keys::restored(window, forgotten.keys);
-        forgotten.spends.into_iter().for_each(|at| self.state.spent.forgot(at));
-        forgotten.bookings.into_iter().for_each(|at| self.state.bookings.forgot(at));
-        forgotten.reservations.into_iter().for_each(|at| self.state.ended.forgot(at));
+    fn memory(&mut self, form: MemoryForm) -> Result<(), String> {
+        let (state, memory) = (&mut self.state, form.memory());
+        if minute_of(memory.refusals_minute) != memory.refusals_minute {
+            return Err(format!("expected the start of a minute, found {}", memory.refusals_minute));
+        }
+        state.keys = Keys::restored(memory.window, memory.keys_forgotten_through);
+        state.spent = Memory::restored(memory.spends_forgotten_through);
+        state.bookings = Memory::restored(memory.bookings_forgotten_through);
+        state.ended = Memory::restored(memory.reservations_forgotten_through);
+        state.event_ids = Keys::restored(memory.window, memory.event_ids_forgotten_through);
+        memory.goals_forgotten_through.into_iter().for_each(|at| state.endings.forgot_goal(at));
+        state.refusals = RefusalCounts::restored(memory.refusals_minute);
+        Ok(())
     }
 
     /// Looks again at a line that was not taken in: it may be of an older version, or of one that is not known, or be

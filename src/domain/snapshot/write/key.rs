@@ -1,6 +1,5 @@
 //! What is remembered, and what is counted.
 
-use crate::clock::Timestamp;
 use crate::domain::keys::RememberedKey;
 use crate::domain::{Outcome, Refusal, RememberedOutcome, State};
 use crate::event::RefusalKind;
@@ -25,6 +24,12 @@ pub(super) fn put_memory(out: &mut Vec<u8>, state: &State) {
     put_option(out, state.bookings.forgotten_through(), put_timestamp);
     put(out, br#","reservations_forgotten_through":"#);
     put_option(out, state.ended.forgotten_through(), put_timestamp);
+    put(out, br#","event_ids_forgotten_through":"#);
+    put_option(out, state.event_ids.forgotten_through(), put_timestamp);
+    put(out, br#","goals_forgotten_through":"#);
+    put_option(out, state.endings.goals_forgotten_through(), put_timestamp);
+    put(out, br#","refusals_minute":"#);
+    put_timestamp(out, state.refusals.minute());
     put(out, b"}");
 }
 
@@ -94,6 +99,19 @@ fn put_refusal(out: &mut Vec<u8>, refusal: &Refusal) {
     put(out, b"}");
 }
 
+/// Its command wrote no event but its own.
+pub(super) fn put_event_id(out: &mut Vec<u8>, event_id: &str, entry: &RememberedKey) {
+    put(out, br#"{"part":"event_id","event_id":"#);
+    put_text(out, event_id);
+    put(out, br#","body":"#);
+    put_fingerprint(out, entry.fingerprint);
+    put(out, br#","at":"#);
+    put_timestamp(out, entry.at);
+    put(out, br#","seq":"#);
+    put_u64(out, entry.remembered.first_seq);
+    put(out, b"}");
+}
+
 pub(super) fn put_releasing(out: &mut Vec<u8>, budget_id: &BudgetId, released: &[ReservationId]) {
     put(out, br#"{"part":"releasing","budget_id":"#);
     put_budget_id(out, budget_id);
@@ -102,16 +120,8 @@ pub(super) fn put_releasing(out: &mut Vec<u8>, budget_id: &BudgetId, released: &
     put(out, b"}");
 }
 
-pub(super) fn put_refusals(
-    out: &mut Vec<u8>,
-    minute: Timestamp,
-    budget_id: &BudgetId,
-    kind: RefusalKind,
-    count: u64,
-) {
-    put(out, br#"{"part":"refusals","minute":"#);
-    put_timestamp(out, minute);
-    put(out, br#","budget_id":"#);
+pub(super) fn put_refusals(out: &mut Vec<u8>, budget_id: &BudgetId, kind: RefusalKind, count: u64) {
+    put(out, br#"{"part":"refusals","budget_id":"#);
     put_budget_id(out, budget_id);
     put(out, br#","refusal":"#);
     put_name(out, kind.name());

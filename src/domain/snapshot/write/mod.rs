@@ -34,11 +34,14 @@ pub(crate) fn write_state(
     for (key, entry) in state.keys.in_order() {
         lines.put(|out| key::put_key(out, key, entry))?;
     }
+    for (event_id, entry) in state.event_ids.in_order() {
+        lines.put(|out| key::put_event_id(out, event_id, entry))?;
+    }
     for (budget_id, released) in &state.releasing {
         lines.put(|out| key::put_releasing(out, budget_id, released))?;
     }
     for ((budget_id, kind), &count) in state.refusals.iter() {
-        lines.put(|out| key::put_refusals(out, state.refusals.minute(), budget_id, *kind, count))?;
+        lines.put(|out| key::put_refusals(out, budget_id, *kind, count))?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use super::config;
 use crate::clock::Timestamp;
 use crate::domain::endings::Endings;
 use crate::domain::tests::harness::replay;
+use crate::domain::tests::snapshot;
 use crate::domain::{
     BudgetQuery, CloseBudget, Command, Context, Elapse, Forget, GoalQuery, KeyWindow, MarkUnknown, Outcome,
     Release, RememberedOutcome, Request, ReservationQuery, Settle, SpendQuery, State, TransitionGoal,
@@ -102,6 +103,7 @@ impl Twins {
     fn check(&self) {
         let (state, other) = (&self.account.state, &self.other);
         self.check_visible();
+        snapshot::check_round_trip(state);
         let through = state.endings.goals_forgotten_through();
         assert_eq!(state.endings, Endings::anew(state, through));
         for spend in state.spends.values() {

@@ -40,7 +40,9 @@ pub(super) fn assert_same(left: &State, right: &State) {
         ended,
         releasing,
         keys,
+        event_ids,
         refusals,
+        endings,
     } = left;
     assert_eq!(entities(goals), entities(&right.goals));
     assert_eq!(entities(budgets), entities(&right.budgets));
@@ -61,5 +63,7 @@ pub(super) fn assert_same(left: &State, right: &State) {
     assert_eq!(memory(ended), memory(&right.ended));
     assert_eq!(releasing, &right.releasing);
     assert!(keys.is_same(&right.keys), "{keys:?} and {:?}", right.keys);
+    assert!(event_ids.is_same(&right.event_ids), "{event_ids:?} and {:?}", right.event_ids);
+    assert_eq!(endings, &right.endings);
     assert_eq!(format!("{refusals:?}"), format!("{:?}", right.refusals));
 }
