@@ -223,8 +223,15 @@ fn law_retain_every_read_fails_once_and_the_next_rotation_makes_up_for_it() {
 /// A floor that was moved and whose sync failed is no floor yet: nothing is removed below it before it is durable.
 #[test]
 fn law_retain_nothing_goes_below_a_floor_that_was_never_synced() {
-    let begun = Story::begin();
+    let mut begun = Story::begin();
     let rules = |seed, clock: &ManualClock| small(seed, clock).retention(Retention::new().segments(0));
+    // Once the torn bytes are kept, nothing but the floor has the directory synced.
+    open(&begun.disk, rules(1, &begun.clock)).unwrap().shutdown(DEADLINE).unwrap();
+    let keep_all = small(2, &begun.clock).retention(Retention::keep_all()).snapshot_bytes(u64::MAX);
+    let engine = open(&begun.disk, keep_all).unwrap();
+    assert!(begun.close_segments(&engine, 3));
+    engine.shutdown(DEADLINE).unwrap();
+    begun.disk.restart(Survivors::Everything);
     let mut moved = 0;
     for operation in 0..60 {
         let story = begun.fork();
