@@ -45,7 +45,7 @@
 //! | --- | --- |
 //! | give commands, with idempotency keys and actors | [`Engine::execute`] with a [`Request`], or the typed methods |
 //! | read the state, consistent at one `seq` | [`Engine::view`], [`View`] |
-//! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`EventFilter`], [`Cursor`] |
+//! | follow what changes | [`Engine::subscribe`], [`Start`], [`Subscription`], [`FeedItem`], [`Reset`], [`EventFilter`], [`Cursor`] |
 //! | follow a journal of another process | [`JournalReader::follow`], [`Follower`] |
 //! | account turns of an agent | [`Engine::begin_turn`], [`TurnHandle`], [`Engine::account_turn`] |
 //! | record events of the host's own, in order with everything else | [`Engine::recorder`], [`HostEvent`] |
@@ -53,7 +53,8 @@
 //! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
 //! | be called back for alerts | [`Options::on_alert`], [`Alert`] |
 //! | veto spends and reservations | [`Options::risk_assessor`], [`RiskAssessor`] |
-//! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`] |
+//! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`], [`DirectoryArchive`] |
+//! | bound the memory | [`Options::forget_after`], [`Options::key_window`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!

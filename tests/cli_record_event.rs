@@ -166,3 +166,17 @@ fn what_is_no_event_is_refused_and_writes_nothing() {
     }
     assert!(book.events(&[]).is_empty());
 }
+
+#[test]
+fn events_are_read_back_by_name() {
+    let book = Book::new();
+    let lines = [record("started", "1", ""), record("finished", "2", ""), record("left", r#""started""#, "")];
+    book.apply(&[], &lines);
+    let seqs = |options: &[&str]| -> Vec<u64> {
+        book.events(options).iter().map(|event| event["seq"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(seqs(&["--event", "started"]), [1]);
+    assert_eq!(seqs(&["--event", "started", "--event", "left"]), [1, 3]);
+    assert_eq!(seqs(&["--event", "started", "--kind", "goal_created"]), [] as [u64; 0]);
+    assert_eq!(seqs(&["--event", "Started"]), [] as [u64; 0]);
+}

@@ -2,6 +2,8 @@
 //! ORDER, FOLD).
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::io::Write;
+
 use serde_json::{Value, json};
 
 #[path = "common/cli.rs"]
@@ -11,7 +13,7 @@ mod pruning;
 
 use cli::{Book, parse, poll_until};
 use pruning::{
-    HEAD, TWIN, closed_bytes, comparable, expect_gapless_from, floor, history, names, spends, tiny,
+    HEAD, TWIN, closed, closed_bytes, comparable, expect_gapless_from, floor, history, names, spends, tiny,
 };
 
 fn expect_clean(book: &Book) {
@@ -140,17 +142,14 @@ fn a_cursor_just_before_the_floor_has_missed_nothing() {
 }
 
 #[test]
-fn bounds_hold_while_the_writer_runs_and_readers_read_beside_it() {
+fn bounds_hold_while_the_writer_runs() {
     let (book, twin) = (Book::new(), Book::new());
     let commands = history(6);
     twin.apply(&TWIN, &commands);
     let mut writer = book.writer(&tiny(&["--retain-segments", "2"]));
     for run in commands.chunks(8) {
         for line in run {
-            let last = writer.ask(line)["ok"]["last_seq"].as_u64();
-            // Never damage, and never an event of another place: whatever was pruned in the meantime.
-            let state = book.state(&[]);
-            assert!(last.is_none_or(|last| state["seq"].as_u64().unwrap() >= last), "{state}");
+            writer.ask(line);
         }
         assert!(poll_until(|| closed(&book) <= 2), "{:?}", names(book.dir(), ""));
         assert_eq!(closed(&book), 2, "no more went than had to");
@@ -160,6 +159,38 @@ fn bounds_hold_while_the_writer_runs_and_readers_read_beside_it() {
     }
     writer.end().expect_code(0);
     assert_eq!(book.state(&[]), twin.state(&[]));
+}
+
+/// A reader that asks for what there is, and not for a certain point, gets it, also when files go while it reads.
+#[test]
+fn readers_beside_a_writer_that_prunes_find_a_journal_that_is_whole() {
+    let book = Book::new();
+    let mut writer = book.writer(&tiny(&["--retain-segments", "1", "--window", "16"]));
+    writer.ask(HEAD);
+    let mut input = writer.take_input();
+    let feeder = std::thread::spawn(move || {
+        // Until the writer is told to end.
+        spends(100_000).iter().all(|line| writeln!(input, "{line}").is_ok());
+    });
+    let mut failed: Vec<String> = Vec::new();
+    let mut last = 0;
+    for _ in 0..15 {
+        for arguments in [&["state", "--json"][..], &["stat", "--json"], &["verify", "--json"], &["events"]] {
+            let ran = book.run(arguments[0], &arguments[1..], b"");
+            if ran.code != Some(0) {
+                failed.push(format!("{arguments:?}: {:?}: {}", ran.code, ran.stderr));
+            } else if arguments[0] == "state" {
+                let seq = ran.json()["seq"].as_u64().unwrap();
+                assert!(seq >= last, "the state went from {last} back to {seq}");
+                last = seq;
+            }
+        }
+    }
+    assert!(floor(&book) > 1, "it was pruned meanwhile");
+    writer.signal("TERM");
+    assert_eq!(writer.wait().code, Some(0));
+    feeder.join().unwrap();
+    assert_eq!(failed, Vec::<String>::new());
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tallybook::storage::{Fault, SimulatedDisk, Storage, Survivors};
 use tallybook::{
-    Blocking, CommandError, ErrorKind, FeedItem, JournalReader, NewGoal, Options, Start, Subscription, Turn,
+    Blocking, CommandError, Cursor, ErrorKind, EventFilter, FeedItem, JournalReader, NewGoal, Options, Start,
+    Subscription, Turn,
 };
 
 fn open(disk: &SimulatedDisk) -> Result<Blocking, tallybook::Error> {
@@ -138,4 +139,69 @@ fn a_cursor_of_a_future_that_a_crash_unmade_is_refused() {
     engine.create_goal(NewGoal::new("another one")).unwrap();
     let error = engine.engine().subscribe(Start::After(cursor)).unwrap_err();
     assert!(error.to_string().contains("unmade"), "{error}");
+}
+
+/// Where the feed says that it is caught up.
+fn caught_up(item: Option<FeedItem>) -> Option<Cursor> {
+    match item {
+        Some(FeedItem::CaughtUp(cursor)) => cursor,
+        other => panic!("expected to be caught up, found {other:?}"),
+    }
+}
+
+/// There: a client that has a number and no events yet has nothing that it can resume from safely.
+#[test]
+fn a_feed_that_begins_with_the_next_event_tells_the_cursor_to_keep() {
+    let disk = SimulatedDisk::new(9);
+    let engine = open(&disk).unwrap();
+    let reader = JournalReader::with_storage(disk.process()).unwrap();
+    let caught_up_from = |seq| {
+        let mut feed = engine.subscribe(Start::From(seq)).unwrap();
+        let mut follower = reader.follow(Start::From(seq), EventFilter::new()).unwrap();
+        let cursor = caught_up(feed.try_next().unwrap());
+        assert_eq!(caught_up(follower.try_next().unwrap()), cursor);
+        cursor
+    };
+    assert_eq!(caught_up_from(1), None, "there is no event");
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    assert_eq!(caught_up_from(2), engine.view().cursor());
+    assert_eq!(caught_up_from(3), None, "seq 2 is yet to come");
+    let mut feed = engine.subscribe(Start::From(2)).unwrap();
+    let kept = engine.view().cursor();
+    engine.create_goal(NewGoal::new("two").scope("2")).unwrap();
+    assert_eq!(caught_up(feed.try_next().unwrap()), kept, "that of the event before, not of the last");
+    assert_eq!(given(&mut feed), [2]);
+}
+
+/// There: a client without a position gets whatever comes next, and has to read the table besides.
+#[test]
+fn a_client_without_a_cursor_begins_with_the_state_of_now() {
+    let disk = SimulatedDisk::new(10);
+    let engine = open(&disk).unwrap();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    let mut feed = engine.subscribe(Start::after_or_now(None).unwrap()).unwrap();
+    assert_eq!(feed.snapshot().map(|view| view.seq()), Some(1));
+    let kept = caught_up(feed.try_next().unwrap()).unwrap().to_string();
+    engine.create_goal(NewGoal::new("two").scope("2")).unwrap();
+    let start = Start::after_or_now(Some(&kept)).unwrap();
+    assert_eq!(start, Start::after(&kept).unwrap());
+    assert_eq!(given(&mut engine.subscribe(start).unwrap()), [2]);
+    let error = Start::after_or_now(Some("2")).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::InvalidArgument);
+}
+
+/// There: a reader of the file cannot tell a file that it cannot read from one that says nothing more.
+#[test]
+fn a_follower_that_failed_is_over_and_says_so() {
+    let disk = SimulatedDisk::new(11);
+    let engine = open(&disk).unwrap();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    let reader = JournalReader::with_storage(disk.process()).unwrap();
+    let mut follower = reader.follow(Start::Beginning, EventFilter::new()).unwrap();
+    assert!(matches!(follower.next_blocking(), Some(Ok(FeedItem::Event(event))) if event.event.seq == 1));
+    assert!(matches!(follower.next_blocking(), Some(Ok(FeedItem::CaughtUp(Some(_))))));
+    assert!(!follower.is_over());
+    disk.kill();
+    assert!(matches!(follower.next_blocking(), Some(Err(_))));
+    assert!(follower.is_over() && follower.next_blocking().is_none());
 }

@@ -42,13 +42,15 @@ pub(super) struct FollowArguments {
 struct WhichArguments {
     /// The journal's directory.
     dir: PathBuf,
-    /// From this seq on; unless given, from the oldest that is retained.
+    /// From this seq on [default: from the oldest that is retained]. One that was pruned is an error of events; follow
+    /// begins with a reset then. It may be yet to come.
     #[arg(long, value_name = "SEQ", conflicts_with = "after")]
     from: Option<u64>,
     /// Up to this seq.
     #[arg(long, value_name = "SEQ")]
     to: Option<u64>,
-    /// After the event of this cursor, which --raw prints.
+    /// After the event of this cursor, as --raw, --progress, a reset or the operation head gives it. Where that cannot be,
+    /// it is an error of events, and follow begins with a reset.
     #[arg(long, value_name = "CURSOR")]
     after: Option<Cursor>,
     #[command(flatten)]

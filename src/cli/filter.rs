@@ -23,16 +23,20 @@ pub(super) struct FilterArguments {
     /// Only events of commands of this session.
     #[arg(long, value_name = "ID")]
     session: Vec<String>,
+    /// Only events of the host's own of this name; these are of no scope, goal or budget.
+    #[arg(long, value_name = "NAME")]
+    event: Vec<String>,
 }
 
 impl FilterArguments {
     pub(super) fn to_filter(&self) -> Result<EventFilter, Error> {
-        let FilterArguments { kind, scope, goal, budget, session } = self;
+        let FilterArguments { kind, scope, goal, budget, session, event } = self;
         let filter = kind.iter().try_fold(EventFilter::new(), |filter, kind| filter.kind(kind))?;
         let filter = scope.iter().fold(filter, |filter, scope| filter.scope(scope.as_str()));
         let filter = goal.iter().fold(filter, |filter, goal| filter.goal(*goal));
         let filter = budget.iter().fold(filter, |filter, budget| filter.budget(budget.clone()));
-        Ok(session.iter().fold(filter, |filter, session| filter.session(session.as_str())))
+        let filter = session.iter().fold(filter, |filter, session| filter.session(session.as_str()));
+        Ok(event.iter().fold(filter, |filter, event| filter.event(event.as_str())))
     }
 }
 
@@ -66,10 +70,12 @@ mod tests {
             "b",
             "--session",
             "x",
+            "--event",
+            "tool_finished",
         ];
         let filter = Options::try_parse_from(options).unwrap().filter.to_filter().unwrap();
         let expected = EventFilter::new().kind("goal_created").unwrap().scope("").scope("s");
-        assert_eq!(filter, expected.goal(goal).budget("b").session("x"));
+        assert_eq!(filter, expected.goal(goal).budget("b").session("x").event("tool_finished"));
         let none = Options::try_parse_from(["events"]).unwrap().filter.to_filter().unwrap();
         assert!(none.is_empty());
     }

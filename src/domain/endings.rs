@@ -135,7 +135,7 @@ impl State {
                 RejectionKind::Forgotten,
                 format!(
                     "goal {id} is not remembered: it ended long ago, or never was; goals of that time were forgotten \
-                     after their end, and the journal keeps their history"
+                     after their end; their events are in the journal as far back as it is retained"
                 ),
             );
         }

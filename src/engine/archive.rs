@@ -19,6 +19,8 @@ pub type ArchiveError = Box<dyn std::error::Error + Send + Sync>;
 /// stay, the engine lives on, [`Health`](super::Health) tells the error, and the same segment is handed over again when
 /// the journal is next rotated or opened.
 ///
+/// Snapshots are not archived, nor are copies of torn bytes: a segment is archived with the torn bytes behind its end.
+///
 /// ```
 /// use std::sync::Mutex;
 ///
@@ -48,11 +50,13 @@ pub trait Archive: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Keeps a segment, durably: once this has returned without an error, the file is removed from the journal.
+    /// Keeps a segment, durably: once this has returned without an error, the file may be removed from the journal, at once
+    /// or later.
     ///
     /// It runs on a thread of the engine's own and may block; the writer goes on meanwhile, but closing the engine waits
-    /// for it. Segments come oldest first, one at a time. After a crash or an error the same one may come again, with
-    /// the same bytes: that has to succeed.
+    /// for everything that is due: bound your own time. Segments come oldest first, one at a time. The same one may be
+    /// handed over again, with the same bytes, after a crash or an error, and as long as it is not removed: that has to
+    /// succeed.
     ///
     /// # Errors
     /// Whatever went wrong. A panic counts as an error.

@@ -12,7 +12,7 @@ use crate::projection::Projection;
 use crate::storage::Storage;
 
 /// How often it is begun anew when what it began from was pruned meanwhile.
-const TRIES: usize = 3;
+const TRIES: usize = 20;
 
 /// A state of the past.
 #[derive(Debug, Clone)]
@@ -36,11 +36,17 @@ pub(super) fn state_as_of(
 ) -> Result<AsOf, Error> {
     for _ in 1..TRIES {
         match try_state_as_of(storage, source, at) {
-            Err(error) if *error.kind() == ErrorKind::Pruned => {}
+            Err(error) if *error.kind() == ErrorKind::Pruned && !is_below_floor(storage, at)? => {}
             result => return result,
         }
     }
     try_state_as_of(storage, source, at)
+}
+
+/// Whether a point is known to lie below the retention floor, so that there is no use in trying again.
+fn is_below_floor(storage: &Arc<dyn Storage>, at: StateAt) -> Result<bool, Error> {
+    let StateAt::Seq(wanted) = at else { return Ok(false) };
+    Ok(wanted.saturating_add(1) < retained(&**storage)?.first_seq)
 }
 
 /// The oldest state that is retained: that before the oldest event in the journal. Empty where nothing was pruned.

@@ -223,7 +223,8 @@ impl Blocking {
         pollster::block_on(self.engine.flush_turns())
     }
 
-    /// Finishes what was handed over, and closes the journal cleanly. See [`Engine::shutdown`].
+    /// Finishes what was handed over, and closes the journal cleanly; waits for retention, snapshots and the archive as
+    /// well. See [`Engine::shutdown`].
     ///
     /// # Errors
     /// See [`Engine::shutdown`].

@@ -92,8 +92,22 @@ impl Core {
     /// Gives up the journal as it is on disk, with nothing of what is only in memory (law HALT).
     pub(super) fn abandon(&mut self) {
         // Before the lock is given up: whoever takes it next is alone.
-        self.maintenance.abandon();
-        self.journal = None;
+        if self.maintenance.begin_abandoning() {
+            self.maintenance.abandon();
+            self.journal = None;
+            return;
+        }
+        // Nobody waits for an archive that takes its time; the lock is held until it is done.
+        let maintenance = std::mem::replace(&mut self.maintenance, Maintenance::none());
+        let journal = self.journal.take();
+        let give_up = move || {
+            drop(maintenance);
+            drop(journal);
+        };
+        let thread = std::thread::Builder::new().name("tallybook-giving-up".into());
+        if let Err(error) = thread.spawn(give_up) {
+            tracing::warn!(%error, "there was no thread to wait for the upkeep on; it was waited for here");
+        }
     }
 
     /// Looks after retention and snapshots, off this thread.
@@ -160,11 +174,16 @@ impl Core {
             return self.shared.inbox.check_open();
         }
         let reported = self.report_suppressed(|_| true);
+        // An archive may take its time: nothing that was acknowledged waits for it unsynced.
+        let synced = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
         let (now, last) = (self.now(), self.view());
+        if synced.is_ok() {
+            self.publish();
+        }
         self.maintenance.finish();
         // However this ends, the journal is done with: the lock is given up, and the writer's thread with it.
         let Some(journal) = self.journal.take() else { return Ok(()) };
-        reported.and_then(|()| journal.close(now))?;
+        reported.and(synced).and_then(|()| journal.close(now))?;
         self.shared.durable_seq(last.seq());
         self.shared.publish(last, std::mem::take(&mut self.fed));
         Ok(())
@@ -324,10 +343,7 @@ impl Core {
     /// refused. The lock is given up, so that the journal can be reopened.
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
-        // Nobody waits for an archive that takes its time, but the lock is held until nothing is written any more.
-        if self.maintenance.begin_abandoning() {
-            self.journal = None;
-        }
+        self.abandon();
         self.shared.halt(error, answers.not_begun);
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,
@@ -348,7 +364,6 @@ impl Core {
             // A caller that no longer waits has nothing to be told.
             let _ = reply.send(Err(unknown.clone()));
         }
-        self.abandon();
     }
 
     /// The time of what is decided next: never before the last event, whatever the clock does.

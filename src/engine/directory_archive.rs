@@ -18,6 +18,17 @@ const CHUNK: usize = 256 << 10;
 /// A copy is synced before it gets its name, and read again and compared before the archive answers for it. A file that
 /// is there already is never overwritten: with the same bytes it is taken for the copy, with others it is an error.
 ///
+/// The archived segments and those of the journal, together in a new directory, are the whole journal, to be read like any
+/// other. The journal's directory has to be that of a closed engine, or a copy of it; a segment that is in both is the same
+/// in both. Snapshots stay behind: with a base the journal would begin where that does.
+///
+/// ```sh
+/// mkdir whole
+/// cp book/*.seg whole/
+/// cp /var/backups/book/*.seg whole/
+/// tallybook state whole --at 5
+/// ```
+///
 /// ```no_run
 /// # fn main() -> Result<(), tallybook::Error> {
 /// use tallybook::{DirectoryArchive, Options, Retention};
@@ -95,6 +106,7 @@ impl DirectoryArchive {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             opened => Some(opened.map_err(|error| self.io("opening a file", error))?),
         };
+        let is_present = present.is_some();
         if let Some(file) = present {
             // Whoever put it there may not have synced it.
             file.sync().map_err(|error| self.io("syncing a file", error))?;
@@ -108,7 +120,9 @@ impl DirectoryArchive {
             copied?;
         }
         storage.sync_dir().map_err(|error| self.io("syncing the names", error))?;
-        self.compare(storage, segment)
+        // What lies behind the end was never synced: after a power cut there may be something else.
+        let through = if is_present { segment.end } else { segment.len };
+        self.compare(storage, segment, through)
     }
 
     fn copy(
@@ -131,17 +145,24 @@ impl DirectoryArchive {
         storage.rename(temporary, segment.file).map_err(|error| self.io("naming a copy", error))
     }
 
-    /// Refuses a file that is not the segment, byte by byte.
-    fn compare(&self, storage: &dyn Storage, segment: &ArchivedSegment<'_>) -> Result<(), Error> {
+    /// Refuses a file that is not the segment, byte by byte up to `through`.
+    fn compare(
+        &self,
+        storage: &dyn Storage,
+        segment: &ArchivedSegment<'_>,
+        through: u64,
+    ) -> Result<(), Error> {
         let reading = |error| self.io("reading a copy again", error);
         let file = storage.open(segment.file).map_err(reading)?;
         let len = file.len().map_err(reading)?;
-        if len != segment.len {
-            let expected = segment.len;
+        if len < through || len != segment.len && through == segment.len {
+            let expected = through;
             return Err(self.other(segment, format!("expected {expected} bytes, found {len}")));
         }
         let mut found = vec![0; CHUNK];
         self.chunks(segment, |bytes, offset| {
+            let left = usize::try_from(through.saturating_sub(offset)).unwrap_or(usize::MAX);
+            let bytes = &bytes[..bytes.len().min(left)];
             let found = &mut found[..bytes.len()];
             file.read_exact_at(found, offset).map_err(reading)?;
             match found.iter().zip(bytes).zip(offset..).find(|((found, expected), _)| found != expected) {
@@ -182,20 +203,28 @@ impl DirectoryArchive {
     }
 }
 
+impl DirectoryArchive {
+    fn prepare_directory(&self, dir: &Path, journal_dir: &Path) -> Result<(), Error> {
+        let looking =
+            |error| Error::io(format!("looking where the archive {} is to be", dir.display()), error);
+        if is_within(dir, journal_dir).map_err(looking)? {
+            let message = format!(
+                "expected an archive outside of the journal's directory {}, found {}",
+                journal_dir.display(),
+                dir.display()
+            );
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        Files::create(dir).map(drop).map_err(|error| self.io("making the directory", error))
+    }
+}
+
 impl Archive for DirectoryArchive {
     fn prepare(&self, journal_dir: &Path) -> Result<(), ArchiveError> {
-        if let Place::Directory(dir) = &self.place {
-            let resolved = is_within(dir, journal_dir);
-            if resolved.map_err(|error| Error::io("looking where the archive is to be", error))? {
-                let message = format!(
-                    "expected an archive outside of the journal's directory {}, found {}",
-                    journal_dir.display(),
-                    dir.display()
-                );
-                return Err(Error::new(ErrorKind::InvalidArgument, message).into());
-            }
-            let made = Files::create(dir);
-            made.map_err(|error| self.io("making the directory", error))?;
+        match &self.place {
+            Place::Directory(dir) => self.prepare_directory(dir, journal_dir)?,
+            #[cfg(any(test, feature = "test-util"))]
+            Place::Storage(_) => {}
         }
         Ok(self.refuse_journal(&*self.storage()?)?)
     }

@@ -73,7 +73,8 @@ impl Events {
     /// on across rotations, crashes and restarts of the writer.
     ///
     /// # Errors
-    /// `Pruned` when it is not in the journal any more; `Io` and `Damaged` when the journal cannot be read.
+    /// `Pruned` when it is not in the journal any more; `Io` and `Damaged` when the journal cannot be read; with a filter
+    /// also `Unsupported`, when a newer version wrote what the filter has to know.
     #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
     pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
         while self.advance()? {

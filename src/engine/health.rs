@@ -54,16 +54,17 @@ pub struct Health {
     pub alert_failures: u64,
     /// The `seq` of the oldest event that is retained, or of the next one: what was before it is pruned.
     pub retention_floor: u64,
-    /// How many snapshots of the state there are.
+    /// How many snapshots of the state there are, the base included.
     pub snapshots: usize,
-    /// The `seq` of the newest snapshot, from which the next opening goes on.
+    /// The `seq` of the last event in the newest snapshot, from which the next opening goes on.
     pub last_snapshot_seq: Option<u64>,
     /// How often a segment could not be archived, and was not pruned for it.
     pub archive_failures: u64,
-    /// How often pruning, archiving or making a snapshot failed. The engine lives on, and it is tried again when the
-    /// journal is next rotated or opened.
+    /// How often the upkeep failed: a run of retention and snapshots, which does what is due of pruning, archiving and
+    /// making snapshots. Those of the archive are among them. The engine lives on, and it is tried again when the journal
+    /// is next rotated or opened.
     pub upkeep_failures: u64,
-    /// Why that failed the last time; `None` when it did not.
+    /// Why the last such run failed; `None` once one succeeded.
     pub last_upkeep_error: Option<Error>,
     /// Why it halted.
     pub last_error: Option<Error>,

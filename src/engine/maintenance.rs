@@ -1,6 +1,7 @@
 //! Maintenance: a thread for what has to be done now and then, and may never delay the writer. What that is, is the
 //! task's own affair.
 
+use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +57,11 @@ impl Maintenance {
     pub(super) fn new(task: Task, inline: bool) -> Maintenance {
         let work = Work { task, stop: Stop::default(), orders: Mutex::default(), changed: Condvar::new() };
         Maintenance { work: Arc::new(work), thread: Mutex::default(), inline }
+    }
+
+    /// One that has nothing to do.
+    pub(super) fn none() -> Maintenance {
+        Maintenance::new(Box::new(|_| ()), false)
     }
 
     /// Asks for the task to be done from its beginning, and does not wait for it. What is asked for while it is under
@@ -129,9 +135,19 @@ impl Drop for Maintenance {
     }
 }
 
+thread_local! {
+    static IS_HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this is a thread of some engine's maintenance: a hook of the host runs on it, and may call the engine.
+pub(super) fn is_maintenance_thread() -> bool {
+    IS_HERE.get()
+}
+
 impl Work {
     /// The thread: until nothing more is taken on.
     fn run(&self) {
+        IS_HERE.set(true);
         loop {
             let mut orders = self.lock();
             while !orders.is_requested && !orders.is_ending {

@@ -83,8 +83,8 @@ impl Options {
     /// After how many bytes of closed segments another snapshot is made, unless told otherwise: 64 MiB.
     pub const DEFAULT_SNAPSHOT_BYTES: u64 = 64 << 20;
 
-    /// The defaults: synced before every answer, segments of 8 MiB (larger under load), 512 MiB of history, an
-    /// inbox of 4096 commands, the clock of the system.
+    /// The defaults: synced before every answer, segments of 8 MiB (larger under load), 512 MiB of history and no archive,
+    /// a snapshot after 64 MiB of closed segments, nothing forgotten, an inbox of 4096 commands, the clock of the system.
     pub fn new() -> Options {
         Options::default()
     }
@@ -128,7 +128,9 @@ impl Options {
     /// Forgets goals that ended and budgets that closed when nothing of them has changed for longer than this, nor for
     /// longer than [keys are remembered](Self::key_window), and nothing remembered needs them: a goal below, a goal that
     /// names the budget, a meter that is bound to it. It is journaled; memory and the time of an opening then follow what
-    /// is still of use. History keeps all of it. Without this they are remembered for ever.
+    /// is still of use. Their events stay until [retention](Self::retention) prunes them; after that only an
+    /// [archive](Self::archive) has them. It has to be given at every opening: unlike the key window it is not recorded.
+    /// Without this they are never forgotten.
     ///
     /// Who asks for a goal that was forgotten is told so where its id tells its age, as those that the engine makes do:
     /// [`Forgotten`](crate::RejectionKind::Forgotten), otherwise [`NotFound`](crate::RejectionKind::NotFound). What its
@@ -162,10 +164,11 @@ impl Options {
 
     /// Calls back for every [`Alert`] that comes from now on, what came due while the journal was closed included: a
     /// threshold crossed, a budget exhausted, a window rolled, a reservation expired. The callback runs on a thread of
-    /// its own, which follows the feed: a slow one delays nobody and loses nothing, it is merely behind; one that
-    /// panics is called again for the next alert, and counted in
-    /// [`Health::alert_failures`](super::Health::alert_failures). It ends with the engine, after the last alert, unless
-    /// the process ends first: a host that may miss none follows the feed itself, from a cursor that it keeps.
+    /// its own, which follows the feed. A slow one delays nobody; it is merely behind, and misses alerts only if retention
+    /// prunes events before it has come to them, which [`Health::alert_failures`](super::Health::alert_failures) counts
+    /// once for each such gap. One that panics is called again for the next alert, and counted there, too. It ends with the
+    /// engine, after the last alert, unless the process ends first: a host that may miss none follows the feed itself, from
+    /// a cursor that it keeps.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -186,8 +189,8 @@ impl Options {
         self
     }
 
-    /// How much history is kept, instead of 512 MiB of it. Looked at when the journal is opened and whenever a segment
-    /// is closed; what is no longer kept is pruned in the background, oldest first.
+    /// How much history is kept, instead of 512 MiB of it. Looked at when the journal is opened, whenever a segment is full,
+    /// and when the disk is; what is no longer kept is pruned in the background, oldest first.
     ///
     /// What was pruned is gone from the feed, from `events` and from the states of the past, not from the state: a
     /// snapshot of it is made durable, read again and compared before anything goes (law RETAIN).
@@ -206,7 +209,8 @@ impl Options {
     }
 
     /// After how many bytes of closed segments another snapshot of the state is made, in the background; or after
-    /// twice the size of the last, if that is more. Opening reads the newest snapshot and what comes after it.
+    /// twice the size of the last, if that is more. Without this: [`DEFAULT_SNAPSHOT_BYTES`](Self::DEFAULT_SNAPSHOT_BYTES);
+    /// 0: twice the size of the last, however little that is. Opening reads the newest snapshot and what comes after it.
     #[must_use]
     pub fn snapshot_bytes(mut self, bytes: u64) -> Options {
         self.snapshot_bytes = bytes;

@@ -86,7 +86,8 @@ impl JournalReader {
     /// The events from `from` on; 0: from the oldest that is retained.
     ///
     /// # Errors
-    /// `Pruned` when that event lies below the retention floor.
+    /// `Pruned` when that event lies below the retention floor; `Io`, `Damaged` and `Unsupported` when the journal cannot
+    /// be read.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
         Events::open(&self.storage, &WalkSource::Outside, from)
     }
@@ -95,7 +96,8 @@ impl JournalReader {
     ///
     /// # Errors
     /// `CursorMismatch` when the cursor is of another journal, or of an event that is not in this one: a crash unmade
-    /// it. `Pruned` when it lies below the retention floor.
+    /// it. `Pruned` when events after it lie below the retention floor. `Io`, `Damaged` and `Unsupported` when the journal
+    /// cannot be read.
     pub fn events_after(&self, cursor: &Cursor) -> Result<Events, Error> {
         let refuse = |kind, why: &str| {
             let message = format!("the cursor {cursor} does not fit journal {}: {why}", self.journal_id);
@@ -119,7 +121,7 @@ impl JournalReader {
     /// [`Engine::subscribe`](crate::Engine::subscribe).
     ///
     /// # Errors
-    /// `Io` or `Damaged` when the journal cannot be read.
+    /// `Io` or `Damaged` when the journal cannot be read, `Unsupported` when a newer version wrote it.
     pub fn follow(&self, start: Start, filter: EventFilter) -> Result<Follower, Error> {
         Follower::open(self.journal(), start, filter)
     }
@@ -128,10 +130,11 @@ impl JournalReader {
         Journal::new(&self.storage, WalkSource::Outside)
     }
 
-    /// The state at a point of the history.
+    /// The state at a point of the history. At a [time](StateAt::Time) that is yet to come it is the state of now.
     ///
     /// # Errors
-    /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when it is not in the journal yet.
+    /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when a `seq` is not in the journal yet;
+    /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
         state_as_of(&self.storage, &WalkSource::Outside, at).map(|as_of| as_of.projection)
     }

@@ -14,6 +14,8 @@ use crate::ids::EventId;
 
 /// An event as its host has it. A [`Recorder`] asks it first of all whether it is to be kept, and only then for what is
 /// to be copied: an event that is not durable costs no more than that question.
+///
+/// For an actor or metadata give a [`RecordEvent`] to [`Engine::execute`].
 pub trait HostEvent {
     /// Whether it is to be recorded at all. What only matters at the moment is not.
     fn is_durable(&self) -> bool {
@@ -28,12 +30,14 @@ pub trait HostEvent {
         None
     }
 
-    /// Its id, which is an idempotency key: within the key window an event with an id is recorded once.
+    /// Its id, which is an idempotency key: within the key window an event with an id is recorded once. 1 to 200 bytes
+    /// without control characters.
     fn event_id(&self) -> Option<EventId> {
         None
     }
 
-    /// What it says; [`Json::of`] makes it of whatever serde can write.
+    /// What it says; [`Json::of`] makes it of whatever serde can write. No more bytes than the
+    /// [rules](crate::Rules::max_event_bytes) allow, by default 64 KiB.
     ///
     /// # Errors
     /// When it cannot be put into JSON: then it is not recorded.
@@ -126,8 +130,9 @@ impl Recorder {
     }
 
     /// Records an event, and answers once it is durable; `None` when it is not to be kept. While the inbox is full it
-    /// waits. An event with an id is recorded exactly once: after an error, or a crash, record it again, and the answer
-    /// is the same `seq` if it was there.
+    /// waits. An event with an id is recorded exactly once within the [key window](crate::Options::key_window), by default
+    /// 24 hours and 65,536 ids: after an error, or a crash, record it again, and the answer is the same `seq` if it was
+    /// there. Make ids UUIDs of version 7: one that is too old is then rejected (`KeyExpired`), not recorded again.
     ///
     /// # Errors
     /// See [`CommandError`]. Rejected as `Invalid` when a name, an id or the data break their rules, as `Conflict` when

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::journal::format::SegmentName;
 use crate::journal::{ClosedSegment, Inventory};
 
@@ -11,6 +12,10 @@ use crate::journal::{ClosedSegment, Inventory};
 ///
 /// Rules count the closed segments, not the one that is being written. A segment goes when any rule says so. No rule
 /// makes an engine forget anything: pruning takes events away, not the state that they led to.
+///
+/// For that a snapshot of the state, the base, stands for what was pruned. Where it is larger than 8 MiB another is made
+/// only once what it lets go is half as large: a journal may be that much over its limit. Snapshots, and copies of torn
+/// bytes (up to 64 MiB), are not counted by any rule.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,6 +61,9 @@ impl Retention {
     }
 
     /// Keeps no closed segment whose newest event is older than this.
+    ///
+    /// Not a deadline: the segment being written stays whatever its age, rules are looked at only when the journal is
+    /// opened, a segment is full, or the disk is, and what the state still holds (texts, metadata) stays in snapshots.
     #[must_use]
     pub fn age(self, age: Duration) -> Retention {
         Retention { age: Some(age), keeps_all: false, ..self }
@@ -65,6 +73,38 @@ impl Retention {
     fn bytes_rule(&self) -> Option<u64> {
         let is_told = self.keeps_all || self.segments.is_some() || self.age.is_some();
         self.bytes.or_else(|| (!is_told).then_some(Self::DEFAULT_BYTES))
+    }
+}
+
+/// Makes `ended_at` the time of the newest event, where the rule of age needs to know: a segment that was full long after
+/// its last event, because nothing happened, is as old as that event. Times ascend, so few segments have to be asked for.
+pub(super) fn tell_ages(
+    inventory: &mut Inventory,
+    rules: &Retention,
+    now: Timestamp,
+    newest_event: impl Fn(&ClosedSegment, SegmentName) -> Result<Option<Timestamp>, Error>,
+) {
+    let Some(keep) = rules.age else { return };
+    let is_old = |at: Timestamp| now.saturating_since(at) > keep;
+    let mut youngest = Timestamp::MIN;
+    for index in 0..inventory.closed.len() {
+        let next = inventory.closed.get(index + 1).map_or(inventory.active, |next| next.name);
+        let segment = &mut inventory.closed[index];
+        // One that ended when it began was ended under another clock.
+        let is_doubtful = !is_old(segment.ended_at) || segment.ended_at <= segment.begun_at;
+        let may_be_old = is_old(segment.begun_at) && (youngest == Timestamp::MIN || is_old(youngest));
+        if is_doubtful && may_be_old {
+            segment.ended_at = match newest_event(segment, next) {
+                Ok(newest) => newest.unwrap_or(segment.begun_at),
+                Err(error) => {
+                    tracing::warn!(%error, segment = %segment.name, "a segment that does not tell its age is kept");
+                    now
+                }
+            };
+        }
+        // Times ascend, whatever a clock said.
+        segment.ended_at = segment.ended_at.max(youngest);
+        youngest = segment.ended_at;
     }
 }
 
@@ -124,6 +164,7 @@ pub(super) mod test {
             last_seq: number * 100,
             end,
             file_len: end,
+            begun_at: Timestamp::UNIX_EPOCH,
             ended_at: Timestamp::UNIX_EPOCH,
             discarded_len: 0,
             last_epoch: Epoch::NONE,

@@ -181,43 +181,43 @@ impl Shared {
         self.end(EngineStatus::Halted, why, not_begun);
     }
 
-    /// Takes nothing more, because the host wants it so.
-    pub(super) fn close(&self) {
-        self.end(
-            EngineStatus::Closed,
-            Error::new(ErrorKind::Closed, "the engine was shut down; nothing was written"),
-            Vec::new(),
-        );
+    /// Takes nothing more, because the host wants it so: the journal is about to be closed.
+    pub(super) fn refuse(&self) {
+        let waited_for = self.take_nothing_more(&shut_down(), Vec::new());
+        fail_all(waited_for, &shut_down());
     }
 
-    fn end(&self, status: EngineStatus, why: Error, not_begun: Vec<Work>) {
+    /// The same, when the journal is closed.
+    pub(super) fn close(&self) {
+        self.end(EngineStatus::Closed, shut_down(), Vec::new());
+    }
+
+    /// Closes the inbox, and counts what is lost by it. What somebody waits for of what was left in it, and of what else
+    /// was not begun.
+    fn take_nothing_more(&self, why: &Error, not_begun: Vec<Work>) -> Vec<Work> {
         let left = self.inbox.close(why.clone());
         if let Some(risk) = &self.risk {
             risk.close();
         }
         for id in left.releases {
-            self.count_dropped_release(&id, &why);
+            self.count_dropped_release(&id, why);
         }
         for (goal_id, turn) in left.turns {
-            self.count_dropped_turns(goal_id, &turn, &why);
+            self.count_dropped_turns(goal_id, &turn, why);
         }
-        // Before the end is told, so that whoever learns of it finds the counts whole.
         let work = not_begun.into_iter().chain(left.work);
-        let waited_for: Vec<Work> = work.filter_map(|work| self.count_dropped(work, &why)).collect();
+        work.filter_map(|work| self.count_dropped(work, why)).collect()
+    }
+
+    fn end(&self, status: EngineStatus, why: Error, not_begun: Vec<Work>) {
+        // Before the end is told, so that whoever learns of it finds the counts whole.
+        let waited_for = self.take_nothing_more(&why, not_begun);
         self.status.send_replace(status);
         self.inbox.wake();
         // Wakes whoever waits for a `seq` that will not come.
         self.seq.send_modify(|_| ());
         self.live.end();
-        for work in waited_for {
-            // A caller that no longer waits has nothing to be told.
-            match work {
-                Work::Command(_, reply) => reply.fail(&why),
-                Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
-                // Counted above.
-                Work::Release(_) | Work::Account(..) => {}
-            }
-        }
+        fail_all(waited_for, &why);
     }
 
     /// Counts work for which nobody waits; gives any other back.
@@ -230,4 +230,21 @@ impl Shared {
         }
         None
     }
+}
+
+/// Tells those who wait that it will not be done.
+fn fail_all(waited_for: Vec<Work>, why: &Error) {
+    for work in waited_for {
+        // A caller that no longer waits has nothing to be told.
+        match work {
+            Work::Command(_, reply) => reply.fail(why),
+            Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
+            // Counted above.
+            Work::Release(_) | Work::Account(..) => {}
+        }
+    }
+}
+
+fn shut_down() -> Error {
+    Error::new(ErrorKind::Closed, "the engine was shut down; nothing was written")
 }

@@ -18,8 +18,8 @@ use crate::journal::{Walk, WalkSource};
 
 impl Engine {
     /// The entries of budgets, newest first, as of the published state. What is not remembered any more is read from the
-    /// journal, as far back as that is retained, on the caller's thread: that takes as long as reading the journal does. Of two spends with the same id,
-    /// one of which was forgotten before the other was made, `before` means the newer.
+    /// journal, as far back as that is retained, on the caller's thread: that takes as long as reading the journal does. Of
+    /// two spends with the same id, one of which was forgotten before the other was made, `before` means the newer.
     ///
     /// # Errors
     /// Rejected as `NotFound` when there is no spend [`before`](SpendQuery::before) which to list. `Io` and `Damaged` when

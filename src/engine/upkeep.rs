@@ -2,20 +2,23 @@
 //! does what is due; one that is cut short, by a crash at any point, is made up for by the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::archive::{ArchiveHook, ArchivedSegment};
+use super::frames::lines;
 use super::maintenance::Stop;
 use super::options::Options;
-use super::retention::{Retention, is_worth_a_base, len_before, wished_floor};
+use super::retention::{Retention, is_worth_a_base, len_before, tell_ages, wished_floor};
 use super::series::{is_snapshot_due, superfluous};
 use super::snapshots::{self, Place};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
+use crate::event::decode_event;
 use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
-    ClosedSegment, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot, retained, set_floor,
+    ClosedSegment, FramePlace, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot,
+    retained, set_floor, visit_closed,
 };
 use crate::storage::Storage;
 
@@ -27,6 +30,8 @@ pub(super) struct Upkeep {
     archive: Option<ArchiveHook>,
     snapshot_bytes: u64,
     record: Arc<UpkeepRecord>,
+    /// Whether moving the floor failed: then nothing more is removed.
+    is_floor_in_doubt: AtomicBool,
 }
 
 /// What the writer tells the upkeep, and what it tells everyone.
@@ -92,6 +97,7 @@ impl Upkeep {
             archive: options.archive.clone(),
             snapshot_bytes: options.snapshot_bytes,
             record,
+            is_floor_in_doubt: AtomicBool::new(false),
         }
     }
 
@@ -101,14 +107,14 @@ impl Upkeep {
         let work = || self.prune(stop).and(self.snapshot(stop));
         let result = catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "the upkeep of the journal panicked")));
-        let mut status = self.record.lock();
-        if let Err(error) = &result
-            && !stop.is_set()
-        {
+        let failed = result.err().filter(|_| !stop.is_set());
+        if let Some(error) = &failed {
             tracing::warn!(%error, "the upkeep of the journal failed; it is tried again at the next rotation");
-            status.failures += 1;
         }
-        status.last_error = result.err();
+        // After that: whoever is told may ask how the engine is doing.
+        let mut status = self.record.lock();
+        status.failures += u64::from(failed.is_some());
+        status.last_error = failed;
     }
 
     /// What there is up to the segment that is being written.
@@ -122,33 +128,62 @@ impl Upkeep {
 
     /// Lets go of the segments that the rules do not keep.
     fn prune(&self, stop: &Stop) -> Result<(), Error> {
-        remove_leftovers(&*self.storage)?;
-        let found = self.inventory()?;
+        if self.is_floor_in_doubt.load(Ordering::SeqCst) {
+            // After a sync that failed nobody knows what the disk holds, until the journal is opened again.
+            return Ok(());
+        }
+        let cleared = remove_leftovers(&*self.storage).map(drop);
+        let mut found = self.inventory()?;
         let newest = found.closed.last().map_or(Timestamp::MIN, |segment| segment.ended_at);
         // As everywhere, time does not go back.
         let now = self.clock.now().max(newest);
-        let Some(floor) = wished_floor(&found, &self.retention, now) else { return Ok(()) };
+        tell_ages(&mut found, &self.retention, now, |segment, next| self.newest_event(segment, next, stop));
+        let Some(floor) = wished_floor(&found, &self.retention, now) else { return cleared };
         // What is not pruned yet need not be archived yet either.
         let floor = if self.is_worth_it(&found, floor) {
             floor
         } else {
-            let Some(newest) = found.snapshots_up_to(floor).last() else { return Ok(()) };
+            let Some(newest) = found.snapshots_up_to(floor).last() else { return cleared };
             newest.before
         };
         let wished = found.closed.iter().take_while(|segment| segment.name < floor).count();
         let doomed = &found.closed[..wished];
-        let (archived, failed) = self.archive(&found, doomed, stop);
+        let (archived, mut failed) = self.archive(&found, doomed, stop);
         let target = found.name_at(archived);
         if archived > 0
             && !stop.is_set()
-            && let Some(base) = self.base_at(&found, target, stop)?
+            && let (Some(base), missed) = self.base_at(&found, target, stop)?
         {
-            set_floor(&*self.storage, base)?;
+            failed = failed.or(missed);
+            set_floor(&*self.storage, base)
+                .inspect_err(|_| self.is_floor_in_doubt.store(true, Ordering::SeqCst))?;
             let files = remove_leftovers(&*self.storage)?;
             tracing::info!(floor = %base, files, "pruned");
             self.inventory()?;
         }
-        failed.map_or(Ok(()), Err)
+        failed.map_or(cleared, Err)
+    }
+
+    /// When the last event in a closed segment was decided; `None` when it holds none.
+    fn newest_event(
+        &self,
+        segment: &ClosedSegment,
+        next: SegmentName,
+        stop: &Stop,
+    ) -> Result<Option<Timestamp>, Error> {
+        let mut last = Vec::new();
+        let mut visit = |place: &FramePlace<'_>| {
+            last.clear();
+            last.extend(lines(place).last().map_or(&[][..], |(_, line)| line));
+            Ok(())
+        };
+        visit_closed(&*self.storage, segment.name, next, &mut visit, &|| stop.is_set())?;
+        if last.is_empty() {
+            return Ok(None);
+        }
+        let event = decode_event(&last);
+        let damaged = |error| Error::damaged(&segment.name.to_string(), 0, Some(segment.last_seq), error);
+        event.map(|event| Some(event.ts)).map_err(damaged)
     }
 
     /// Archives segments from the oldest on. How many of them are in the archive now, and why no more.
@@ -174,34 +209,44 @@ impl Upkeep {
     }
 
     /// A snapshot that may become the base: one before `target`, made if need be; else the newest one before that. It was
-    /// read again. `None` when there is nothing to be gained.
+    /// read again. `None` when there is nothing to be gained. With it, why there is no better one.
     fn base_at(
         &self,
         found: &Inventory,
         target: SegmentName,
         stop: &Stop,
-    ) -> Result<Option<SnapshotName>, Error> {
-        let candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
-        let exists = candidates.last().is_some_and(|newest| newest.before == target);
+    ) -> Result<(Option<SnapshotName>, Option<Error>), Error> {
+        let mut candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
         let mut failed = None;
-        if !exists && self.is_worth_it(found, target) {
+        if let Some(there) = candidates.pop_if(|newest| newest.before == target) {
+            match self.verify(there) {
+                Ok(()) => return Ok((Some(there), None)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        if self.is_worth_it(found, target) {
             match self.make(found, target, stop) {
-                Ok(Some(_)) => return Ok(Some(SnapshotName { before: target, is_base: false })),
-                Ok(None) => return Ok(None),
+                Ok(Some(_)) => return Ok((Some(SnapshotName { before: target, is_base: false }), None)),
+                Ok(None) => return Ok((None, None)),
                 // Without room for a new one, an older one lets go of as much as it covers.
                 Err(error) => failed = Some(error),
             }
         }
         for name in candidates.into_iter().rev() {
-            match snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file)) {
-                Ok(_) => return Ok(Some(name)),
-                Err(error) => {
-                    tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");
-                    failed.get_or_insert(error);
-                }
+            match self.verify(name) {
+                Ok(()) => return Ok((Some(name), failed)),
+                Err(error) => drop(failed.get_or_insert(error)),
             }
         }
-        failed.map_or(Ok(None), Err)
+        failed.map_or(Ok((None, None)), Err)
+    }
+
+    /// Reads a snapshot again, before anything relies on it.
+    fn verify(&self, name: SnapshotName) -> Result<(), Error> {
+        let verified = snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file));
+        verified.map(drop).inspect_err(|error| {
+            tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");
+        })
     }
 
     /// Whether what goes is worth writing a base for it.

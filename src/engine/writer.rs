@@ -11,6 +11,7 @@ use super::answer::{CommandError, writer_is_gone};
 use super::core::Core;
 use super::frames::fold;
 use super::inbox::{Assessed, Drained, Work};
+use super::maintenance::is_maintenance_thread;
 use super::options::Options;
 use super::published::View;
 use super::reply::Reply;
@@ -124,6 +125,10 @@ impl Writer {
 
     /// Does what waits, on this thread, if nobody else is at it. `false` when somebody is.
     pub(super) fn try_step(&self) -> bool {
+        if is_maintenance_thread() {
+            // Whoever closes the journal waits for the maintenance.
+            return false;
+        }
         let mut core = match self.core.try_lock() {
             Ok(core) => core,
             Err(TryLockError::Poisoned(poisoned)) => abandoned(poisoned),
@@ -156,6 +161,8 @@ impl Writer {
         let timeout = core.tick();
         if is_closing && core.is_open() {
             self.release_the_last(core);
+            // What comes from now on is refused at once, however long the rest takes.
+            self.shared.refuse();
             match core.close() {
                 Ok(()) => self.shared.close(),
                 Err(error) => self.shared.halt(&error, Vec::new()),

@@ -89,6 +89,9 @@ pub(crate) struct AuditReport {
     pub(crate) findings: Vec<Finding>,
 }
 
+/// How often the segments are listed anew when one is pruned before it is opened.
+const TRIES: usize = 20;
+
 /// Gets each frame of events that is valid; what it says is wrong with the payload is reported as damage.
 pub(crate) type Inspect<'v> = dyn FnMut(&FramePlace<'_>) -> Result<(), String> + 'v;
 
@@ -102,7 +105,6 @@ pub(crate) fn audit(
     restore: &mut InspectSnapshot<'_>,
 ) -> Result<AuditReport, Error> {
     let live = peek(storage)?;
-    let directory = Directory::list(storage)?;
     let mut audit = Audit {
         report: AuditReport {
             journal_id: JournalId(uuid::Uuid::nil()),
@@ -117,8 +119,8 @@ pub(crate) fn audit(
         },
         inspect,
     };
+    let (directory, segments) = audit.open_all(storage)?;
     audit.names(&directory)?;
-    let segments = audit.open_all(storage, &directory.segments)?;
     audit.snapshots(storage, &directory, restore)?;
     for (index, segment) in segments.iter().enumerate() {
         let Some(segment) = segment else { continue };
@@ -166,14 +168,15 @@ impl Audit<'_, '_> {
 
     fn names(&mut self, directory: &Directory) -> Result<(), Error> {
         let names = &directory.segments;
-        let Some(first) = names.first() else {
+        if names.is_empty() && directory.snapshots.is_empty() {
             return Err(Error::new(ErrorKind::Io, "there is no journal in this directory"));
-        };
+        }
         let expected = directory.begins_with();
         self.report.first_seq = expected.first_seq;
-        if *first != expected {
+        if names.first() != Some(&expected) {
             let missing = format!("segment {expected}, with which the journal begins, is missing");
-            self.damage(&first.to_string(), 0, 0, Some(expected.first_seq), missing);
+            let file = names.first().unwrap_or(&expected).to_string();
+            self.damage(&file, 0, 0, Some(expected.first_seq), missing);
         }
         for pair in names.windows(2) {
             if let Some(wrong) = wrong_succession(pair[0], pair[1]) {
@@ -189,6 +192,7 @@ impl Audit<'_, '_> {
         directory: &Directory,
         inspect: &mut InspectSnapshot<'_>,
     ) -> Result<(), Error> {
+        let mut unsupported = None;
         for &name in &directory.snapshots {
             let checked = SnapshotFile::open(storage, name).and_then(|file| {
                 fits_journal(storage, file.name, &file.header)?;
@@ -197,10 +201,15 @@ impl Audit<'_, '_> {
             });
             match checked {
                 Err(error) if *error.kind() == ErrorKind::Unsupported => {
-                    tracing::warn!(%error, snapshot = %name, "not looked into");
+                    unsupported.get_or_insert(error);
                 }
+                // It was pruned, or the series did without it, since it was listed.
+                Err(_) if !Directory::list(storage)?.snapshots.contains(&name) => {}
                 checked => {
                     let file = self.note(checked)?;
+                    if name.is_base && file.is_some() {
+                        self.report.last_good_seq = name.before.first_seq.saturating_sub(1);
+                    }
                     self.report.snapshots.extend(file.map(|file| SnapshotSummary {
                         file: name.to_string(),
                         file_len: file.file_len(),
@@ -210,17 +219,30 @@ impl Audit<'_, '_> {
                 }
             }
         }
-        Ok(())
+        // What was pruned cannot be read again: without a snapshot there is no state.
+        match unsupported.filter(|_| directory.floor.is_some() && self.report.snapshots.is_empty()) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
     }
 
-    fn open_all(
-        &mut self,
-        storage: &dyn Storage,
-        names: &[SegmentName],
-    ) -> Result<Vec<Option<Segment>>, Error> {
-        let mut segments = Vec::with_capacity(names.len());
+    /// Opens all segments, so that none goes while it is looked at.
+    fn open_all(&mut self, storage: &dyn Storage) -> Result<(Directory, Vec<Option<Segment>>), Error> {
+        for _ in 1..TRIES {
+            match self.try_open_all(storage) {
+                // It was pruned since it was listed.
+                Err(error) if *error.kind() == ErrorKind::Pruned => self.report.findings.clear(),
+                opened => return opened,
+            }
+        }
+        self.try_open_all(storage)
+    }
+
+    fn try_open_all(&mut self, storage: &dyn Storage) -> Result<(Directory, Vec<Option<Segment>>), Error> {
+        let directory = Directory::list(storage)?;
+        let mut segments = Vec::with_capacity(directory.segments.len());
         let mut journal_id = None;
-        for name in names {
+        for name in &directory.segments {
             let opened = Segment::open(storage, *name);
             let Some(segment) = self.note(opened)? else {
                 segments.push(None);
@@ -231,7 +253,7 @@ impl Audit<'_, '_> {
             segments.push(belongs.then_some(segment));
         }
         self.report.journal_id = journal_id.unwrap_or(JournalId(uuid::Uuid::nil()));
-        Ok(segments)
+        Ok((directory, segments))
     }
 
     /// A segment whose successor states where it ends.

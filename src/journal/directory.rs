@@ -84,7 +84,7 @@ impl Directory {
     fn check(&self) -> Result<(), Error> {
         let expected = self.begins_with();
         match self.segments.first() {
-            None if self.floor.is_none() => {}
+            None if self.floor.is_none() && self.snapshots.is_empty() => {}
             Some(first) if *first == expected => {}
             found => {
                 let file = found.copied().unwrap_or(expected).to_string();

@@ -28,6 +28,8 @@ pub(crate) struct ClosedSegment {
     pub(crate) end: u64,
     /// The length of the file: after an unclean stop there may be much behind the end, zeros too.
     pub(crate) file_len: u64,
+    /// When it was made: no event that was first written there is older.
+    pub(crate) begun_at: Timestamp,
     /// When its successor was made: no event in it is newer.
     pub(crate) ended_at: Timestamp,
     /// How many bytes were discarded behind its end.
@@ -68,7 +70,9 @@ pub(crate) fn inventory(storage: &dyn Storage, active: u64) -> Result<Inventory,
             last_seq: stated.last_seq,
             end: stated.end,
             file_len: segment.file_len()?,
-            ended_at: successor.header.created_at,
+            begun_at: segment.header.created_at,
+            // A clock may have been set back between two openings.
+            ended_at: successor.header.created_at.max(segment.header.created_at),
             discarded_len: stated.discarded_len,
             last_epoch: successor.header.previous_epoch,
         });
@@ -151,7 +155,11 @@ fn keep_torn(storage: &dyn Storage, name: SegmentName, successor: SegmentName) -
         storage.rename(SNAPSHOT_TMP_NAME, &copy)?;
         storage.sync_dir()
     };
-    write().map_err(doing)
+    write().map_err(|error| {
+        // What is half written only takes up room.
+        let _ = storage.remove(SNAPSHOT_TMP_NAME);
+        doing(error)
+    })
 }
 
 fn create_anew(storage: &dyn Storage) -> std::io::Result<Arc<dyn StorageFile>> {
@@ -182,8 +190,10 @@ pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
         // A floor that was moved and never synced may be taken back by a power cut, and the removals not.
         storage.sync_dir().map_err(|error| Error::io("syncing the retention floor", error))?;
     }
+    // What cannot be removed keeps nothing else from it.
+    let mut first_error = Ok(());
     for name in &directory.superseded {
-        remove(storage, &name.to_string())?;
+        first_error = first_error.and(remove(storage, &name.to_string()));
     }
     let (mut removed, mut is_held_back) = (0, false);
     for (index, &name) in directory.pruned.iter().enumerate() {
@@ -196,13 +206,14 @@ pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
             tracing::warn!(%error, segment = %name, "torn bytes of a pruned segment were not kept");
         }
         if !is_missing && !is_held_back {
-            remove(storage, &name.to_string())?;
-            removed += 1;
+            match remove(storage, &name.to_string()) {
+                Ok(()) => removed += 1,
+                Err(error) => first_error = first_error.and(Err(error)),
+            }
         }
         is_held_back = is_missing;
     }
-    remove_old_torn(storage, &directory)?;
-    Ok(removed)
+    first_error.and(remove_old_torn(storage, &directory)).map(|()| removed)
 }
 
 /// Removes a snapshot that the series can do without.

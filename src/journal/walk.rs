@@ -17,6 +17,9 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::storage::{Mapping, Storage};
 
+/// How often a walk from the oldest event begins anew when that is pruned meanwhile.
+const TRIES: usize = 20;
+
 /// How much of the open segment is read at once.
 const CHUNK: u64 = 256 << 10;
 
@@ -39,6 +42,10 @@ pub(crate) struct Walk {
     next_seq: u64,
     at: Option<At>,
     overran: bool,
+    /// The segments as they were listed last, in order.
+    known: Vec<SegmentName>,
+    /// Whether it is to begin with the oldest event, whichever that is by then.
+    follows_floor: bool,
 }
 
 /// A place in a segment.
@@ -83,11 +90,28 @@ impl Walk {
             .find(|opened| !matches!(opened, Err(error) if *error.kind() == ErrorKind::Pruned));
         let none = || Error::new(ErrorKind::Io, "there is no journal in this directory");
         let journal_id = first.ok_or_else(none)??.header.journal_id;
-        Ok(Walk { storage, source, journal_id, next_seq, at: None, overran: false })
+        let known = directory.segments;
+        Ok(Walk {
+            storage,
+            source,
+            journal_id,
+            next_seq,
+            at: None,
+            overran: false,
+            known,
+            follows_floor: false,
+        })
     }
 
     /// A walk from the oldest event that is retained.
     pub(crate) fn from_floor(storage: Arc<dyn Storage>, source: WalkSource) -> Result<Walk, Error> {
+        for _ in 1..TRIES {
+            let first = Directory::read(&*storage)?.begins_with().first_seq;
+            match Walk::open(Arc::clone(&storage), source.clone(), first) {
+                Err(error) if *error.kind() == ErrorKind::Pruned => {}
+                walk => return walk.map(|walk| Walk { follows_floor: true, ..walk }),
+            }
+        }
         let first = Directory::read(&*storage)?.begins_with().first_seq;
         Walk::open(storage, source, first)
     }
@@ -126,6 +150,22 @@ impl Walk {
 
     /// Goes on to the next frame of events and leaves it loaded at `self.at`. Its length, and the `seq` after it.
     fn find(&mut self) -> Result<Option<(u64, u64)>, Error> {
+        for _ in 1..TRIES {
+            match self.try_find() {
+                Err(error) if self.follows_floor && *error.kind() == ErrorKind::Pruned => {
+                    self.at = None;
+                    self.next_seq = Directory::read(&*self.storage)?.begins_with().first_seq;
+                }
+                found => {
+                    self.follows_floor &= matches!(found, Ok(None));
+                    return found;
+                }
+            }
+        }
+        self.try_find()
+    }
+
+    fn try_find(&mut self) -> Result<Option<(u64, u64)>, Error> {
         loop {
             let mut at = match self.at.take() {
                 Some(at) => at,
@@ -192,11 +232,12 @@ impl Walk {
     }
 
     /// The segment that holds the next event, or will.
-    fn locate(&self) -> Result<At, Error> {
+    fn locate(&mut self) -> Result<At, Error> {
         let directory = Directory::read(&*self.storage)?;
-        let name = directory.segments.iter().rev().find(|name| name.first_seq <= self.next_seq);
+        let name = directory.segments.iter().rev().find(|name| name.first_seq <= self.next_seq).copied();
         let name = name.ok_or_else(|| below_floor(self.next_seq, directory.begins_with().first_seq))?;
-        self.enter(*name)
+        self.known = directory.segments;
+        self.enter(name)
     }
 
     fn enter(&self, name: SegmentName) -> Result<At, Error> {
@@ -224,7 +265,7 @@ impl Walk {
     }
 
     /// How far a segment may be read now.
-    fn limit_of(&self, at: &mut At) -> Result<Limit, Error> {
+    fn limit_of(&mut self, at: &mut At) -> Result<Limit, Error> {
         if at.closed.is_some() {
             return Ok(at.limit);
         }
@@ -248,16 +289,25 @@ impl Walk {
     }
 
     /// The segment after that one, if it is there; `Pruned` when the floor has moved past it.
-    fn successor_of(&self, name: SegmentName) -> Result<Option<SegmentName>, Error> {
+    fn successor_of(&mut self, name: SegmentName) -> Result<Option<SegmentName>, Error> {
+        let after = |known: &[SegmentName]| {
+            let at = known.binary_search_by_key(&(name.number + 1), |known| known.number);
+            at.ok().map(|at| known[at])
+        };
+        // What is named once never has another name, so that most segments are found without listing all.
+        if let Some(successor) = after(&self.known) {
+            return Ok(Some(successor));
+        }
         let directory = Directory::list(&*self.storage)?;
         if directory.is_pruned(name) {
             return Err(pruned(name));
         }
-        Ok(directory.segments.into_iter().find(|other| other.number == name.number + 1))
+        self.known = directory.segments;
+        Ok(after(&self.known))
     }
 
     /// The place at the beginning of the segment after the one at hand, which is closed.
-    fn successor_to(&self, at: &At) -> Result<At, Error> {
+    fn successor_to(&mut self, at: &At) -> Result<At, Error> {
         let name = at.segment.name;
         let Some(successor) = self.successor_of(name)? else {
             let found = "the segment after it has gone missing";

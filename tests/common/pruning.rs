@@ -63,7 +63,7 @@ fn round(number: u32) -> [String; 5] {
     let minutes = 90 * number;
     let (day, hour, minute) = (1 + minutes / 1440, minutes % 1440 / 60, minutes % 60);
     let now = format!("2026-01-{day:02}T{hour:02}:{minute:02}:00Z");
-    let child = if number % 2 == 0 { "active" } else { "paused" };
+    let child = if number.is_multiple_of(2) { "active" } else { "paused" };
     [
         format!(
             r#"{{"op":"record_spend","budget_id":"member","amount":"{number}0","spend_id":"m{number}","now":"{now}"}}"#

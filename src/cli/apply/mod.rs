@@ -8,6 +8,7 @@ mod one_by_one;
 mod pipelined;
 mod printer;
 
+use std::io::Write;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -26,7 +27,8 @@ use input::Input;
 const WINDOW_FOR_FILES: u64 = 256;
 /// The sizes of segments that can be asked for.
 const SEGMENT_BYTES: RangeInclusive<u64> = Options::MIN_SEGMENT_BYTES..=Options::MAX_SEGMENT_BYTES;
-/// How long a clean close may take: it is at most the commands in flight and a few syncs.
+/// How long a clean close may take: the commands in flight, a few syncs, and whatever of retention, snapshots and the archive
+/// is due.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Read commands, one JSON object a line, and answer each with one JSON line.
@@ -85,12 +87,24 @@ pub(super) fn run(arguments: &ApplyArguments) -> Result<u8, Failure> {
     };
     // However it ended, what was handed over is finished and the journal closed.
     let closed = engine.shutdown(CLOSE_DEADLINE);
+    if closed.is_ok() {
+        tell_upkeep(&engine);
+    }
     match ended {
         // That is no reason to keep quiet about an engine that halted.
         Ok(()) | Err(Failure::OutputClosed) => closed?,
         Err(failure) => return Err(failure),
     }
     Ok(EXIT_DONE)
+}
+
+/// Says on stderr why history could not be kept as asked for. No command failed for it, and the next opening tries again.
+fn tell_upkeep(engine: &Blocking) {
+    if let Some(error) = engine.health().last_upkeep_error {
+        // Nobody is left to be told when this cannot be printed.
+        let _ =
+            writeln!(std::io::stderr().lock(), "tallybook: {error}; it is tried again at the next opening");
+    }
 }
 
 fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<ManualClock>), Failure> {

@@ -20,10 +20,10 @@ pub struct RecordEvent {
     /// What the host calls it: 1 to 200 bytes without control characters.
     pub name: Arc<str>,
     /// What the host says about it: any JSON, of no more bytes (white space not counted) than the
-    /// [rules](crate::Rules::max_event_bytes) allow.
+    /// [rules](crate::Rules::max_event_bytes) allow, by default 64 KiB.
     pub data: Json,
-    /// The host's id of it, which is an idempotency key, too: within the key window the same command with it is a retry,
-    /// another a conflict.
+    /// The host's id of it, 1 to 200 bytes without control characters, which is an idempotency key, too: within
+    /// the key window the same command with it is a retry, another a conflict.
     pub event_id: Option<EventId>,
 }
 
@@ -33,7 +33,9 @@ impl RecordEvent {
         RecordEvent { name: name.into(), data, event_id: None }
     }
 
-    /// With an id of the host's: recorded exactly once.
+    /// With an id of the host's: recorded exactly once within the [key window](crate::Options::key_window), by default 24
+    /// hours and 65,536 ids. Make ids UUIDs of version 7: one that is too old is then rejected
+    /// ([`KeyExpired`](crate::RejectionKind::KeyExpired)), not recorded again.
     #[must_use]
     pub fn id(mut self, event_id: impl Into<EventId>) -> RecordEvent {
         self.event_id = Some(event_id.into());

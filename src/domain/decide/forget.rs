@@ -1,4 +1,5 @@
-//! Forgetting what ended long ago, so that memory holds no more than what is still of use; history keeps it.
+//! Forgetting what ended long ago, so that memory holds no more than what is still of use. Its events stay in the journal,
+//! as far back as that is retained.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -46,6 +46,9 @@ pub(super) trait Source {
     /// The `seq` of the last event; something greater where it is not known.
     fn last_seq(&mut self) -> Result<u64, Error>;
 
+    /// The position of an event, if it is there.
+    fn cursor_of(&mut self, seq: u64) -> Result<Option<Cursor>, Error>;
+
     /// Why the event of a cursor is none to go on after, if it is not.
     fn check(&mut self, cursor: &Cursor) -> Result<Option<ResetCause>, Error>;
 
@@ -166,7 +169,7 @@ impl Course {
         }
         loop {
             if self.catches_up_with.is_some_and(|seq| self.expected > seq) {
-                return Ok(Some(self.caught_up()));
+                return self.caught_up(source).map(Some);
             }
             if self.skipped >= BOOKMARK_EVERY
                 && let Some(bookmark) = self.bookmark()
@@ -184,7 +187,7 @@ impl Course {
                     self.pass(cursor)?;
                     self.skipped += 1;
                 }
-                Read::Nothing if self.catches_up_with.is_some() => return Ok(Some(self.caught_up())),
+                Read::Nothing if self.catches_up_with.is_some() => return self.caught_up(source).map(Some),
                 Read::Nothing | Read::Coming => return Ok(self.bookmark()),
                 Read::Lost(cause) => {
                     let view = source.view()?;
@@ -209,10 +212,14 @@ impl Course {
         Ok(())
     }
 
-    fn caught_up<E>(&mut self) -> FeedItem<E> {
+    fn caught_up<S: Source>(&mut self, source: &mut S) -> Result<FeedItem<S::Event>, Error> {
+        if self.last.is_none() && self.expected > 1 {
+            // It started from a `seq`, and nothing has passed: the event before that tells the position.
+            self.last = source.cursor_of(self.expected - 1)?;
+        }
         self.catches_up_with = None;
         self.tell();
-        FeedItem::CaughtUp(self.last)
+        Ok(FeedItem::CaughtUp(self.last))
     }
 
     /// A bookmark, if it tells anything new.

@@ -10,6 +10,12 @@ use crate::ids::{BudgetId, GoalId};
 /// Which events a feed gives: those that agree with everything the filter asks for. Asked for more than once, any of the
 /// values will do.
 ///
+/// Events of the host's own ([`RecordEvent`](crate::RecordEvent)) are of no goal, scope or budget: no filter by these lets
+/// them pass. What time brought about (expiries, new windows, forgetting) is of no session.
+///
+/// A filter does not narrow the state in a [`Reset`](super::Reset) or in a [snapshot](super::Subscription::snapshot): do
+/// not hand that to a client that may see one session only.
+///
 /// ```
 /// use tallybook::EventFilter;
 /// # fn main() -> Result<(), tallybook::Error> {
@@ -24,6 +30,7 @@ pub struct EventFilter {
     budgets: Vec<BudgetId>,
     pub(super) sessions: Vec<Arc<str>>,
     pub(super) kinds: Vec<&'static str>,
+    pub(super) events: Vec<Arc<str>>,
 }
 
 impl EventFilter {
@@ -76,10 +83,22 @@ impl EventFilter {
         Ok(self)
     }
 
+    /// Only events of the host's own of this [name](crate::RecordEvent::name).
+    #[must_use]
+    pub fn event(mut self, name: impl Into<Arc<str>>) -> EventFilter {
+        self.events.push(name.into());
+        self
+    }
+
     /// Whether it lets every event pass.
     pub fn is_empty(&self) -> bool {
-        let EventFilter { scopes, goals, budgets, sessions, kinds } = self;
-        scopes.is_empty() && goals.is_empty() && budgets.is_empty() && sessions.is_empty() && kinds.is_empty()
+        let EventFilter { scopes, goals, budgets, sessions, kinds, events } = self;
+        scopes.is_empty()
+            && goals.is_empty()
+            && budgets.is_empty()
+            && sessions.is_empty()
+            && kinds.is_empty()
+            && events.is_empty()
     }
 
     /// Whether an event agrees with everything but the scopes, which no event says of itself.
@@ -87,9 +106,15 @@ impl EventFilter {
         let payload = &event.payload;
         is_any(&self.kinds, |kind| *kind == payload.kind())
             && is_any(&self.sessions, |session| event.session_id.as_ref() == Some(session))
+            && is_any(&self.events, |name| is_host_event(payload, name))
             && is_any(&self.budgets, |budget| is_of_budget(payload, budget))
             && (self.goals.is_empty() || goals_of(payload).any(|goal| self.goals.contains(&goal)))
     }
+}
+
+/// Whether an event is one of the host's own, of that name.
+fn is_host_event(payload: &Payload, name: &Arc<str>) -> bool {
+    matches!(payload, Payload::EventRecorded(event) if event.name == *name)
 }
 
 /// Whether one of the values will do, if any are given.

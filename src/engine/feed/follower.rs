@@ -26,7 +26,28 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// crash and start again beside it. If a crash unmade events that it has given already (at interval durability), it says
 /// so with a [`Reset`](super::Reset).
 ///
-/// As an iterator it waits on this thread for each item, and ends only after an error.
+/// As an iterator it waits on this thread for each item, and ends only after an error. There is no asynchronous form: give
+/// it a thread (`spawn_blocking` of a runtime, say).
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?; let dir = dir.path().join("book");
+/// use tallybook::{EventFilter, FeedItem, JournalReader, Start};
+///
+/// # let engine = tallybook::Blocking::open(&dir)?; // of another process
+/// # engine.create_goal(tallybook::NewGoal::new("ship 2.0"))?; let saved_cursor: Option<&str> = None;
+/// let start = saved_cursor.map_or(Ok(Start::Beginning), Start::after)?;
+/// let mut feed = JournalReader::open(&dir)?.follow(start, EventFilter::new())?;
+/// while let Some(item) = feed.next_blocking() {
+///     match item? {
+///         FeedItem::Event(event) => println!("{:?}, then go on after {}", event.event.payload, event.cursor),
+///         FeedItem::Reset(reset) => println!("begin anew with the state after seq {}", reset.view.seq()),
+///         _ => break, // caught up; to go on live, wait for more
+///     }
+/// }
+/// assert!(!feed.is_over());
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Follower {
     journal: Journal,
@@ -51,11 +72,25 @@ impl Follower {
         self.snapshot.as_ref()
     }
 
+    /// Whether it is over, because it failed.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// The next item; waits for it on this thread. `None` once it [is over](Self::is_over).
+    ///
+    /// # Errors
+    /// See [`try_next`](Self::try_next).
+    pub fn next_blocking(&mut self) -> Option<Result<FeedItem, Error>> {
+        self.next_until(None).transpose()
+    }
+
     /// The next item, if there is one already.
     ///
     /// # Errors
-    /// `Io` and `Damaged` when the journal cannot be read. The follower gives nothing after that; begin another one
-    /// after the cursor of the last item.
+    /// `Io` and `Damaged` when the journal cannot be read, `Unsupported` when a newer version wrote it. The follower gives
+    /// nothing after that. After an `Io` error begin another one, after the cursor of the last item; the others would come
+    /// again.
     pub fn try_next(&mut self) -> Result<Option<FeedItem>, Error> {
         let Some(item) = self.step()? else { return Ok(None) };
         Ok(Some(match item {
@@ -81,7 +116,7 @@ impl Follower {
         })
     }
 
-    /// The next item, if it comes within this time.
+    /// The next item, if it comes within this time; `None` also once it [is over](Self::is_over).
     ///
     /// # Errors
     /// See [`try_next`](Self::try_next).
@@ -124,7 +159,7 @@ impl Iterator for Follower {
     type Item = Result<FeedItem, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.next_until(None).transpose()
+        self.next_blocking()
     }
 }
 
@@ -145,6 +180,10 @@ impl Source for Journal {
 
     fn last_seq(&mut self) -> Result<u64, Error> {
         Ok(self.published_seq()?.unwrap_or(u64::MAX))
+    }
+
+    fn cursor_of(&mut self, seq: u64) -> Result<Option<Cursor>, Error> {
+        Journal::cursor_of(self, seq)
     }
 
     fn check(&mut self, cursor: &Cursor) -> Result<Option<ResetCause>, Error> {

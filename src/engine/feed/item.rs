@@ -9,6 +9,27 @@ use crate::error::Error;
 use crate::event::ChangeEvent;
 
 /// Where a subscription starts.
+///
+/// A client that keeps what it knows begins with a state, and goes on from the cursor that it kept:
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?; let dir = dir.path().join("book");
+/// use tallybook::{Blocking, FeedItem, NewGoal, Start};
+///
+/// let engine = Blocking::open(&dir)?;
+/// engine.create_goal(NewGoal::new("ship 2.0"))?;
+///
+/// let mut feed = engine.subscribe(Start::Now)?;
+/// let state = feed.snapshot().cloned();
+/// assert_eq!(state.map(|view| view.seq()), Some(1));
+/// let Some(FeedItem::CaughtUp(Some(kept))) = feed.try_next()? else { panic!("nothing comes before that") };
+///
+/// engine.create_goal(NewGoal::new("ship 2.1"))?;
+/// let mut feed = engine.subscribe(Start::after(&kept.to_string())?)?;
+/// assert!(matches!(feed.try_next()?, Some(FeedItem::Event(event)) if event.event.seq == 2));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
@@ -20,7 +41,9 @@ pub enum Start {
     /// With the event of this `seq`, which may be one that is yet to come. Where it was pruned: as for
     /// [`Beginning`](Start::Beginning). 0: with the oldest event that is retained, and no reset.
     From(u64),
-    /// With the event after this one; with a [`Reset`] and what comes after it where that makes no sense here.
+    /// With the event after this one. Where that cannot be (see [`ResetCause`]): a [`Reset`] with the state of **now**, and
+    /// what comes after it. Who wants every event that is still there subscribes again with
+    /// [`Beginning`](Start::Beginning) on [`BelowRetention`](ResetCause::BelowRetention).
     After(Cursor),
 }
 
@@ -33,13 +56,23 @@ impl Start {
         cursor.parse().map(Start::After)
     }
 
+    /// The same for a client that may come without any: then from now on, with a
+    /// [snapshot](super::Subscription::snapshot).
+    ///
+    /// # Errors
+    /// See [`after`](Self::after).
+    pub fn after_or_now(cursor: Option<&str>) -> Result<Start, Error> {
+        cursor.map_or(Ok(Start::Now), Start::after)
+    }
+
     /// After what is in a state: that of [`Engine::view`](crate::Engine::view), or of a [`Reset`].
     pub fn after_view(view: &View) -> Start {
         view.cursor().map_or(Start::Beginning, Start::After)
     }
 }
 
-/// An event in the feed. All subscriptions share it.
+/// An event in the feed. All subscriptions share it. [`encode_event`](crate::event::encode_event) makes its JSON, as it
+/// stands in the journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedEvent {
     /// The event.
@@ -55,18 +88,20 @@ pub enum FeedItem<E = Arc<FeedEvent>> {
     /// The next event that the filter lets pass.
     Event(E),
     /// Everything that was there when the feed began, or when it was reset, has been given; from here on it is live.
-    /// With the position to keep; `None` where no event has passed.
+    /// With the position to keep; `None` where there is no event before it: in an empty journal, or where the feed started
+    /// from a `seq` that is yet to come.
     CaughtUp(Option<Cursor>),
     /// The position to keep, after events that the filter kept back: a client that resumes here need not pass them
     /// again. Given when the feed comes to rest, and after every 1,024 such events.
     Bookmark(Cursor),
     /// The feed cannot go on where the client was: it has to begin anew, with the state in here, after which the
-    /// events go on by themselves.
+    /// events go on by themselves. After a cursor, or where pruning overtook the feed, it is the state of **now**; who wants
+    /// every event that is still there subscribes again with [`Start::Beginning`] on [`ResetCause::BelowRetention`].
     Reset(Reset),
 }
 
 impl FeedItem {
-    /// The position to keep after this item; `None` in a journal without events.
+    /// The position to keep after this item; `None` where no event comes before it.
     pub fn cursor(&self) -> Option<Cursor> {
         match self {
             FeedItem::Event(event) => Some(event.cursor),
@@ -78,6 +113,31 @@ impl FeedItem {
 }
 
 /// A client has to begin anew: what it knew is too old, of another journal, or was unmade.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let dir = tempfile::tempdir()?; let dir = dir.path();
+/// use tallybook::{Blocking, FeedItem, GoalQuery, NewGoal, Start};
+///
+/// # let old_cursor = Blocking::open(dir.join("old"))?;
+/// # old_cursor.create_goal(NewGoal::new("ship 1.0"))?;
+/// # let old_cursor = old_cursor.view().cursor().unwrap().to_string();
+/// let engine = Blocking::open(dir.join("book"))?;
+/// engine.create_goal(NewGoal::new("ship 2.0"))?;
+/// let mut kept = None;
+/// let mut goals = Vec::new(); // what the client has built up
+/// let mut feed = engine.subscribe(Start::after(&old_cursor)?)?;
+/// while let Some(item) = feed.try_next()? {
+///     match &item {
+///         FeedItem::Reset(reset) => goals = reset.view.list_goals(&GoalQuery::default()), // all of it anew
+///         FeedItem::Event(_event) => {} // bring `goals` up to date
+///         _ => {}
+///     }
+///     kept = item.cursor().or(kept); // that of the reset too
+/// }
+/// assert_eq!((goals.len(), kept), (1, engine.view().cursor()));
+/// # Ok(()) }
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Reset {

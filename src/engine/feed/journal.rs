@@ -36,6 +36,8 @@ struct Reading {
     events: Events,
     /// The event that comes next.
     next_seq: u64,
+    /// Whether nothing was read yet.
+    is_new: bool,
 }
 
 impl Journal {
@@ -109,6 +111,18 @@ impl Journal {
         Ok(walk.next()?.map(|place| place.frame.header.epoch))
     }
 
+    /// The position of an event, if it is there; also of the last that was pruned, which the base tells.
+    pub(super) fn cursor_of(&self, seq: u64) -> Result<Option<Cursor>, Error> {
+        match self.epoch_of(seq) {
+            Ok(None) => Ok(None),
+            Ok(Some(epoch)) => Ok(Some(Cursor { journal_id: self.journal_id()?, epoch, seq })),
+            Err(error) if *error.kind() == ErrorKind::Pruned => {
+                Ok(self.oldest_view()?.cursor().filter(|last| last.seq == seq))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// After the last event that was pruned everything is there: it can be gone on after, if it is the one it was.
     fn check_before_floor(&self, cursor: &Cursor) -> Result<Option<ResetCause>, Error> {
         if self.oldest_seq()?.checked_sub(1) != Some(cursor.seq) {
@@ -134,10 +148,7 @@ impl Journal {
             // What was open may have been pruned, or replaced after a crash, since then.
             Err(error) if was_open && may_be_outdated(&error) => {
                 self.close();
-                match self.check_last(course)? {
-                    Some(cause) => Ok(Read::Lost(cause)),
-                    None => self.try_read(course, &now),
-                }
+                self.try_read(course, &now)
             }
             read => read,
         };
@@ -157,10 +168,13 @@ impl Journal {
         now: &impl Fn() -> Option<View>,
     ) -> Result<Read<Option<ChangeEvent>>, Error> {
         let reading = self.reading_at(course.expected())?;
+        let is_new = std::mem::take(&mut reading.is_new);
         let has_more = reading.events.advance();
         let overran = reading.events.overran();
-        // A crash may have unmade what was given already.
-        if overran && let Some(cause) = self.check_last(course)? {
+        // A crash may have unmade what was passed already. Looked for after the next place was taken up, not before: then
+        // every later crash is seen as overrunning.
+        let may_be_unmade = matches!(self.source, WalkSource::Outside) && (is_new || overran);
+        if may_be_unmade && let Some(cause) = self.check_last(course)? {
             return Ok(Read::Lost(cause));
         }
         if !has_more? {
@@ -185,7 +199,7 @@ impl Journal {
             Some(reading) => reading,
             None => {
                 let events = Events::open(&self.storage, &self.source, seq)?;
-                Box::new(Reading { events, next_seq: seq })
+                Box::new(Reading { events, next_seq: seq, is_new: true })
             }
         };
         Ok(self.reading.insert(reading))

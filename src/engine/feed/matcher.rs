@@ -56,7 +56,7 @@ impl Matcher {
 
     /// Whether the event in `line` has to be decoded: what this denies is not wanted, and teaches nothing.
     pub(in crate::engine) fn may_want(&self, line: &[u8]) -> bool {
-        let EventFilter { scopes, sessions, kinds, .. } = &self.filter;
+        let EventFilter { scopes, sessions, kinds, events, .. } = &self.filter;
         let kind = kind_of(line);
         let teaches = |kind: &[u8]| matches!(kind, b"goal_created" | b"ended_forgotten");
         if !scopes.is_empty() && kind.is_none_or(teaches) {
@@ -66,9 +66,14 @@ impl Matcher {
         if !kinds.is_empty() && kind.is_some_and(|kind| !is_of_kind(kind)) {
             return false;
         }
+        if !events.is_empty() && kind.is_some_and(|kind| kind != b"event_recorded") {
+            return false;
+        }
         // Without a backslash every string stands in the line as it is.
-        let may_hold = |session: &Arc<str>| memmem::find(line, session.as_bytes()).is_some();
-        sessions.is_empty() || memchr(b'\\', line).is_some() || sessions.iter().any(may_hold)
+        let is_plain = memchr(b'\\', line).is_none();
+        let holds = |text: &Arc<str>| memmem::find(line, text.as_bytes()).is_some();
+        let may_hold = |texts: &[Arc<str>]| texts.is_empty() || !is_plain || texts.iter().any(holds);
+        may_hold(sessions) && may_hold(events)
     }
 
     /// Whether the event is wanted. Every event has to be shown that [`may_want`](Self::may_want) does not deny, in
@@ -116,8 +121,9 @@ impl Matcher {
             return Ok(self.filter.scopes.contains(scope));
         }
         // It was forgotten since, or there is nobody who knows the state of now.
-        if let Some(seq) = self.knows_older.take() {
+        if let Some(seq) = self.knows_older {
             let state = knowledge.state_at(seq)?.state;
+            self.knows_older = None;
             let of_scope = state.goals().filter(|goal| self.filter.scopes.contains(&goal.scope));
             self.goals.extend(of_scope.map(|goal| goal.id));
         }

@@ -28,8 +28,12 @@ use crate::journal::WalkSource;
 ///
 /// It is a [`Stream`] that needs no particular runtime; [`next`](Self::next) does without any trait, and
 /// [`iter`](Self::iter), [`next_blocking`](Self::next_blocking) and [`next_timeout`](Self::next_timeout) without a
-/// runtime. There can be thousands at once, each as slow as it likes: it holds no events of its own. What it has missed it
-/// reads from the journal, on the thread that asks for it.
+/// runtime. There can be thousands at once, each as slow as it likes: live it holds no events of its own; while it catches
+/// up, a frame and an open segment, also after that is pruned. What it has missed it reads from the journal, on the thread
+/// that asks for it. Retention waits for no subscription.
+///
+/// While it catches up it is always ready, and never yields: on a runtime, from far back, yield between items, or drain it
+/// on a thread of its own.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> { pollster::block_on(async {
@@ -95,8 +99,9 @@ impl Subscription {
     /// Dropping the future loses nothing.
     ///
     /// # Errors
-    /// `Io` and `Damaged` when the journal cannot be read, `Halted` after everything durable was given of an engine
-    /// that halted. The subscription is over then.
+    /// `Io` and `Damaged` when the journal cannot be read, `Unsupported` when a newer version wrote some of it, `Halted`
+    /// after everything durable was given of an engine that halted. The subscription is over then; after an `Io` error
+    /// begin another one, after the cursor of the last item.
     pub async fn next(&mut self) -> Option<Result<FeedItem, Error>> {
         poll_fn(|context| self.poll_item(context)).await
     }
@@ -117,7 +122,9 @@ impl Subscription {
         self.next_until(deadline_in(timeout)).transpose()
     }
 
-    /// The next item, if there is one already; `None` also when the subscription [is over](Self::is_over).
+    /// The next item, if there is one already; `None` also when the subscription [is over](Self::is_over). `None` does not
+    /// mean that there is nothing: the event of a command that was just answered may be on its way. To see one's own write
+    /// use [`next_timeout`](Self::next_timeout), or [`Engine::view`](crate::Engine::view).
     ///
     /// # Errors
     /// See [`next`](Self::next).
@@ -286,6 +293,13 @@ impl Source for LiveSource {
 
     fn last_seq(&mut self) -> Result<u64, Error> {
         Ok(self.shared.view().seq())
+    }
+
+    fn cursor_of(&mut self, seq: u64) -> Result<Option<Cursor>, Error> {
+        match self.shared.view().cursor().filter(|last| last.seq <= seq) {
+            Some(last) => Ok((last.seq == seq).then_some(last)),
+            None => self.journal.cursor_of(seq),
+        }
     }
 
     fn check(&mut self, cursor: &Cursor) -> Result<Option<ResetCause>, Error> {

@@ -193,7 +193,7 @@ impl Sums {
 
 /// What is spent below a budget is spent there, too, and no more is set aside there than on it and below.
 fn sums(state: &State) -> Check {
-    let mut sums: HashMap<&BudgetId, Sums> = HashMap::new();
+    let mut sums: HashMap<&BudgetId, Sums> = HashMap::with_capacity(state.budgets.len());
     let mut add = |id, spent_total, reserved, entries| {
         let sum = sums.entry(id).or_default();
         sum.add(spent_total, reserved, entries)

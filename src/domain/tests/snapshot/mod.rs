@@ -1,5 +1,6 @@
 //! The state as lines, and back.
 
+mod contradictions;
 mod corners;
 mod page;
 mod refused;

@@ -32,6 +32,8 @@ fn lines() -> Vec<String> {
         r#"{"seq":7,"ts":"2026-01-01T00:00:00.000000Z","kind":"key\u005fwindow_set","data":{"max_age_ms":1,"max_count":1},"session_id":"s"}"#,
         r#"{"seq":8,"ts":"2026-01-01T00:00:00.000000Z","kind":"turn_recorded","v":2,"data":{"goal_id":"OLDER","tokens":"1","turns":1,"seconds":0,"late":true,"overage":[]},"session_id":"t"}"#,
         r#"{"seq":9,"ts":"2026-01-01T00:00:00.000000Z","kind":"ended_forgotten","data":{"goals":["CHILD"],"budgets":["money"]}}"#,
+        r#"{"seq":10,"ts":"2026-01-01T00:00:00.000000Z","kind":"event_recorded","data":{"name":"tool_finished","data":null},"session_id":"s"}"#,
+        r#"{"seq":11,"ts":"2026-01-01T00:00:00.000000Z","kind":"event_recorded","data":{"name":"tool\u005fstarted","data":"tool_finished"}}"#,
     ];
     let filled = |line: &str| line.replace("PARENT", PARENT).replace("CHILD", CHILD).replace("OLDER", OLDER);
     lines.iter().map(|line| filled(line)).collect()
@@ -39,7 +41,7 @@ fn lines() -> Vec<String> {
 
 /// Shows a filter all events, by their bytes first where asked to; those that it lets pass.
 fn passed(filter: EventFilter, storage: &Arc<dyn Storage>, bytes_first: bool) -> Vec<u64> {
-    let Some(mut matcher) = Matcher::new(filter, 0) else { return (1..=9).collect() };
+    let Some(mut matcher) = Matcher::new(filter, 0) else { return (1..=11).collect() };
     let mut passed = Vec::new();
     for line in lines() {
         if bytes_first && !matcher.may_want(line.as_bytes()) {
@@ -69,7 +71,7 @@ fn everything_that_is_asked_for_narrows_what_passes() {
     let none = EventFilter::new;
     let kind = |filter: EventFilter, kind| filter.kind(kind).unwrap();
     for (filter, expected) in [
-        (none(), &[1, 2, 3, 4, 5, 6, 7, 8, 9][..]),
+        (none(), &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11][..]),
         (kind(none(), "goal_created"), &[1, 2]),
         (kind(kind(none(), "goal_created"), "key_window_set"), &[1, 2, 6, 7]),
         (none().goal(parent), &[1, 4, 5]),
@@ -78,8 +80,14 @@ fn everything_that_is_asked_for_narrows_what_passes() {
         (none().budget(parent), &[1, 3, 4, 5]),
         (none().budget(child), &[2, 3, 9]),
         (none().budget("money"), &[1, 9]),
-        (none().session("s"), &[1, 3, 6, 7]),
-        (none().session("s").session("t"), &[1, 3, 4, 6, 7, 8]),
+        (none().session("s"), &[1, 3, 6, 7, 10]),
+        (none().session("s").session("t"), &[1, 3, 4, 6, 7, 8, 10]),
+        (none().event("tool_finished"), &[10]),
+        (none().event("tool_started"), &[11]),
+        (none().event("tool_finished").event("tool_started"), &[10, 11]),
+        (none().event("tool_finished").session("t"), &[]),
+        (kind(none().event("tool_finished"), "goal_created"), &[]),
+        (none().event("tool_finished").scope(""), &[]),
         (kind(none().session("s"), "turn_recorded").goal(child), &[3]),
         (kind(none().session("s"), "budget_exhausted"), &[]),
         (none().scope("c"), &[2, 3, 5, 9]),
@@ -101,11 +109,13 @@ proptest! {
         kinds in subsequence(&Payload::KINDS[..], 0..4),
         sessions in subsequence(vec!["s", "t", "S", "x\"y", "", "goal"], 0..3),
         scopes in subsequence(vec!["", "c", "d"], 0..2),
+        events in subsequence(vec!["tool_finished", "tool_started", ""], 0..3),
         goal in proptest::option::of(select(vec![PARENT, CHILD, OLDER])),
     ) {
         let filter = kinds.iter().fold(EventFilter::new(), |filter, kind| filter.kind(kind).unwrap());
         let filter = sessions.iter().fold(filter, |filter, session| filter.session(*session));
         let filter = scopes.iter().fold(filter, |filter, scope| filter.scope(*scope));
+        let filter = events.iter().fold(filter, |filter, event| filter.event(*event));
         let filter = goal.into_iter().fold(filter, |filter, goal| filter.goal(goal.parse().unwrap()));
         let storage = empty_journal();
         prop_assert_eq!(passed(filter.clone(), &storage, true), passed(filter, &storage, false));
