@@ -137,9 +137,12 @@ fn forge(lines: &mut Vec<u8>) {
     *lines = forged.into_bytes();
 }
 
+/// What is done to the header and the lines of a snapshot.
+type Change = fn(&mut SnapshotHeader, &mut Vec<u8>);
+
 /// What is wrong with a whole snapshot that still is one.
-fn foreign_ways() -> BTreeMap<&'static str, fn(&mut SnapshotHeader, &mut Vec<u8>)> {
-    let ways: [(&str, fn(&mut SnapshotHeader, &mut Vec<u8>)); 8] = [
+fn foreign_ways() -> BTreeMap<&'static str, Change> {
+    let ways: [(&str, Change); 8] = [
         ("a foreign journal's", |header, _| header.journal_id = JournalId(uuid::Uuid::from_u128(5))),
         ("of an unmade future", |header, _| header.epoch = Epoch { counter: 1, tag: !header.epoch.tag }),
         ("of a later epoch", |header, _| header.epoch.counter += 1),

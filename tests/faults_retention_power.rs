@@ -300,9 +300,9 @@ fn law_retain_at_interval_durability_only_what_is_durable_is_pruned() {
 /// A session in which a segment is closed, a snapshot made, what it covers archived and pruned; cut at an operation of it.
 fn script(seed: u64, cut_at: Option<u64>) -> (Book, u64) {
     let interval = Durability::Interval(Duration::from_secs(3_600));
-    let mut book = Book::new(seed, if seed % 3 == 0 { interval } else { Durability::Sync });
+    let mut book = Book::new(seed, if seed.is_multiple_of(3) { interval } else { Durability::Sync });
     // With an archive, without one, with one that fails at first.
-    book.shelf = (seed % 4 > 0).then(Shelf::default);
+    book.shelf = (!seed.is_multiple_of(4)).then(Shelf::default);
     book.keep = seed % 2;
     let engine = book.open().unwrap();
     for _ in 0..4 {

@@ -219,10 +219,17 @@ fn law_order_seq_goes_on_when_every_closed_segment_is_pruned() {
     let mut first: Vec<Request> = household.beginning();
     first.reverse();
     let mut seq = 0;
+    let mut last_ts = Timestamp::MIN;
     for session in 0..40 {
         let rules = options(session, &clock).retention(Retention::new().segments(0)).segment_bytes(4_096);
         let engine = open(&disk, rules).unwrap();
         assert_eq!(engine.view().seq(), seq);
+        if seq > 0 {
+            assert_eq!(engine.view().last_ts(), last_ts, "time does not go back, though the clock does");
+        }
+        if session % 7 == 0 {
+            clock.set(Timestamp::from_micros(clock.now().as_micros() - 1_000_000_000));
+        }
         let (floor, lines) = retained::retained(&disk);
         assert_eq!(floor + lines.len() as u64, seq + 1);
         // Sometimes none: an empty active segment, and nothing before it.
@@ -235,6 +242,7 @@ fn law_order_seq_goes_on_when_every_closed_segment_is_pruned() {
                 assert!(first > seq && last >= first, "seq {first} after {seq}");
             }
             seq = engine.view().seq();
+            last_ts = engine.view().last_ts();
         }
         match session % 4 {
             0 => engine.shutdown(DEADLINE).unwrap(),
