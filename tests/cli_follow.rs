@@ -1,6 +1,7 @@
 //! `tallybook follow` beside a writer of another process: across its rotation, pruning, death and return; resets and
 //! progress.
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::print_stdout, reason = "the seed")]
 
 use serde_json::{Value, json};
 
