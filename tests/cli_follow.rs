@@ -54,7 +54,7 @@ fn stop(follower: Session) {
 /// `TALLYBOOK_SEED` and `TALLYBOOK_ROUNDS` ask for other and for more rounds.
 #[test]
 fn law_order_a_follower_sees_every_seq_once_while_writers_are_killed_and_come_back() {
-    let (mut dice, rounds) = killing::begin("cli_follow", 3);
+    let (mut dice, rounds) = killing::begin("cli_follow", 4);
     for durability in ["sync", "interval:5"] {
         let book = Book::new();
         book.apply(&[], &[create(A, "")]);
@@ -65,7 +65,8 @@ fn law_order_a_follower_sees_every_seq_once_while_writers_are_killed_and_come_ba
             killing::live_and_die(&book, &flags, next, begin, &mut dice);
         }
         // A last writer recovers what the one before it left.
-        let last = book.apply(&flags, &[turn(A, 1)]).remove(0)["ok"]["last_seq"].as_u64().unwrap();
+        let answers = book.apply(&flags, &vec![turn(A, 1); 10]);
+        let last = answers[9]["ok"]["last_seq"].as_u64().unwrap();
         let followed = lines_to(&follower, last);
         stop(follower);
         let events = book.run("events", &[], b"").expect_code(0).stdout;
