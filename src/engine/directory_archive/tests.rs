@@ -14,7 +14,7 @@ struct Source {
 impl Source {
     fn new() -> Source {
         let disk = SimulatedDisk::new(1);
-        let mut bytes: Vec<u8> = (0..2 * CHUNK + 100).map(|index| (index % 251) as u8 + 1).collect();
+        let mut bytes: Vec<u8> = (1..=251).cycle().take(2 * CHUNK + 100).collect();
         let len = bytes.len();
         bytes.extend([0; 1_000]);
         disk.put(NAME, &bytes);
