@@ -14,7 +14,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tallybook::{Durability, JournalReader, NewGoal, Options, RecordTurn, Request, StateAt, Turn};
+use tallybook::{Durability, JournalReader, NewGoal, Options, RecordTurn, Request, Retention, StateAt, Turn};
 
 fn main() {
     let events = argument("--events").unwrap_or(1_000_000);
@@ -62,6 +62,9 @@ fn argument(name: &str) -> Option<u64> {
 fn fill(book: &Path, events: u64) {
     let engine = Options::new()
         .durability(Durability::Interval(Duration::from_millis(100)))
+        .retention(Retention::keep_all())
+        // Replay is what is measured: no state is to be restored.
+        .snapshot_bytes(u64::MAX)
         .open_blocking(book)
         .unwrap();
     let create =
@@ -114,7 +117,8 @@ fn state(book: &Path, events: u64) {
 }
 
 fn open(book: &Path, events: u64) {
-    assert_eq!(Options::new().open_blocking(book).unwrap().view().seq(), events);
+    let options = Options::new().retention(Retention::keep_all()).snapshot_bytes(u64::MAX);
+    assert_eq!(options.open_blocking(book).unwrap().view().seq(), events);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people to read")]

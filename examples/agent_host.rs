@@ -164,29 +164,38 @@ async fn work(engine: &Engine, scope: &str, turns: u32, tokens: u128) {
 
 /// Prints what the feed gives, and keeps its cursor, until the engine is shut down.
 async fn follow(mut feed: Subscription, cursor_file: PathBuf) -> Outcome<u64> {
+    if let Some(state) = feed.snapshot() {
+        println!("feed     begins with the state at seq {}", state.seq());
+    }
     let mut given = 0;
     while let Some(item) = feed.next().await {
-        match item? {
-            FeedItem::Event(item) => {
+        let item = item?;
+        match &item {
+            FeedItem::Event(event) => {
                 given += 1;
-                println!("feed     {:>4}  {}", item.event.seq, describe(&item.event));
-                keep(&cursor_file, &item.cursor.to_string())?;
+                println!("feed     {:>4}  {}", event.event.seq, describe(&event.event));
             }
-            FeedItem::CaughtUp => println!("feed     caught up, live from here on"),
+            FeedItem::CaughtUp(_) => println!("feed     caught up, live from here on"),
+            // What a client has built up from events before is void: it begins anew with the state in here.
+            FeedItem::Reset(reset) => println!("feed     begins anew at seq {}", reset.view.seq()),
             // Newer versions of Tallybook may give other items.
             _ => {}
+        }
+        if let Some(cursor) = item.cursor() {
+            keep(&cursor_file, &cursor.to_string())?;
         }
     }
     Ok(given)
 }
 
-/// Where the feed goes on: after the cursor that was kept, or at the beginning.
+/// Where the feed goes on: after the cursor that was kept; without any from now on, with the state of now.
 fn start(cursor_file: &Path) -> Outcome<Start> {
-    match std::fs::read_to_string(cursor_file) {
-        Ok(cursor) => Ok(Start::after(&cursor)?),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Start::Beginning),
-        Err(error) => Err(error.into()),
-    }
+    let kept = match std::fs::read_to_string(cursor_file) {
+        Ok(cursor) => Some(cursor),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Start::after_or_now(kept.as_deref())?)
 }
 
 /// Beside the journal's directory, which is the engine's alone.

@@ -202,6 +202,10 @@ name_id! {
     /// The id of an external meter: 1 to 200 bytes without control characters.
     MeterId, "a meter id of 1 to 200 bytes without control characters"
 }
+name_id! {
+    /// The id of an event of the host's own: 1 to 200 bytes without control characters.
+    EventId, "an event id of 1 to 200 bytes without control characters"
+}
 
 /// One run of a writer on a journal: a number that grows by one with every opening, and a random tag that tells
 /// apart two histories that went different ways from the same number (a copied or restored directory).

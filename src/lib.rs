@@ -45,12 +45,16 @@
 //! | --- | --- |
 //! | give commands, with idempotency keys and actors | [`Engine::execute`] with a [`Request`], or the typed methods |
 //! | read the state, consistent at one `seq` | [`Engine::view`], [`View`] |
-//! | follow what changes | [`Engine::subscribe`], [`Subscription`], [`Cursor`] |
+//! | follow what changes | [`Engine::subscribe`], [`Start`], [`Subscription`], [`FeedItem`], [`Reset`], [`EventFilter`], [`Cursor`] |
+//! | follow a journal of another process | [`JournalReader::follow`], [`Follower`] |
 //! | account turns of an agent | [`Engine::begin_turn`], [`TurnHandle`], [`Engine::account_turn`] |
+//! | record events of the host's own, in order with everything else | [`Engine::recorder`], [`HostEvent`] |
 //! | spend, or set aside and settle | [`Engine::record_spend`], [`Engine::reserve`], [`Hold`] |
 //! | hand a budget to a tool | [`Engine::guard`], [`BudgetGuard`] |
 //! | be called back for alerts | [`Options::on_alert`], [`Alert`] |
 //! | veto spends and reservations | [`Options::risk_assessor`], [`RiskAssessor`] |
+//! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`], [`DirectoryArchive`] |
+//! | bound the memory | [`Options::forget_after`], [`Options::key_window`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
@@ -72,22 +76,25 @@ pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
     AdjustBudget, Allowance, Budget, BudgetQuery, BudgetStatus, BudgetView, BurnRate, CloseBudget, Command,
     Goal, GoalQuery, KeyWindow, Limit, MarkUnknown, Meter, MeterKind, NewBudget, NewGoal, NewReservation,
-    ObserveMeter, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request, Reservation,
-    ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget, SetProgress, Settle,
-    Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
+    ObserveMeter, RecordEvent, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request,
+    Reservation, ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget,
+    SetProgress, Settle, Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn,
+    TurnTarget,
 };
 pub use engine::{
-    Alert, AlertKind, Blocking, BlockingHold, BudgetGuard, CommandError, CommandResult, Cursor, Durability,
-    Engine, EngineGuard, EngineStatus, Events, FeedEvent, FeedItem, GuardFuture, Head, Health, Hold,
-    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, RiskAssessor, RiskCase,
-    SegmentStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
+    CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
+    EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health, Hold, HostEvent,
+    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Reset,
+    ResetCause, Retention, RiskAssessor, RiskCase, SegmentReader, SegmentStatistics, SnapshotStatistics,
+    Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{
-    BudgetTerms, ChangeEvent, Charge, Fraction, GoalStatus, Meta, Payload, Quantity, Reading, RefusalKind,
-    Span, SpendDetails, TransitionReason, Window,
+    BudgetTerms, ChangeEvent, Charge, Fraction, GoalStatus, Json, JsonError, Meta, Payload, Quantity,
+    Reading, RefusalKind, Span, SpendDetails, TransitionReason, Window,
 };
-pub use ids::{BudgetId, Epoch, GoalId, JournalId, MeterId, ReservationId, SpendId};
+pub use ids::{BudgetId, Epoch, EventId, GoalId, JournalId, MeterId, ReservationId, SpendId};
 pub use journal::{Finding, FindingKind, Location, format};
 pub use projection::Projection;
 

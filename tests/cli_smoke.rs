@@ -16,7 +16,7 @@ const COMMANDS: &str = r#"{"op":"create_goal","goal_id":"GOAL","text":"ship 2.0"
 {"op":"record_turn","tokens":600,"key":"turn-1"}
 {"op":"record_turn","tokens":"600"}
 {"op":"transition_goal","goal_id":"GOAL","to":"active"}
-{"op":"record_event","name":"n","data":{}}
+{"op":"unheard_of","name":"n","data":{}}
 {"op":"set_goal_budget","goal_id":"GOAL","token_budget":5000,"resume":true}
 {"op":"active_goal"}
 {"op":"head"}"#;
@@ -101,7 +101,7 @@ fn wrong_usage_is_told_from_what_is_not_there() {
     let scratch = tempfile::tempdir().unwrap();
     let dir = scratch.path().join("book");
     for arguments in [
-        &["apply", "--retain-segments", "3"][..],
+        &["apply", "--salvage"][..],
         &["apply", "--window", "0"],
         &["apply", "--durability", "never"],
         &["apply", "--key-window", "soon"],

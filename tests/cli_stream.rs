@@ -250,6 +250,8 @@ fn wrong_usage_is_exit_64_and_touches_nothing() {
         &["apply", dir, "--segment-bytes", "0"],
         &["apply", dir, "--segment-bytes", "x"],
         &["apply", dir, "--key-window", "5"],
+        &["apply", dir, "--forget-after", "0s"],
+        &["apply", dir, "--forget-after", "never"],
         &["events", dir, "--from", "x"],
         &["events", dir, "--kind", "no_such_kind"],
         &["events", dir, "--goal", "no-uuid"],
@@ -278,7 +280,7 @@ fn help_and_version_are_no_errors() {
 fn operations_of_later_versions_are_unknown() {
     let book = Book::new();
     let later = [
-        r#"{"op":"record_event","name":"n","data":{}}"#,
+        r#"{"op":"unheard_of","name":"n","data":{}}"#,
         r#"{"op":"elapse"}"#,
         r#"{"op":"set_key_window","max_age_ms":1}"#,
     ];

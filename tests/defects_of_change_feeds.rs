@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tallybook::storage::{Fault, SimulatedDisk, Storage, Survivors};
 use tallybook::{
-    Blocking, CommandError, ErrorKind, FeedItem, JournalReader, NewGoal, Options, Start, Subscription, Turn,
+    Blocking, CommandError, Cursor, ErrorKind, EventFilter, FeedItem, JournalReader, NewGoal, Options,
+    ResetCause, Retention, Start, Subscription, Turn,
 };
 
 fn open(disk: &SimulatedDisk) -> Result<Blocking, tallybook::Error> {
@@ -123,7 +124,7 @@ fn a_durable_command_reads_nothing_and_writes_and_syncs_once() {
 
 /// There: a client that resumes by number takes another history for the one it knew.
 #[test]
-fn a_cursor_of_a_future_that_a_crash_unmade_is_refused() {
+fn a_cursor_of_a_future_that_a_crash_unmade_begins_anew_with_the_state_of_now() {
     let disk = SimulatedDisk::new(8);
     let interval = tallybook::Durability::Interval(std::time::Duration::from_secs(3_600));
     let options = || Options::new().inline().durability(interval);
@@ -135,7 +136,110 @@ fn a_cursor_of_a_future_that_a_crash_unmade_is_refused() {
     let storage: Arc<dyn Storage> = disk.process();
     let engine = options().open_storage(storage).unwrap().blocking();
     assert_eq!(engine.view().seq(), 0, "the interval was not over");
+    let mut ahead = engine.subscribe(Start::After(cursor)).unwrap();
     engine.create_goal(NewGoal::new("another one")).unwrap();
-    let error = engine.engine().subscribe(Start::After(cursor)).unwrap_err();
-    assert!(error.to_string().contains("unmade"), "{error}");
+    let mut beside = engine.subscribe(Start::After(cursor)).unwrap();
+    for (feed, seq) in [(&mut ahead, 0), (&mut beside, 1)] {
+        let Some(FeedItem::Reset(reset)) = feed.try_next().unwrap() else {
+            panic!("it goes on as if nothing")
+        };
+        assert_eq!((reset.cause, reset.view.seq()), (ResetCause::UnmadeFuture, seq));
+        assert_eq!(given(feed), (seq + 1..=1).collect::<Vec<_>>());
+    }
+}
+
+/// There: pruning happens at start only, so that a process that lives long fills the disk; and a client below what is kept
+/// is told to start over, from nothing.
+#[test]
+fn law_retain_pruning_goes_on_while_it_runs_and_who_is_below_gets_the_state() {
+    let disk = SimulatedDisk::new(12);
+    let options = Options::new().inline().segment_bytes(8_192).retention(Retention::new().segments(2));
+    let engine = options.live_events(1).open_storage(disk.process()).unwrap().blocking();
+    let goal = engine.create_goal(NewGoal::new("one")).unwrap();
+    let first = engine.view().cursor().unwrap();
+    let mut lagging = engine.subscribe(Start::After(first)).unwrap();
+    let mut most = 0;
+    for _ in 0..1_000 {
+        engine.record_turn(goal.id, Turn::tokens(5)).unwrap();
+        most = most.max(disk.names().iter().filter(|name| name.ends_with(".seg")).count());
+    }
+    assert!(most <= 4, "{most} segments at once");
+    assert_eq!(
+        lagging.try_next().unwrap().and_then(|item| item.cursor()),
+        Some(first),
+        "caught up with that"
+    );
+    let Some(FeedItem::Reset(reset)) = lagging.try_next().unwrap() else {
+        panic!("it lost events unnoticed")
+    };
+    assert_eq!(reset.cause, ResetCause::BelowRetention);
+    assert_eq!(reset.view.head(), engine.view().head());
+    assert_eq!(reset.view.goal(goal.id).unwrap().tokens_used, 5_000);
+    engine.record_turn(goal.id, Turn::tokens(5)).unwrap();
+    assert_eq!(given(&mut lagging), [reset.view.seq() + 1]);
+}
+
+/// Where the feed says that it is caught up.
+fn caught_up(item: Option<FeedItem>) -> Option<Cursor> {
+    match item {
+        Some(FeedItem::CaughtUp(cursor)) => cursor,
+        other => panic!("expected to be caught up, found {other:?}"),
+    }
+}
+
+/// There: a client that has a number and no events yet has nothing that it can resume from safely.
+#[test]
+fn a_feed_that_begins_with_the_next_event_tells_the_cursor_to_keep() {
+    let disk = SimulatedDisk::new(9);
+    let engine = open(&disk).unwrap();
+    let reader = JournalReader::with_storage(disk.process()).unwrap();
+    let caught_up_from = |seq| {
+        let mut feed = engine.subscribe(Start::From(seq)).unwrap();
+        let mut follower = reader.follow(Start::From(seq), EventFilter::new()).unwrap();
+        let cursor = caught_up(feed.try_next().unwrap());
+        assert_eq!(caught_up(follower.try_next().unwrap()), cursor);
+        cursor
+    };
+    assert_eq!(caught_up_from(1), None, "there is no event");
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    assert_eq!(caught_up_from(2), engine.view().cursor());
+    assert_eq!(caught_up_from(3), None, "seq 2 is yet to come");
+    let mut feed = engine.subscribe(Start::From(2)).unwrap();
+    let kept = engine.view().cursor();
+    engine.create_goal(NewGoal::new("two").scope("2")).unwrap();
+    assert_eq!(caught_up(feed.try_next().unwrap()), kept, "that of the event before, not of the last");
+    assert_eq!(given(&mut feed), [2]);
+}
+
+/// There: a client without a position gets whatever comes next, and has to read the table besides.
+#[test]
+fn a_client_without_a_cursor_begins_with_the_state_of_now() {
+    let disk = SimulatedDisk::new(10);
+    let engine = open(&disk).unwrap();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    let mut feed = engine.subscribe(Start::after_or_now(None).unwrap()).unwrap();
+    assert_eq!(feed.snapshot().map(|view| view.seq()), Some(1));
+    let kept = caught_up(feed.try_next().unwrap()).unwrap().to_string();
+    engine.create_goal(NewGoal::new("two").scope("2")).unwrap();
+    let start = Start::after_or_now(Some(&kept)).unwrap();
+    assert_eq!(start, Start::after(&kept).unwrap());
+    assert_eq!(given(&mut engine.subscribe(start).unwrap()), [2]);
+    let error = Start::after_or_now(Some("2")).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::InvalidArgument);
+}
+
+/// There: a reader of the file cannot tell a file that it cannot read from one that says nothing more.
+#[test]
+fn a_follower_that_failed_is_over_and_says_so() {
+    let disk = SimulatedDisk::new(11);
+    let engine = open(&disk).unwrap();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    let reader = JournalReader::with_storage(disk.process()).unwrap();
+    let mut follower = reader.follow(Start::Beginning, EventFilter::new()).unwrap();
+    assert!(matches!(follower.next_blocking(), Some(Ok(FeedItem::Event(event))) if event.event.seq == 1));
+    assert!(matches!(follower.next_blocking(), Some(Ok(FeedItem::CaughtUp(Some(_))))));
+    assert!(!follower.is_over());
+    disk.kill();
+    assert!(matches!(follower.next_blocking(), Some(Err(_))));
+    assert!(follower.is_over() && follower.next_blocking().is_none());
 }

@@ -295,7 +295,7 @@ fn who_reserved_is_who_settles() {
     hold.settle(Spend::of(7)).unwrap();
     let spend = loop {
         match feed.try_next().unwrap() {
-            Some(FeedItem::Event(item)) => break item.event,
+            Some(FeedItem::Event(item)) => break item.event.clone(),
             Some(_) => {}
             None => panic!("expected the spend"),
         }

@@ -8,7 +8,7 @@ use tallybook::event::{decode_event, encode_event};
 use tallybook::format::{
     EndRecord, FRAME_HEADER_LEN, FRAME_MAGIC, Frame, FrameCodec, FrameHeader, FrameKind, FrameRead,
     HEADER_LEN, MAX_PAYLOAD_LEN, OpenRecord, Predecessor, RECORD_LEN, RECORD_PAYLOAD_LEN, SEGMENT_MAGIC,
-    SegmentHeader, SegmentName, WriterVersion,
+    SegmentHeader, SegmentName, SnapshotHeader, WriterVersion,
 };
 use tallybook::{Cursor, Epoch, JournalId, Timestamp};
 
@@ -94,12 +94,13 @@ struct Example {
     decode: fn(&[u8]) -> Value,
 }
 
-const EXAMPLES: [Example; 5] = [
+const EXAMPLES: [Example; 6] = [
     Example { name: "segment-header", encode: encode_header, decode: decode_header },
     Example { name: "frame-events", encode: encode_frame, decode: decode_frame },
     Example { name: "record-open", encode: encode_frame, decode: decode_frame },
     Example { name: "record-close", encode: encode_frame, decode: decode_frame },
     Example { name: "record-seal", encode: encode_frame, decode: decode_frame },
+    Example { name: "snapshot-header", encode: encode_snapshot_header, decode: decode_snapshot_header },
 ];
 
 fn encode_header(fields: &Value) -> Vec<u8> {
@@ -142,6 +143,42 @@ fn decode_header(bytes: &[u8]) -> Value {
         },
         "birth": header.birth,
         "max_unsynced": header.max_unsynced,
+        "created_at": header.created_at.to_string(),
+        "written_by": header.written_by.to_string(),
+    })
+}
+
+fn encode_snapshot_header(fields: &Value) -> Vec<u8> {
+    let header = SnapshotHeader {
+        journal_id: fields["journal_id"].as_str().unwrap().parse().unwrap(),
+        before: SegmentName { number: number(&fields["segment"]), first_seq: number(&fields["first_seq"]) },
+        epoch: epoch(&fields["epoch"]),
+        last_ts: time(&fields["last_ts"]),
+        fold_version: number(&fields["fold_version"]).try_into().unwrap(),
+        state_hash: sha256(&fields["state_hash"]),
+        lines: number(&fields["lines"]),
+        payload_len: number(&fields["payload_len"]),
+        payload_crc: u32::from_str_radix(fields["payload_crc"].as_str().unwrap(), 16).unwrap(),
+        created_at: time(&fields["created_at"]),
+        written_by: version(&fields["written_by"]),
+    };
+    header.to_bytes().to_vec()
+}
+
+fn decode_snapshot_header(bytes: &[u8]) -> Value {
+    let header = SnapshotHeader::from_bytes(bytes).unwrap();
+    let digest: String = header.state_hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({
+        "journal_id": header.journal_id.to_string(),
+        "segment": header.before.number,
+        "first_seq": header.before.first_seq,
+        "epoch": header.epoch.to_string(),
+        "last_ts": header.last_ts.to_string(),
+        "fold_version": header.fold_version,
+        "state_hash": digest,
+        "lines": header.lines,
+        "payload_len": header.payload_len,
+        "payload_crc": format!("{:08x}", header.payload_crc),
         "created_at": header.created_at.to_string(),
         "written_by": header.written_by.to_string(),
     })
@@ -322,8 +359,8 @@ fn the_numbers_of_the_page_are_those_of_the_code() {
     assert_eq!(MAX_PAYLOAD_LEN, 67_108_864);
     assert_eq!(SEGMENT_MAGIC, [0x89, 0x54, 0x42, 0x53, 0x0d, 0x0a, 0x1a, 0x0a]);
     assert_eq!(FRAME_MAGIC, [0x1e, 0x54, 0x42, 0x46]);
-    assert_eq!(tallybook::format::FORMAT_VERSION, 1);
-    for number in ["4096 bytes", "48 bytes", "32 bytes", "(80 bytes)", "67,108,864", "Format version 1"] {
+    assert_eq!(tallybook::format::FORMAT_VERSION, 2);
+    for number in ["4096 bytes", "48 bytes", "32 bytes", "(80 bytes)", "67,108,864", "Format version 2"] {
         assert!(PAGE.contains(number), "the page does not say {number}");
     }
     let name = SegmentName { number: 3, first_seq: 1_000 };

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use tallybook::{JournalReader, SegmentStatistics, Statistics};
+use tallybook::{JournalReader, SegmentStatistics, SnapshotStatistics, Statistics};
 
 use super::findings::{self, FindingJson};
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
 use super::table::{Align, Table};
 
-/// Segments, sizes, seqs, epochs, and events by kind.
+/// Segments, snapshots, sizes, seqs, epochs, and events by kind.
 ///
 /// Exit code 0: nothing is wrong; 1: the last write was cut short; 2: something that was synced is damaged.
 #[derive(Debug, Args)]
@@ -35,6 +35,7 @@ struct StatJson<'a> {
     clean: bool,
     live: bool,
     segments: Vec<SegmentJson<'a>>,
+    snapshots: Vec<SnapshotJson<'a>>,
     epochs: Vec<String>,
     events_by_kind: &'a BTreeMap<String, u64>,
     findings: Vec<FindingJson<'a>>,
@@ -52,6 +53,17 @@ struct SegmentJson<'a> {
     closed: bool,
 }
 
+#[derive(Serialize)]
+struct SnapshotJson<'a> {
+    file: &'a str,
+    seq: u64,
+    ts: String,
+    bytes: u64,
+    fold_version: u32,
+    state_hash: String,
+    base: bool,
+}
+
 pub(super) fn run(arguments: &StatArguments) -> Result<u8, Failure> {
     let statistics = JournalReader::statistics_dir(&arguments.dir)?;
     if arguments.json {
@@ -67,11 +79,12 @@ fn to_json(statistics: &Statistics) -> StatJson<'_> {
         journal_id: statistics.journal_id.to_string(),
         first_seq: statistics.first_seq,
         last_seq: statistics.last_seq,
-        retention_floor: retention_floor(statistics),
+        retention_floor: statistics.retention_floor,
         bytes: statistics.bytes,
         clean: statistics.is_clean,
         live: statistics.is_live,
         segments: statistics.segments.iter().map(segment_json).collect(),
+        snapshots: statistics.snapshots.iter().map(snapshot_json).collect(),
         epochs: statistics.epochs.iter().map(ToString::to_string).collect(),
         events_by_kind: &statistics.events_by_kind,
         findings: findings::to_json(&statistics.findings),
@@ -92,9 +105,16 @@ fn segment_json(segment: &SegmentStatistics) -> SegmentJson<'_> {
     }
 }
 
-/// The first `seq` that is retained, or will be.
-fn retention_floor(statistics: &Statistics) -> u64 {
-    statistics.segments.first().map_or(1, |oldest| oldest.first_seq)
+fn snapshot_json(snapshot: &SnapshotStatistics) -> SnapshotJson<'_> {
+    SnapshotJson {
+        file: &snapshot.file,
+        seq: snapshot.seq,
+        ts: snapshot.last_ts.to_string(),
+        bytes: snapshot.file_len,
+        fold_version: snapshot.fold_version,
+        state_hash: snapshot.state_hash.to_string(),
+        base: snapshot.is_base,
+    }
 }
 
 fn print(statistics: &Statistics) -> Result<(), Failure> {
@@ -103,13 +123,17 @@ fn print(statistics: &Statistics) -> Result<(), Failure> {
     table.pair("journal", statistics.journal_id);
     table.pair("condition", findings::condition(statistics.is_clean, statistics.is_live));
     table.pair("seqs", format!("{} to {}", statistics.first_seq, statistics.last_seq));
-    table.pair("floor", retention_floor(statistics));
+    table.pair("floor", statistics.retention_floor);
     table.pair("bytes", statistics.bytes);
     table.pair("epochs", epochs(statistics));
     table.print(&mut out)?;
 
     writeln!(out)?;
     print_segments(&statistics.segments, &mut out)?;
+    if !statistics.snapshots.is_empty() {
+        writeln!(out)?;
+        print_snapshots(&statistics.snapshots, &mut out)?;
+    }
     if !statistics.events_by_kind.is_empty() {
         writeln!(out)?;
         let mut table = Table::new([("KIND", Align::Left), ("EVENTS", Align::Right)]);
@@ -151,6 +175,28 @@ fn print_segments(segments: &[SegmentStatistics], out: &mut impl Write) -> Resul
             segment.file_len.to_string(),
             segment.end.to_string(),
             if segment.is_closed { "closed" } else { "active" }.to_owned(),
+        ]);
+    }
+    Ok(table.print(out)?)
+}
+
+fn print_snapshots(snapshots: &[SnapshotStatistics], out: &mut impl Write) -> Result<(), Failure> {
+    let mut table = Table::new([
+        ("SNAPSHOT", Align::Left),
+        ("SEQ", Align::Right),
+        ("BYTES", Align::Right),
+        ("FOLD", Align::Right),
+        ("STATE HASH", Align::Left),
+        ("", Align::Left),
+    ]);
+    for snapshot in snapshots {
+        table.row([
+            snapshot.file.clone(),
+            snapshot.seq.to_string(),
+            snapshot.file_len.to_string(),
+            snapshot.fold_version.to_string(),
+            snapshot.state_hash.to_string(),
+            if snapshot.is_base { "base" } else { "" }.to_owned(),
         ]);
     }
     Ok(table.print(out)?)

@@ -27,8 +27,9 @@ pub(super) struct StateArguments {
     json: bool,
 }
 
+/// A state as one JSON object.
 #[derive(Serialize)]
-struct StateJson<'a> {
+pub(super) struct StateJson<'a> {
     seq: u64,
     state_hash: String,
     #[serde(serialize_with = "goals")]
@@ -39,6 +40,14 @@ struct StateJson<'a> {
     reservations: &'a State,
     #[serde(serialize_with = "meters")]
     meters: &'a State,
+}
+
+impl<'a> StateJson<'a> {
+    /// The state after that `seq`.
+    pub(super) fn new(seq: u64, state: &'a State) -> StateJson<'a> {
+        let state_hash = state.state_hash().to_string();
+        StateJson { seq, state_hash, goals: state, budgets: state, reservations: state, meters: state }
+    }
 }
 
 fn goals<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Error> {
@@ -68,15 +77,7 @@ pub(super) fn run(arguments: &StateArguments) -> Result<u8, Failure> {
     let reader = JournalReader::open(&arguments.dir)?;
     let projection = reader.state(arguments.at.unwrap_or(StateAt::End))?;
     if arguments.json {
-        let state = &projection.state;
-        print_json(&StateJson {
-            seq: projection.seq,
-            state_hash: state.state_hash().to_string(),
-            goals: state,
-            budgets: state,
-            reservations: state,
-            meters: state,
-        })?;
+        print_json(&StateJson::new(projection.seq, &projection.state))?;
     } else {
         print(&projection)?;
     }

@@ -28,6 +28,7 @@ pub(super) struct VerifyArguments {
 struct VerifyJson<'a> {
     journal_id: String,
     segments: usize,
+    snapshots: usize,
     events: u64,
     last_good_seq: u64,
     clean: bool,
@@ -46,11 +47,21 @@ pub(super) fn run(arguments: &VerifyArguments) -> Result<u8, Failure> {
 }
 
 fn to_json(report: &VerifyReport) -> VerifyJson<'_> {
-    let VerifyReport { journal_id, segments, events, last_good_seq, is_clean, is_live, findings, .. } =
-        report;
+    let VerifyReport {
+        journal_id,
+        segments,
+        snapshots,
+        events,
+        last_good_seq,
+        is_clean,
+        is_live,
+        findings,
+        ..
+    } = report;
     VerifyJson {
         journal_id: journal_id.to_string(),
         segments: *segments,
+        snapshots: *snapshots,
         events: *events,
         last_good_seq: *last_good_seq,
         clean: *is_clean,
@@ -65,6 +76,7 @@ fn print(report: &VerifyReport) -> Result<(), Failure> {
     table.pair("journal", report.journal_id);
     table.pair("condition", findings::condition(report.is_clean, report.is_live));
     table.pair("segments", report.segments);
+    table.pair("snapshots", report.snapshots);
     table.pair("events", report.events);
     table.pair("last good seq", report.last_good_seq);
     table.print(&mut out)?;

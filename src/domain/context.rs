@@ -34,16 +34,20 @@ pub struct Rules {
     /// How long a reservation lives that is not told; [`Ttl::NEVER`] unless set, so that one whose host dies is left
     /// behind.
     pub default_ttl: Ttl,
+    /// The longest data of an event of the host's own, in bytes, white space not counted.
+    pub max_event_bytes: usize,
 }
 
 impl Default for Rules {
-    /// 400 characters, without `</active_goal>`; no default limit; reservations stay until they are ended.
+    /// 400 characters, without `</active_goal>`; no default limit; reservations stay until they are ended; 64 KiB for
+    /// the data of an event.
     fn default() -> Rules {
         Rules {
             max_text_chars: 400,
             forbidden_text: "</active_goal>".into(),
             default_limit: None,
             default_ttl: Ttl::NEVER,
+            max_event_bytes: 64 * 1024,
         }
     }
 }

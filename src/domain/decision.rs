@@ -121,18 +121,20 @@ pub enum RejectionKind {
     NotFound,
     /// There is such a goal, budget or reservation already.
     Exists,
-    /// The key or the spend id was used for another command, the reservation was settled otherwise, or the meter is of
+    /// The key, the spend id or the event id was used for another command, the reservation was settled otherwise, or the meter is of
     /// another kind or bound otherwise.
     Conflict,
     /// The goal has another revision than expected.
     Stale,
     /// The goal's status, or that of one above it, does not allow it; or the budget has open ones below it.
     InvalidTransition,
-    /// The key, or the id that the caller gave to a spend or a reservation, is older than the window in which they are
-    /// remembered: whether it was used cannot be told. Only UUIDs of version 7 tell their age.
+    /// The key, or the id that the caller gave to a spend, a reservation or an event, is older than the window in which
+    /// they are remembered: whether it was used cannot be told. Only UUIDs of version 7 tell their age.
     KeyExpired,
     /// It was done before, and what it was about is no longer remembered: the retry of a command whose spend or reservation
-    /// has left the memory, or the settlement again of a reservation whose spend has.
+    /// has left the memory, or the settlement again of a reservation whose spend has. Or it is about a goal whose id says
+    /// that it may have been one of those that were forgotten (see [`State::is_goal_forgotten`](crate::State::is_goal_forgotten)); only UUIDs of version 7
+    /// tell.
     Forgotten,
 }
 
@@ -215,7 +217,9 @@ pub(super) fn subject(event: &Payload) -> Option<Outcome> {
         Payload::BudgetExhausted(_)
         | Payload::ThresholdCrossed(_)
         | Payload::WindowRolled(_)
+        | Payload::EndedForgotten(_)
         | Payload::ReservationExpired(_)
+        | Payload::EventRecorded(_)
         | Payload::CommandRefused(_)
         | Payload::RefusalsSuppressed(_)
         | Payload::KeyWindowSet(_) => None,

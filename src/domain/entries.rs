@@ -39,6 +39,24 @@ impl<T: Clone> Memory<T> {
         self.entries.push_back(Entry { seq, at, what });
     }
 
+    /// The memory of a snapshot, before anything is taken in.
+    pub(super) fn restored(forgotten_through: Option<Timestamp>) -> Memory<T> {
+        Memory { entries: Vector::new(), forgotten_through }
+    }
+
+    /// Takes in one of a snapshot, which has to come after those before it.
+    pub(super) fn restore(&mut self, seq: u64, at: Timestamp, what: T) -> Result<(), String> {
+        match self.entries.back() {
+            Some(last) if last.seq >= seq => {
+                Err(format!("expected it in the order of events, found seq {seq} after seq {}", last.seq))
+            }
+            _ => {
+                self.push(seq, at, what);
+                Ok(())
+            }
+        }
+    }
+
     /// Takes out the oldest, if it is too old or there are too many: when it happened, and what it was.
     pub(super) fn pop_outside(&mut self, window: KeyWindow, now: Timestamp) -> Option<(Timestamp, T)> {
         let oldest = self.entries.front()?;

@@ -65,7 +65,16 @@ fn write_command(body: &mut Body, command: &Command) {
         | Command::ReverseSpend(_)
         | Command::ObserveMeter(_)
         | Command::ResetMeter(_) => write_spend_command(body, command),
+        Command::RecordEvent(record) => {
+            body.field("name", &record.name);
+            body.optional("event_id", record.event_id.as_ref());
+            body.field("data", &record.data);
+        }
         Command::Elapse(elapse) => body.field("max_events", elapse.max_events),
+        Command::Forget(forget) => {
+            body.field("age_us", forget.age.as_micros());
+            body.field("max_entities", forget.max_entities);
+        }
         Command::SetKeyWindow(window) => {
             body.field("max_age_ms", window.max_age_ms);
             body.field("max_count", window.max_count);

@@ -107,7 +107,7 @@ impl GoalQuery {
 #[derive(Debug)]
 pub(super) struct GoalFacts {
     pub(super) id: GoalId,
-    /// How many goals were created before it: the order of listings.
+    /// Greater than that of every remembered goal that was created before it: the order of listings.
     pub(super) ordinal: u64,
     pub(super) scope: Arc<str>,
     pub(super) text: Arc<str>,

@@ -14,9 +14,9 @@ use crate::domain::{Remembered, RememberedOutcome};
 /// events, not by the clock; a retry is then a new command, unless the key is a UUID of version 7, which tells its age:
 /// that is rejected as [`KeyExpired`](crate::RejectionKind::KeyExpired).
 ///
-/// The same window, each counted for itself, holds for spends, for reservations that have ended, and for all that was
-/// booked or taken back, turns included. So it also bounds how long a spend can be reversed, an ended reservation settled, and how far back
-/// a burn rate looks. It outlives restarts and the close of a budget.
+/// The same window, each counted for itself, holds for spends, for reservations that have ended, for the ids of the host's
+/// own events, and for all that was booked or taken back, turns included. So it also bounds how long a spend can be
+/// reversed, an ended reservation settled, and how far back a burn rate looks. It outlives restarts and the close of a budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyWindow {
     /// Keys older than this are forgotten, in milliseconds; at least 1.
@@ -67,7 +67,7 @@ pub(super) struct RememberedKey {
     pub(super) remembered: Remembered,
 }
 
-/// The remembered keys.
+/// The remembered keys, or other ids that are keys, too.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     window: KeyWindow,
@@ -98,6 +98,41 @@ impl Keys {
     /// The keys in their own order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Leaf<RememberedKey>>)> {
         self.by_key.iter()
+    }
+
+    /// The keys in the order of their commands.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (&Arc<str>, &RememberedKey)> {
+        self.by_seq.values().filter_map(|(_, key)| self.get(key).map(|entry| (key, entry)))
+    }
+
+    /// The keys of a snapshot, before any is taken in.
+    pub(super) fn restored(window: KeyWindow, forgotten_through: Option<Timestamp>) -> Keys {
+        Keys { window, forgotten_through, ..Keys::default() }
+    }
+
+    /// Takes in a key of a snapshot, which has to come after those before it.
+    pub(super) fn restore(&mut self, key: Arc<str>, entry: RememberedKey) -> Result<(), String> {
+        let seq = entry.remembered.first_seq;
+        if let Some((last, _)) = self.by_seq.get_max().filter(|(last, _)| *last >= seq) {
+            return Err(format!("expected it in the order of events, found seq {seq} after seq {last}"));
+        }
+        self.by_seq.insert(seq, (entry.at, key.clone()));
+        match self.by_key.insert(key, Leaf::new(entry)) {
+            None => Ok(()),
+            Some(known) => {
+                Err(format!("expected it once, found it at seq {}, too", known.remembered.first_seq))
+            }
+        }
+    }
+
+    /// Whether two are the same in everything.
+    #[cfg(test)]
+    pub(super) fn is_same(&self, other: &Keys) -> bool {
+        let Keys { window, by_key, by_seq, forgotten_through } = self;
+        let by_key = by_key.iter().map(|(key, leaf)| (key, &***leaf));
+        (*window, *forgotten_through) == (other.window, other.forgotten_through)
+            && *by_seq == other.by_seq
+            && by_key.eq(other.by_key.iter().map(|(key, leaf)| (key, &***leaf)))
     }
 
     /// Whether a key that is not remembered says itself that it may have been.
@@ -163,7 +198,7 @@ pub(super) fn forgotten_through(id: &str, at: Timestamp, now: Timestamp) -> Time
 }
 
 /// When a UUID of version 7 says that it was made, in milliseconds since 1970; `None` for every other text.
-fn made_at_ms(key: &str) -> Option<i64> {
+pub(super) fn made_at_ms(key: &str) -> Option<i64> {
     // Only the hyphenated form: the others that the crate reads are no usual spelling of a key.
     let uuid = (key.len() == 36).then(|| Uuid::try_parse(key).ok()).flatten()?;
     if uuid.get_version_num() != 7 {

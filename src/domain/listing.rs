@@ -43,7 +43,8 @@ impl State {
             .collect()
     }
 
-    /// The spends that a query asks for and that are remembered, newest first. The journal keeps them for longer.
+    /// The spends that a query asks for and that are remembered, newest first. Others are in the journal, as far back
+    /// as that is retained.
     pub fn list_spends(&self, query: &SpendQuery) -> Vec<SpendRecord> {
         let before = match query.before.as_ref().map(|id| self.spend(id)) {
             None => u64::MAX,

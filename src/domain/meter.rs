@@ -41,4 +41,9 @@ impl MeterKind {
             MeterKind::Delta => "delta",
         }
     }
+
+    /// The kind of that name.
+    pub fn from_name(name: &str) -> Option<MeterKind> {
+        [MeterKind::Cumulative, MeterKind::Delta].into_iter().find(|kind| kind.name() == name)
+    }
 }

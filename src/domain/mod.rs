@@ -27,6 +27,7 @@ mod command;
 mod context;
 mod decide;
 mod decision;
+mod endings;
 mod entries;
 mod evolve;
 mod fingerprint;
@@ -38,6 +39,7 @@ mod listing;
 mod meter;
 mod refusals;
 mod reservation;
+mod snapshot;
 mod spend;
 mod state;
 mod window;
@@ -48,9 +50,9 @@ mod tests;
 pub use budget::{Budget, BudgetQuery, BudgetStatus, BudgetView, Closing, DEFAULT_THRESHOLDS, UNIT_TOKENS};
 pub use burn::BurnRate;
 pub use command::{
-    AdjustBudget, CloseBudget, Command, Elapse, Limit, MarkUnknown, NewBudget, NewGoal, NewReservation,
-    ObserveMeter, RecordSpend, RecordTurn, Release, Request, ResetMeter, ReverseSpend, SetGoalBudget,
-    SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
+    AdjustBudget, CloseBudget, Command, Elapse, Forget, Limit, MarkUnknown, NewBudget, NewGoal,
+    NewReservation, ObserveMeter, RecordEvent, RecordSpend, RecordTurn, Release, Request, ResetMeter,
+    ReverseSpend, SetGoalBudget, SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use context::{Context, Rules};
 pub use decide::{Allowance, CheckError, check, decide};
@@ -65,6 +67,7 @@ pub use keys::KeyWindow;
 pub use meter::{Meter, MeterKind};
 pub use refusals::{REFUSALS_PER_MINUTE, minute_of};
 pub use reservation::{Reservation, ReservationQuery, ReservationStatus};
+pub(crate) use snapshot::{RestoreError, StateRestorer, write_state};
 pub use spend::{SpendQuery, SpendRecord};
 pub use state::State;
 pub use window::WindowError;

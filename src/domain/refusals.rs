@@ -46,6 +46,28 @@ impl RefusalCounts {
         *self.counts.entry((budget_id.clone(), kind)).or_default() += 1;
     }
 
+    /// The counts of a snapshot, before any is taken in.
+    pub(super) fn restored(minute: Timestamp) -> RefusalCounts {
+        RefusalCounts { minute, counts: OrdMap::new() }
+    }
+
+    /// Takes in a count of a snapshot.
+    pub(super) fn restore(&mut self, id: BudgetId, kind: RefusalKind, count: u64) -> Result<(), String> {
+        match self.counts.insert((id, kind), count) {
+            None => Ok(()),
+            Some(_) => Err(format!("expected one count of {kind}, found another")),
+        }
+    }
+
+    /// Forgets the counts of a budget that is forgotten: another may come to have its id.
+    pub(super) fn forget(&mut self, budget_id: &BudgetId) {
+        let of_it = |(of, _): &&(BudgetId, RefusalKind)| of == budget_id;
+        let counted: Vec<_> = self.counts.keys().filter(of_it).cloned().collect();
+        for key in &counted {
+            self.counts.remove(key);
+        }
+    }
+
     /// The counts in the order of budget and kind.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (&(BudgetId, RefusalKind), &u64)> {
         self.counts.iter()

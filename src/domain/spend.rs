@@ -4,7 +4,8 @@ use crate::clock::Timestamp;
 use crate::event::{ChangeEvent, Charge, Meta, SpendDetails, SpendRecorded};
 use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 
-/// A spend as of one moment. Remembered as long as idempotency keys are; the journal keeps it for longer.
+/// A spend as of one moment. Remembered as long as idempotency keys are; its event is in the journal as far back
+/// as that is retained.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpendRecord {

@@ -8,6 +8,7 @@ use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::domain::endings::Endings;
 use crate::domain::entries::{Booking, Memory};
 use crate::domain::goal::GoalRecord;
 use crate::domain::keys::Keys;
@@ -57,7 +58,11 @@ pub struct State {
     /// What was released because its budget ends, until the event in which it does; empty between frames.
     pub(super) releasing: OrdMap<BudgetId, Vec<ReservationId>>,
     pub(super) keys: Keys,
+    /// The ids of the host's own events, which are keys, too. A memory of their own: nothing else may push them out.
+    pub(super) event_ids: Keys,
     pub(super) refusals: RefusalCounts,
+    /// What ended and may be forgotten.
+    pub(super) endings: Endings,
 }
 
 /// What no budget id comes before.
@@ -76,6 +81,11 @@ impl State {
     /// A goal.
     pub fn goal(&self, id: GoalId) -> Option<Goal> {
         self.view(self.record(id)?)
+    }
+
+    /// The scope of a goal.
+    pub fn scope_of(&self, id: GoalId) -> Option<&Arc<str>> {
+        self.record(id).map(|goal| &goal.facts.scope)
     }
 
     /// The active goal of a scope.
@@ -185,6 +195,11 @@ impl State {
     /// How many idempotency keys are remembered.
     pub fn remembered_key_count(&self) -> usize {
         self.keys.len()
+    }
+
+    /// How many ids of the host's own events are remembered.
+    pub fn remembered_event_id_count(&self) -> usize {
+        self.event_ids.len()
     }
 
     /// A digest of all that decides and all that is shown: equal states have equal hashes, on any machine. Only

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::feed::{FeedItem, Start, Subscription};
+use super::feed::{EventFilter, FeedItem, Start, Subscription};
 use super::shared::Shared;
 use crate::clock::Timestamp;
 use crate::error::Error;
@@ -103,7 +103,7 @@ impl fmt::Debug for AlertCallback {
 
 /// Starts the thread that follows the feed from now on. It shares no handle of the engine, so it keeps it from nothing.
 pub(super) fn start(shared: &Arc<Shared>, callback: AlertCallback) -> Result<(), Error> {
-    let feed = Subscription::open(shared, Start::Now)?;
+    let feed = Subscription::open(shared, Start::Now, filter()?)?;
     let shared = Arc::clone(shared);
     std::thread::Builder::new()
         .name("tallybook-alerts".into())
@@ -112,10 +112,21 @@ pub(super) fn start(shared: &Arc<Shared>, callback: AlertCallback) -> Result<(),
         .map_err(|error| Error::io("starting the thread for alerts", error))
 }
 
+/// Lets pass what may be an [`Alert`].
+fn filter() -> Result<EventFilter, Error> {
+    let kinds = ["threshold_crossed", "budget_exhausted", "window_rolled", "reservation_expired"];
+    kinds.into_iter().try_fold(EventFilter::new(), EventFilter::kind)
+}
+
 fn follow(mut feed: Subscription, shared: &Shared, callback: &AlertCallback) {
     while let Some(item) = feed.next_blocking() {
         let alert = match item {
             Ok(FeedItem::Event(item)) => Alert::of(&item.event),
+            Ok(FeedItem::Reset(reset)) => {
+                tracing::error!(cause = %reset.cause, seq = reset.view.seq(), "alerts were missed: the callback was too slow, and events were pruned");
+                shared.count_alert_failure();
+                None
+            }
             Ok(_) => None,
             Err(error) => {
                 // After this the feed is over: the engine has halted, or the journal cannot be read.

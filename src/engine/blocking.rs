@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::answer::{CommandError, Pending, Receipt};
-use super::feed::{Start, Subscription};
+use super::feed::{EventFilter, Start, Subscription};
 use super::handle::{Engine, goal_of};
 use super::health::Health;
 use super::options::Options;
@@ -193,12 +193,21 @@ impl Blocking {
         self.engine.pending_turns()
     }
 
-    /// Follows the journal from a place on; wait with [`Subscription::next_blocking`].
+    /// Follows the journal from a place on; wait with [`Subscription::iter`], [`Subscription::next_blocking`] or
+    /// [`Subscription::next_timeout`].
     ///
     /// # Errors
     /// See [`Engine::subscribe`].
     pub fn subscribe(&self, start: Start) -> Result<Subscription, Error> {
         self.engine.subscribe(start)
+    }
+
+    /// The same for those events only that a filter lets pass.
+    ///
+    /// # Errors
+    /// See [`Engine::subscribe`].
+    pub fn subscribe_to(&self, start: Start, filter: EventFilter) -> Result<Subscription, Error> {
+        self.engine.subscribe_to(start, filter)
     }
 
     /// How the engine is doing.
@@ -214,7 +223,8 @@ impl Blocking {
         pollster::block_on(self.engine.flush_turns())
     }
 
-    /// Finishes what was handed over, and closes the journal cleanly. See [`Engine::shutdown`].
+    /// Finishes what was handed over, and closes the journal cleanly; waits for retention, snapshots and the archive as
+    /// well. See [`Engine::shutdown`].
     ///
     /// # Errors
     /// See [`Engine::shutdown`].

@@ -228,13 +228,7 @@ impl Engine {
             let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
             Timestamp::from_micros(now.as_micros().saturating_sub(span))
         });
-        let not_found = || Rejection {
-            kind: RejectionKind::NotFound,
-            message: format!("there is no budget {budget_id}"),
-            max: None,
-            goal: None,
-        };
-        view.burn(&budget_id, since, now).ok_or_else(not_found).map_err(CommandError::Rejected)
+        view.burn(&budget_id, since, now).ok_or_else(|| view.no_budget(&budget_id).into())
     }
 
     /// The published state; if something is due by the clock that is not in it yet, the state after that. Of an engine

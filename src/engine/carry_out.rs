@@ -134,11 +134,16 @@ impl Core {
         }
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let journal = self.journal.as_mut().ok_or_else(|| Stopped::Engine(halted()))?;
-        journal.append(count, &self.payload, now).map_err(|error| match error.kind() {
-            ErrorKind::InvalidArgument => Stopped::Command(too_large(&error).into()),
-            ErrorKind::NoSpace => Stopped::Command(error.into()),
-            _ => Stopped::Engine(error),
-        })?;
+        if let Err(error) = journal.append(count, &self.payload, now) {
+            return Err(match error.kind() {
+                ErrorKind::InvalidArgument => Stopped::Command(too_large(&error).into()),
+                ErrorKind::NoSpace => {
+                    self.look_after_room();
+                    Stopped::Command(error.into())
+                }
+                _ => Stopped::Engine(error),
+            });
+        }
         for event in &events {
             self.working.apply(event).map_err(|error| {
                 // Decide and evolve disagree. The frame is not written yet, and will not be.
@@ -148,6 +153,7 @@ impl Core {
                 ))
             })?;
         }
+        self.keep_for_feed(events, self.payload.len());
         Ok((first_seq, self.working.seq))
     }
 

@@ -6,22 +6,30 @@ use std::time::{Duration, Instant};
 
 use super::answer::CommandAnswer;
 use super::carry_out::{Stopped, engines_own};
+use super::feed::LiveEvent;
 use super::inbox::{Drained, ViewReply, Work};
+use super::maintenance::Maintenance;
 use super::options::{Durability, Options};
 use super::published::View;
 use super::reply::Reply;
 use super::shared::Shared;
+use super::upkeep::Upkeep;
 use crate::clock::{Timestamp, monotonic};
 use crate::domain::{Turn, minute_of};
 use crate::error::{Error, ErrorKind};
-use crate::event::RefusalKind;
+use crate::event::{ChangeEvent, RefusalKind};
 use crate::ids::{BudgetId, GoalId, ReservationId};
 use crate::journal::JournalWriter;
 use crate::projection::Projection;
 
+/// How often the upkeep is asked for at most because there is no room.
+const ASK_FOR_ROOM: Duration = Duration::from_secs(1);
+
 /// The writer's own: working state and journal. Whoever holds it is the writer for that time.
 #[derive(Debug)]
 pub(super) struct Core {
+    /// Before the journal, so that its thread ends before the lock is given up.
+    maintenance: Maintenance,
     pub(super) options: Options,
     pub(super) shared: Arc<Shared>,
     /// `None` once closed or halted: then the lock is given up, and the journal can be reopened.
@@ -29,10 +37,14 @@ pub(super) struct Core {
     /// Ahead of what is published while a batch is under way.
     pub(super) working: Projection,
     pub(super) payload: Vec<u8>,
+    /// Events of the batch under way, for the feed.
+    fed: Vec<LiveEvent>,
     /// Refusals without an event of their own, by budget, kind and minute.
     pub(super) suppressed: BTreeMap<(BudgetId, RefusalKind, Timestamp), u64>,
     /// Since when something is written and not synced, at interval durability.
     unsynced_since: Option<Instant>,
+    /// When the upkeep was last asked for because there was no room.
+    asked_for_room: Option<Instant>,
 }
 
 /// The answers of a batch, held back until it is durable.
@@ -55,12 +67,18 @@ impl Core {
         journal: JournalWriter,
         working: Projection,
     ) -> Core {
+        let upkeep = Upkeep::new(&options, Arc::clone(&shared.storage), Arc::clone(&shared.upkeep));
+        let maintenance = Maintenance::new(Box::new(move |stop| upkeep.run(stop)), options.inline);
+        shared.upkeep.set_active(journal.active_segment());
         Core {
+            maintenance,
+            asked_for_room: None,
             options,
             shared,
             journal: Some(journal),
             working,
             payload: Vec::new(),
+            fed: Vec::new(),
             suppressed: BTreeMap::new(),
             unsynced_since: None,
         }
@@ -73,15 +91,50 @@ impl Core {
 
     /// Gives up the journal as it is on disk, with nothing of what is only in memory (law HALT).
     pub(super) fn abandon(&mut self) {
-        self.journal = None;
+        // Before the lock is given up: whoever takes it next is alone.
+        if self.maintenance.begin_abandoning() {
+            self.maintenance.abandon();
+            self.journal = None;
+            return;
+        }
+        // Nobody waits for an archive that takes its time; the lock is held until it is done.
+        let maintenance = std::mem::replace(&mut self.maintenance, Maintenance::none());
+        let journal = self.journal.take();
+        let give_up = move || {
+            drop(maintenance);
+            drop(journal);
+        };
+        let thread = std::thread::Builder::new().name("tallybook-giving-up".into());
+        if let Err(error) = thread.spawn(give_up) {
+            tracing::warn!(%error, "there was no thread to wait for the upkeep on; it was waited for here");
+        }
+    }
+
+    /// Looks after retention and snapshots, off this thread.
+    pub(super) fn look_after(&self) {
+        self.maintenance.request();
+    }
+
+    /// The same when there is no room, now and then: what the rules let go may make some.
+    pub(super) fn look_after_room(&mut self) {
+        let now = monotonic();
+        if self.asked_for_room.is_none_or(|last| now.duration_since(last) >= ASK_FOR_ROOM) {
+            self.asked_for_room = Some(now);
+            self.maintenance.request();
+        }
     }
 
     /// Carries out a batch of work.
     pub(super) fn commit(&mut self, drained: Drained) {
         let mut answers = Answers::default();
         let seq_before = self.working.seq;
-        let result = self.decide_all(drained, &mut answers).and_then(|()| self.make_durable());
-        match result {
+        let result = self.decide_all(drained, &mut answers);
+        self.finish(seq_before, result, answers);
+    }
+
+    /// What was decided after that `seq` becomes durable, then state, answers and feed.
+    pub(super) fn finish(&mut self, seq_before: u64, decided: Result<(), Error>, answers: Answers) {
+        match decided.and_then(|()| self.make_durable()) {
             Ok(()) => {
                 self.publish();
                 answers.send(&self.shared);
@@ -102,6 +155,7 @@ impl Core {
         if self.has_past_suppressed() || self.is_due() {
             self.commit(Drained::default());
         }
+        let forget_in = if self.is_open() { self.forget() } else { None };
         let sync_in = match (self.options.durability, self.unsynced_since) {
             (Durability::Interval(interval), Some(since)) => {
                 let left = interval.saturating_sub(monotonic().duration_since(since));
@@ -111,7 +165,7 @@ impl Core {
         };
         let has_deferred = !self.suppressed.is_empty() || self.shared.inbox.has_deferred();
         let look_again_in = has_deferred.then_some(Duration::from_secs(1));
-        [sync_in, look_again_in, self.until_due()].into_iter().flatten().min()
+        [forget_in, sync_in, look_again_in, self.until_due()].into_iter().flatten().min()
     }
 
     /// Finishes what waits and closes the journal with the mark of a clean close.
@@ -120,12 +174,18 @@ impl Core {
             return self.shared.inbox.check_open();
         }
         let reported = self.report_suppressed(|_| true);
+        // An archive may take its time: nothing that was acknowledged waits for it unsynced.
+        let synced = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
         let (now, last) = (self.now(), self.view());
+        if synced.is_ok() {
+            self.publish();
+        }
+        self.maintenance.finish();
         // However this ends, the journal is done with: the lock is given up, and the writer's thread with it.
         let Some(journal) = self.journal.take() else { return Ok(()) };
-        reported.and_then(|()| journal.close(now))?;
+        reported.and(synced).and_then(|()| journal.close(now))?;
         self.shared.durable_seq(last.seq());
-        self.shared.publish(last);
+        self.shared.publish(last, std::mem::take(&mut self.fed));
         Ok(())
     }
 
@@ -238,8 +298,25 @@ impl Core {
             self.shared.durable_seq(journal.synced_seq());
         }
         if self.shared.view().seq() != self.working.seq {
-            self.shared.publish(self.view());
+            let events = std::mem::take(&mut self.fed);
+            self.shared.publish(self.view(), events);
         }
+    }
+
+    /// Keeps events until they are published, if anybody follows. `len`: how long they are together, as journaled.
+    pub(super) fn keep_for_feed(&mut self, events: Vec<ChangeEvent>, len: usize) {
+        if !self.shared.live.is_wanted() {
+            return;
+        }
+        let has_gap = match (self.fed.last(), events.first()) {
+            (Some(last), Some(first)) => last.event.seq + 1 != first.seq,
+            _ => false,
+        };
+        if has_gap {
+            self.fed.clear();
+        }
+        let len = len / events.len().max(1);
+        self.fed.extend(events.into_iter().map(|event| LiveEvent { event, len }));
     }
 
     fn view(&self) -> View {
@@ -253,9 +330,12 @@ impl Core {
 
     /// Room for what will come, while nobody waits.
     fn work_ahead(&mut self) {
-        let result = self.journal.as_mut().map_or(Ok(()), JournalWriter::prepare);
-        if let Err(error) = result {
-            self.halt(&error, Answers::default());
+        let Some(journal) = self.journal.as_mut() else { return };
+        if let Err(error) = journal.prepare() {
+            return self.halt(&error, Answers::default());
+        }
+        if self.shared.upkeep.set_active(journal.active_segment()) {
+            self.maintenance.request();
         }
     }
 
@@ -263,7 +343,7 @@ impl Core {
     /// refused. The lock is given up, so that the journal can be reopened.
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
-        self.journal = None;
+        self.abandon();
         self.shared.halt(error, answers.not_begun);
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr_iter};
 
+use super::reader::StateAt;
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, DecodeError, decode_event, encode_event};
 use crate::journal::FramePlace;
@@ -67,6 +68,27 @@ pub(super) fn fold(place: &FramePlace<'_>, projection: &mut Projection) -> Resul
         projection.apply(&event).map_err(|error| damaged(place, seq, error.to_string()))?;
     }
     Ok(())
+}
+
+/// The same, but no further than a point of the history. Whether that was reached.
+pub(super) fn fold_up_to(
+    place: &FramePlace<'_>,
+    projection: &mut Projection,
+    at: StateAt,
+) -> Result<bool, Error> {
+    if at == StateAt::End {
+        return fold(place, projection).map(|()| false);
+    }
+    check_count(place)?;
+    let known = projection.seq;
+    for (seq, line) in lines(place).filter(|&(seq, _)| seq > known) {
+        let event = decode_line(place, seq, line)?;
+        if matches!(at, StateAt::Time(time) if event.ts > time) || at == StateAt::Seq(seq - 1) {
+            return Ok(true);
+        }
+        projection.apply(&event).map_err(|error| damaged(place, seq, error.to_string()))?;
+    }
+    Ok(at == StateAt::Seq(projection.seq))
 }
 
 /// Refuses a frame that does not hold as many lines as its header says.

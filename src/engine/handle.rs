@@ -12,9 +12,11 @@ use tokio::sync::oneshot;
 
 use super::answer::{CommandError, CommandResult, Receipt, writer_is_gone};
 use super::blocking::Blocking;
-use super::feed::{Start, Subscription};
+use super::budgets::forgotten;
+use super::feed::{EventFilter, Start, Subscription};
 use super::health::EngineStatus;
 use super::inbox::{ViewReply, Work};
+use super::maintenance::is_maintenance_thread;
 use super::options::Options;
 use super::published::View;
 use super::shared::Shared;
@@ -29,7 +31,8 @@ use crate::storage::Storage;
 /// at the cost of a thread, a directory and the state each.
 ///
 /// Copies are handles of the same engine; so is a [`TurnHandle`](super::TurnHandle). It closes when the last is dropped,
-/// which waits for the last sync, or by [`shutdown`](Self::shutdown), which does not block the thread.
+/// or by [`shutdown`](Self::shutdown), which does not block the thread. Closing waits for the last sync, and for what is due
+/// of retention, snapshots and the archive.
 ///
 /// Methods that return futures need no particular runtime. Without any, use [`blocking`](Self::blocking).
 ///
@@ -229,13 +232,25 @@ impl Engine {
         }
     }
 
-    /// Follows the journal from a place on: first what is there, then live, without gap or duplicate.
+    /// Follows the journal from a place on: first what is there, then live, without gap or duplicate. A cursor that
+    /// cannot be gone on after (too old, of another journal, of an event that a crash unmade) is no error: the first item
+    /// is a [`Reset`](super::Reset) then.
+    ///
+    /// Reads on this thread to find the place, a snapshot too where the journal is pruned; on a runtime use
+    /// `spawn_blocking`, unless it starts with [`Start::Now`].
     ///
     /// # Errors
-    /// `CursorMismatch` when the cursor is of another journal, or of a future that a crash unmade; `Io` or `Damaged`
-    /// when the journal cannot be read.
+    /// `Io` or `Damaged` when the journal cannot be read, `Unsupported` when a newer version wrote some of it.
     pub fn subscribe(&self, start: Start) -> Result<Subscription, Error> {
-        Subscription::open(self.shared(), start)
+        self.subscribe_to(start, EventFilter::new())
+    }
+
+    /// The same for those events only that a filter lets pass.
+    ///
+    /// # Errors
+    /// See [`subscribe`](Self::subscribe).
+    pub fn subscribe_to(&self, start: Start, filter: EventFilter) -> Result<Subscription, Error> {
+        Subscription::open(self.shared(), start, filter)
     }
 
     /// The same engine for callers without a runtime.
@@ -245,7 +260,9 @@ impl Engine {
 
     // ---- end ------------------------------------------------------------------------------------------------
 
-    /// Finishes what was handed over, and closes the journal cleanly. Handles that are left answer `Closed`.
+    /// Finishes what was handed over, and closes the journal cleanly. Handles that are left answer `Closed`. It waits for
+    /// what is due of retention, snapshots and the archive as well; after `DeadlinePassed` the journal stays locked until
+    /// they are done.
     ///
     /// # Errors
     /// `DeadlinePassed` when it was not done in time (it goes on in the background), `Halted` with the reason when
@@ -323,7 +340,11 @@ impl Drop for Inner {
     fn drop(&mut self) {
         self.start_closing();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
+        // The writer waits for the maintenance, a hook of which may have dropped this.
+        let may_wait = |thread: &JoinHandle<()>| {
+            thread.thread().id() != std::thread::current().id() && !is_maintenance_thread()
+        };
+        if let Some(thread) = thread.filter(may_wait) {
             // A panic of the writer was reported to those who waited for it.
             let _ = thread.join();
         }
@@ -356,6 +377,6 @@ impl Drop for CloseUnlessTaken {
 pub(super) fn goal_of(receipt: Receipt) -> Result<Goal, CommandError> {
     match receipt.result {
         CommandResult::Goal(goal) => Ok(*goal),
-        _ => Err(Error::new(ErrorKind::InvalidArgument, "the command was about no goal").into()),
+        _ => Err(forgotten("goal", receipt.first_seq)),
     }
 }

@@ -128,6 +128,11 @@ impl Inbox {
         }
     }
 
+    /// Gives back a place that was taken and is not needed.
+    pub(super) fn give_back(&self) {
+        self.room.add_permits(1);
+    }
+
     /// Puts work in; its places were reserved before. Who puts it in sees to it that somebody takes it out.
     pub(super) fn put(&self, work: impl IntoIterator<Item = Work>) -> Result<(), Error> {
         let mut waiting = self.lock();

@@ -4,52 +4,73 @@
 //! state, gathers the events into frames, writes once, syncs once for all, and only then publishes the state and
 //! answers (law DURABLE). Readers look at the published state, which is a value of its own, and never wait.
 //!
-//! From the bottom up: `frames` (events to payloads and back), `options`, `answer` (what callers get) and `reply` (how),
+//! From the bottom up: `frames` (events to payloads and back), `options` and `opening`, `answer` (what callers get) and `reply` (how),
 //! `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
 //! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
-//! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `hold` and
-//! `guard`, `cursor`, `feed` and `alerts`, `reader` and `report` (a journal without an engine).
+//! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
+//! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with
+//! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader` and `report` (a journal
+//! without an engine).
 
 mod alerts;
 mod answer;
+mod archive;
+mod as_of;
 mod blocking;
 mod blocking_budgets;
 mod budgets;
 mod carry_out;
 mod core;
 mod cursor;
+mod directory_archive;
+mod events;
 mod feed;
+mod forgetting;
 mod frames;
 mod guard;
 mod handle;
 mod health;
 mod hold;
 mod inbox;
+mod maintenance;
+mod opening;
 mod options;
 mod published;
 mod reader;
+mod recorder;
 mod reply;
 mod report;
+mod retention;
 mod risk;
+mod series;
 mod shared;
+mod snapshots;
 mod spends;
 mod submit;
 mod turns;
 mod unattended;
+mod upkeep;
 mod writer;
 
 pub use alerts::{Alert, AlertKind};
 pub use answer::{CommandError, CommandResult, Pending, Receipt};
+pub use archive::{Archive, ArchiveError, ArchivedSegment, SegmentReader};
 pub use blocking::Blocking;
 pub use cursor::Cursor;
-pub use feed::{FeedEvent, FeedItem, Start, Subscription};
+pub use directory_archive::DirectoryArchive;
+pub use events::{Events, JournaledEvent};
+pub use feed::{
+    EventFilter, FeedEvent, FeedItem, FeedIter, Follower, Reset, ResetCause, Start, Subscription,
+};
 pub use guard::{BudgetGuard, EngineGuard, GuardFuture};
 pub use handle::Engine;
 pub use health::{EngineStatus, Health};
 pub use hold::{BlockingHold, Hold};
 pub use options::{Durability, Options};
 pub use published::{Head, View};
-pub use reader::{Events, JournalReader, JournaledEvent, StateAt};
-pub use report::{SegmentStatistics, Statistics, VerifyReport};
+pub use reader::{JournalReader, StateAt};
+pub use recorder::{HostEvent, Recorded, Recorder};
+pub use report::{SegmentStatistics, SnapshotStatistics, Statistics, VerifyReport};
+pub use retention::Retention;
 pub use risk::{RiskAssessor, RiskCase, Verdict};
 pub use turns::{PendingTurns, TurnHandle};

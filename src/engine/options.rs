@@ -1,19 +1,15 @@
 //! How an engine is opened.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::alerts::{Alert, AlertCallback};
-use super::blocking::Blocking;
-use super::handle::Engine;
+use super::archive::{Archive, ArchiveHook};
+use super::retention::Retention;
 use super::risk::{RiskAssessor, RiskOptions};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::{KeyWindow, Rules};
-use crate::error::{Error, ErrorKind};
 use crate::ids::{Entropy, SystemEntropy};
-use crate::journal::{JournalOptions, RotationSize};
-use crate::storage::{Files, Storage};
 
 /// When a change counts as durable, so that it is answered, published and fed (law DURABLE).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,11 +37,16 @@ pub struct Options {
     pub(super) inbox_capacity: usize,
     pub(super) rules: Rules,
     pub(super) key_window: Option<KeyWindow>,
+    pub(super) forget_after: Option<Duration>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) risk: Option<RiskOptions>,
     pub(super) on_alert: Option<AlertCallback>,
+    pub(super) retention: Retention,
+    pub(super) archive: Option<ArchiveHook>,
+    pub(super) snapshot_bytes: u64,
     pub(super) inline: bool,
+    pub(super) live_events: usize,
 }
 
 impl Default for Options {
@@ -56,11 +57,16 @@ impl Default for Options {
             inbox_capacity: Self::DEFAULT_INBOX_CAPACITY,
             rules: Rules::default(),
             key_window: None,
+            forget_after: None,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
             risk: None,
             on_alert: None,
+            retention: Retention::new(),
+            archive: None,
+            snapshot_bytes: Self::DEFAULT_SNAPSHOT_BYTES,
             inline: false,
+            live_events: Self::LIVE_EVENTS,
         }
     }
 }
@@ -68,17 +74,17 @@ impl Default for Options {
 impl Options {
     /// How many commands the inbox holds unless told otherwise.
     pub const DEFAULT_INBOX_CAPACITY: usize = 4_096;
+    /// How many of the last events all subscriptions share in memory.
+    const LIVE_EVENTS: usize = 4_096;
     /// The smallest size of a segment that can be asked for, in bytes.
     pub const MIN_SEGMENT_BYTES: u64 = 4_096;
     /// The greatest size of a segment that can be asked for, in bytes: 1 GiB.
     pub const MAX_SEGMENT_BYTES: u64 = 1 << 30;
-    /// How many bytes of a batch go behind one sync at most: also the longest torn tail that is ever believed.
-    const MAX_UNSYNCED_SYNC: u64 = 1 << 20;
-    /// The same at interval durability.
-    const MAX_UNSYNCED_INTERVAL: u64 = 64 << 20;
+    /// After how many bytes of closed segments another snapshot is made, unless told otherwise: 64 MiB.
+    pub const DEFAULT_SNAPSHOT_BYTES: u64 = 64 << 20;
 
-    /// The defaults: synced before every answer, segments of 8 MiB (larger under load), an inbox of 4096 commands,
-    /// the clock of the system.
+    /// The defaults: synced before every answer, segments of 8 MiB (larger under load), 512 MiB of history and no archive,
+    /// a snapshot after 64 MiB of closed segments, nothing forgotten, an inbox of 4096 commands, the clock of the system.
     pub fn new() -> Options {
         Options::default()
     }
@@ -119,6 +125,22 @@ impl Options {
         self
     }
 
+    /// Forgets goals that ended and budgets that closed when nothing of them has changed for longer than this, nor for
+    /// longer than [keys are remembered](Self::key_window), and nothing remembered needs them: a goal below, a goal that
+    /// names the budget, a meter that is bound to it. It is journaled; memory and the time of an opening then follow what
+    /// is still of use. Their events stay until [retention](Self::retention) prunes them; after that only an
+    /// [archive](Self::archive) has them. It has to be given at every opening: unlike the key window it is not recorded.
+    /// Without this they are never forgotten.
+    ///
+    /// Who asks for a goal that was forgotten is told so where its id tells its age, as those that the engine makes do:
+    /// [`Forgotten`](crate::RejectionKind::Forgotten), otherwise [`NotFound`](crate::RejectionKind::NotFound). What its
+    /// late turns used can no longer be booked. The id of a forgotten budget can be given to another.
+    #[must_use]
+    pub fn forget_after(mut self, age: Duration) -> Options {
+        self.forget_after = Some(age);
+        self
+    }
+
     /// Where the time comes from.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Options {
@@ -142,10 +164,11 @@ impl Options {
 
     /// Calls back for every [`Alert`] that comes from now on, what came due while the journal was closed included: a
     /// threshold crossed, a budget exhausted, a window rolled, a reservation expired. The callback runs on a thread of
-    /// its own, which follows the feed: a slow one delays nobody and loses nothing, it is merely behind; one that
-    /// panics is called again for the next alert, and counted in
-    /// [`Health::alert_failures`](super::Health::alert_failures). It ends with the engine, after the last alert, unless
-    /// the process ends first: a host that may miss none follows the feed itself, from a cursor that it keeps.
+    /// its own, which follows the feed. A slow one delays nobody; it is merely behind, and misses alerts only if retention
+    /// prunes events before it has come to them, which [`Health::alert_failures`](super::Health::alert_failures) counts
+    /// once for each such gap. One that panics is called again for the next alert, and counted there, too. It ends with the
+    /// engine, after the last alert, unless the process ends first: a host that may miss none follows the feed itself, from
+    /// a cursor that it keeps.
     ///
     /// ```
     /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -166,11 +189,48 @@ impl Options {
         self
     }
 
+    /// How much history is kept, instead of 512 MiB of it. Looked at when the journal is opened, whenever a segment is full,
+    /// and when the disk is; what is no longer kept is pruned in the background, oldest first.
+    ///
+    /// What was pruned is gone from the feed, from `events` and from the states of the past, not from the state: a
+    /// snapshot of it is made durable, read again and compared before anything goes (law RETAIN).
+    #[must_use]
+    pub fn retention(mut self, retention: Retention) -> Options {
+        self.retention = retention;
+        self
+    }
+
+    /// Hands each segment over before it is pruned; one that cannot be archived stays. See [`Archive`], and
+    /// [`DirectoryArchive`](super::DirectoryArchive) for one that copies files into a directory.
+    #[must_use]
+    pub fn archive(mut self, archive: impl Archive) -> Options {
+        self.archive = Some(ArchiveHook::new(archive));
+        self
+    }
+
+    /// After how many bytes of closed segments another snapshot of the state is made, in the background; or after
+    /// twice the size of the last, if that is more. Without this: [`DEFAULT_SNAPSHOT_BYTES`](Self::DEFAULT_SNAPSHOT_BYTES);
+    /// 0: twice the size of the last, however little that is. Opening reads the newest snapshot and what comes after it.
+    #[must_use]
+    pub fn snapshot_bytes(mut self, bytes: u64) -> Options {
+        self.snapshot_bytes = bytes;
+        self
+    }
+
     /// Where randomness comes from: ids and epoch tags.
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn entropy(mut self, entropy: impl Entropy) -> Options {
         self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// How many of the last events all subscriptions share in memory, so that a test need not publish thousands until
+    /// one of them has to read the journal.
+    #[cfg(any(test, feature = "test-util"))]
+    #[must_use]
+    pub fn live_events(mut self, events: usize) -> Options {
+        self.live_events = events;
         self
     }
 
@@ -181,95 +241,4 @@ impl Options {
         self.inline = true;
         self
     }
-
-    /// Opens the journal in `dir`, or makes one there, and starts the engine.
-    ///
-    /// # Errors
-    /// See [`Engine::open`].
-    pub async fn open(self, dir: impl AsRef<Path>) -> Result<Engine, Error> {
-        let dir = dir.as_ref().to_owned();
-        Engine::start(self, move || open_files(&dir)).await
-    }
-
-    /// The same for callers without a runtime.
-    ///
-    /// # Errors
-    /// See [`Engine::open`].
-    pub fn open_blocking(self, dir: impl AsRef<Path>) -> Result<Blocking, Error> {
-        pollster::block_on(self.open(dir)).map(|engine| engine.blocking())
-    }
-
-    /// Opens the journal in any storage: a simulated disk, say.
-    ///
-    /// # Errors
-    /// See [`Engine::open`].
-    #[cfg(any(test, feature = "test-util"))]
-    pub fn open_storage(self, storage: Arc<dyn Storage>) -> Result<Engine, Error> {
-        pollster::block_on(Engine::start(self, move || Ok(storage)))
-    }
-
-    /// Opens a new journal in memory, for the tests of a host: everything works as on a disk, and is gone with the
-    /// engine.
-    ///
-    /// ```
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// use tallybook::{ManualClock, NewGoal, Options, Timestamp};
-    ///
-    /// let clock = ManualClock::new(Timestamp::parse("2026-11-21T09:00:00Z")?);
-    /// let engine = Options::new().clock(clock.clone()).open_in_memory()?;
-    /// let goal = engine.create_goal(NewGoal::new("ship 2.0"))?;
-    /// assert_eq!(goal.created_at.to_string(), "2026-11-21T09:00:00.000000Z");
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    /// `InvalidArgument` for options out of range.
-    #[cfg(any(test, feature = "test-util"))]
-    pub fn open_in_memory(self) -> Result<Blocking, Error> {
-        self.open_storage(crate::storage::SimulatedDisk::new(0).process()).map(|engine| engine.blocking())
-    }
-
-    /// What the journal needs to know; refuses what is out of range.
-    pub(super) fn journal(&self) -> Result<JournalOptions, Error> {
-        let out_of_range = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
-        let rotation = match self.segment_bytes {
-            None if self.inline => RotationSize::Fixed(RotationSize::DEFAULT),
-            None => RotationSize::adaptive(),
-            Some(bytes) if (Self::MIN_SEGMENT_BYTES..=Self::MAX_SEGMENT_BYTES).contains(&bytes) => {
-                RotationSize::Fixed(bytes)
-            }
-            Some(bytes) => {
-                let (min, max) = (Self::MIN_SEGMENT_BYTES, Self::MAX_SEGMENT_BYTES);
-                return out_of_range(format!(
-                    "expected a segment size from {min} to {max} bytes, found {bytes}"
-                ));
-            }
-        };
-        if self.inbox_capacity == 0 || self.inbox_capacity > tokio::sync::Semaphore::MAX_PERMITS {
-            return out_of_range(format!(
-                "expected an inbox of at least one command, found {}",
-                self.inbox_capacity
-            ));
-        }
-        if let Some(window) = self.key_window.filter(|window| window.max_age_ms == 0 || window.max_count == 0)
-        {
-            let KeyWindow { max_age_ms, max_count } = window;
-            return out_of_range(format!(
-                "expected a key window of at least 1 ms and 1 key, found {max_age_ms} ms and {max_count} keys"
-            ));
-        }
-        let is_sync = self.durability == Durability::Sync;
-        Ok(JournalOptions {
-            rotation,
-            max_unsynced: if is_sync { Self::MAX_UNSYNCED_SYNC } else { Self::MAX_UNSYNCED_INTERVAL },
-            zero_ahead: is_sync,
-            inline: self.inline,
-        })
-    }
-}
-
-fn open_files(dir: &Path) -> Result<Arc<dyn Storage>, Error> {
-    let files = Files::create(dir)
-        .map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))?;
-    Ok(Arc::new(files))
 }

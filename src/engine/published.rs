@@ -61,7 +61,8 @@ impl View {
         self.0.journal_id
     }
 
-    /// The epoch of the writer that published it.
+    /// The epoch of the writer that published it; of a state that was read from the journal (by a follower, say) that of the
+    /// last event in it.
     pub fn epoch(&self) -> Epoch {
         self.0.epoch
     }

@@ -4,16 +4,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::as_of::state_as_of;
 use super::cursor::Cursor;
-use super::feed::check_cursor;
-use super::frames::{check_count, decode_at, fold, lines};
+use super::events::Events;
+use super::feed::{EventFilter, Follower, Journal, ResetCause, Start};
 use super::report::{Statistics, VerifyReport, statistics, verify};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::event::ChangeEvent;
-use crate::ids::{Epoch, JournalId};
-use crate::journal::format::WriterVersion;
-use crate::journal::{Location, Walk, WalkSource};
+use crate::ids::JournalId;
+use crate::journal::{Walk, WalkSource, retained};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
 
@@ -67,7 +66,7 @@ impl JournalReader {
     /// # Errors
     /// See [`open`](Self::open).
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
-        let journal_id = Walk::open(Arc::clone(&storage), WalkSource::Outside, 1)?.journal_id();
+        let journal_id = Walk::from_floor(Arc::clone(&storage), WalkSource::Outside)?.journal_id();
         Ok(JournalReader { storage, journal_id })
     }
 
@@ -76,57 +75,68 @@ impl JournalReader {
         self.journal_id
     }
 
-    /// The events from `from` on (0 and 1 both mean the first).
+    /// The `seq` of the oldest event that is retained, or, where there is none, of the first that will come.
     ///
     /// # Errors
-    /// `InvalidArgument` when that event is not in the journal any more.
+    /// `Io` and `Damaged` when the journal's directory cannot be read.
+    pub fn oldest_seq(&self) -> Result<u64, Error> {
+        Ok(retained(&*self.storage)?.first_seq)
+    }
+
+    /// The events from `from` on; 0: from the oldest that is retained.
+    ///
+    /// # Errors
+    /// `Pruned` when that event lies below the retention floor; `Io`, `Damaged` and `Unsupported` when the journal cannot
+    /// be read.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
-        Ok(Events { walk: self.walk(from)?, frame: None })
+        Events::open(&self.storage, &WalkSource::Outside, from)
     }
 
     /// The events after a cursor.
     ///
     /// # Errors
-    /// `CursorMismatch` when the cursor is of another journal, or of a future that a crash unmade.
+    /// `CursorMismatch` when the cursor is of another journal, or of an event that is not in this one: a crash unmade
+    /// it. `Pruned` when events after it lie below the retention floor. `Io`, `Damaged` and `Unsupported` when the journal
+    /// cannot be read.
     pub fn events_after(&self, cursor: &Cursor) -> Result<Events, Error> {
-        check_cursor(cursor, self.journal_id, u64::MAX - 1, &mut self.walk(cursor.seq)?)?;
-        self.events(cursor.seq + 1)
+        let refuse = |kind, why: &str| {
+            let message = format!("the cursor {cursor} does not fit journal {}: {why}", self.journal_id);
+            Err(Error::new(kind, message))
+        };
+        match self.journal().check(cursor)? {
+            None => self.events(cursor.seq + 1),
+            Some(ResetCause::ForeignJournal) => refuse(ErrorKind::CursorMismatch, "it is of another journal"),
+            Some(ResetCause::UnmadeFuture) => {
+                refuse(ErrorKind::CursorMismatch, "its event is not in it: a crash unmade it")
+            }
+            Some(ResetCause::BelowRetention) => refuse(
+                ErrorKind::Pruned,
+                "events after it were pruned, as they are below the retention floor",
+            ),
+        }
     }
 
-    /// The state at a point of the history, by replay.
+    /// Follows the journal from a place on, without an engine: first what is there, then whatever a writer in another
+    /// process publishes, across its rotations, pruning, crashes and restarts. The items are those of
+    /// [`Engine::subscribe`](crate::Engine::subscribe).
     ///
     /// # Errors
-    /// `InvalidArgument` when that point is not in the journal.
+    /// `Io` or `Damaged` when the journal cannot be read, `Unsupported` when a newer version wrote it.
+    pub fn follow(&self, start: Start, filter: EventFilter) -> Result<Follower, Error> {
+        Follower::open(self.journal(), start, filter)
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::new(&self.storage, WalkSource::Outside)
+    }
+
+    /// The state at a point of the history. At a [time](StateAt::Time) that is yet to come it is the state of now.
+    ///
+    /// # Errors
+    /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when a `seq` is not in the journal yet;
+    /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
-        let mut projection = Projection::default();
-        if at == StateAt::Seq(0) {
-            return Ok(projection);
-        }
-        let mut events = self.events(1)?;
-        if at == StateAt::End {
-            while let Some(place) = events.walk.next()? {
-                fold(&place, &mut projection)?;
-            }
-            return Ok(projection);
-        }
-        while let Some(journaled) = events.next()? {
-            let event = journaled.decode()?;
-            if matches!(at, StateAt::Time(time) if event.ts > time) {
-                break;
-            }
-            projection.apply(&event).map_err(|error| journaled.damaged(&error))?;
-            if at == StateAt::Seq(event.seq) {
-                break;
-            }
-        }
-        match at {
-            StateAt::Seq(wanted) if projection.seq < wanted => {
-                let found =
-                    format!("seq {wanted} is not in the journal; its last event is seq {}", projection.seq);
-                Err(Error::new(ErrorKind::InvalidArgument, found))
-            }
-            _ => Ok(projection),
-        }
+        state_as_of(&self.storage, &WalkSource::Outside, at).map(|as_of| as_of.projection)
     }
 
     /// Checks everything: frames, joins, events, and that they fold. It goes on past damage, which is reported.
@@ -160,125 +170,8 @@ impl JournalReader {
     pub fn statistics_dir(dir: impl AsRef<Path>) -> Result<Statistics, Error> {
         statistics(&open_dir(dir.as_ref())?)
     }
-
-    fn walk(&self, from: u64) -> Result<Walk, Error> {
-        Walk::open(Arc::clone(&self.storage), WalkSource::Outside, from)
-    }
 }
 
 fn open_dir(dir: &Path) -> Result<Files, Error> {
     Files::open(dir).map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))
-}
-
-/// Events of a journal, one after the other.
-#[derive(Debug)]
-pub struct Events {
-    walk: Walk,
-    frame: Option<LoadedFrame>,
-}
-
-/// A frame's events that are not all given yet.
-#[derive(Debug)]
-struct LoadedFrame {
-    payload: Vec<u8>,
-    /// Where the next event's line begins in the payload.
-    at: usize,
-    next_seq: u64,
-    epoch: Epoch,
-    location: Location,
-    written_by: WriterVersion,
-}
-
-/// An event as it stands in the journal.
-#[derive(Debug, Clone, Copy)]
-pub struct JournaledEvent<'a> {
-    /// Its position.
-    pub seq: u64,
-    /// The epoch in which it was first written.
-    pub epoch: Epoch,
-    /// Its JSON, exactly as journaled, without the line end.
-    pub line: &'a [u8],
-    journal_id: JournalId,
-    location: &'a Location,
-    written_by: WriterVersion,
-}
-
-impl Events {
-    /// The next event; `None` when there is none yet. Beside a live writer it can be asked again later: the walk goes
-    /// on across rotations, crashes and restarts of the writer.
-    ///
-    /// # Errors
-    /// `Io` and `Damaged` when the journal cannot be read.
-    #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
-    pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
-        let is_used_up = self.frame.as_ref().is_none_or(|frame| frame.at >= frame.payload.len());
-        if is_used_up && !self.load()? {
-            return Ok(None);
-        }
-        let journal_id = self.walk.journal_id();
-        let Some(frame) = &mut self.frame else { return Ok(None) };
-        let (start, seq) = (frame.at, frame.next_seq);
-        let rest = &frame.payload[start..];
-        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        frame.at = start + len + 1;
-        frame.next_seq = seq + 1;
-        Ok(Some(JournaledEvent {
-            seq,
-            epoch: frame.epoch,
-            line: &frame.payload[start..start + len],
-            journal_id,
-            location: &frame.location,
-            written_by: frame.written_by,
-        }))
-    }
-
-    /// Loads the next frame and goes to the event that is wanted in it.
-    fn load(&mut self) -> Result<bool, Error> {
-        let wanted = self.walk.next_seq();
-        let Some(place) = self.walk.next()? else { return Ok(false) };
-        check_count(&place)?;
-        let header = &place.frame.header;
-        let mut buffer = self.frame.take().map(|frame| frame.payload).unwrap_or_default();
-        buffer.clear();
-        buffer.extend_from_slice(place.frame.payload);
-        let at = lines(&place).take_while(|&(seq, _)| seq < wanted).map(|(_, line)| line.len() + 1).sum();
-        self.frame = Some(LoadedFrame {
-            payload: buffer,
-            at,
-            next_seq: header.first_seq.max(wanted),
-            epoch: header.epoch,
-            location: Location {
-                file: place.file.to_owned(),
-                offset: place.frame.offset,
-                length: place.frame.length,
-                crc: place.frame.payload_crc,
-            },
-            written_by: place.written_by,
-        });
-        Ok(true)
-    }
-}
-
-impl JournaledEvent<'_> {
-    /// Reads the event.
-    ///
-    /// # Errors
-    /// `Unsupported` for a kind that this version does not know, `Damaged` for what is no event.
-    pub fn decode(&self) -> Result<ChangeEvent, Error> {
-        decode_at(&self.location.file, self.location.offset, self.written_by, self.seq, self.line)
-    }
-
-    /// Where its frame lies on disk.
-    pub fn location(&self) -> &Location {
-        self.location
-    }
-
-    /// Its position, to go on after it.
-    pub fn cursor(&self) -> Cursor {
-        Cursor { journal_id: self.journal_id, epoch: self.epoch, seq: self.seq }
-    }
-
-    fn damaged(&self, error: &dyn std::fmt::Display) -> Error {
-        Error::damaged(&self.location.file, self.location.offset, Some(self.seq), error)
-    }
 }

@@ -1,12 +1,18 @@
 //! Reports on a whole journal: what is wrong with it, and what it holds.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::frames::{check_count, decode_line, lines};
+use super::snapshots;
+use crate::clock::Timestamp;
+use crate::domain::{FOLD_VERSION, StateHash};
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
-use crate::journal::{AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, audit};
+use crate::journal::{
+    AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, SnapshotSummary, audit,
+};
 use crate::projection::Projection;
 use crate::storage::Storage;
 
@@ -18,6 +24,8 @@ pub struct VerifyReport {
     pub journal_id: JournalId,
     /// How many segments there are.
     pub segments: usize,
+    /// How many snapshots there are that can be used.
+    pub snapshots: usize,
     /// How many events were read.
     pub events: u64,
     /// The last `seq` up to which nothing is wrong; 0 when the first event is.
@@ -38,6 +46,10 @@ pub struct Statistics {
     pub journal_id: JournalId,
     /// The segments, oldest first.
     pub segments: Vec<SegmentStatistics>,
+    /// The snapshots that can be used, oldest first.
+    pub snapshots: Vec<SnapshotStatistics>,
+    /// The `seq` of the oldest event that is retained, or of the next one: what was before it is pruned.
+    pub retention_floor: u64,
     /// The first `seq` that is retained; 0 when there is no event.
     pub first_seq: u64,
     /// The last `seq`; 0 when there is no event.
@@ -77,24 +89,70 @@ pub struct SegmentStatistics {
     pub is_closed: bool,
 }
 
+/// What a snapshot holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotStatistics {
+    /// The file's name in the journal's directory.
+    pub file: String,
+    /// The `seq` of the last event that is in the state.
+    pub seq: u64,
+    /// The time of that event.
+    pub last_ts: Timestamp,
+    /// The length of the file, in bytes.
+    pub file_len: u64,
+    /// The version of the fold that made the state: hashes compare only within one.
+    pub fold_version: u32,
+    /// The hash of the state.
+    pub state_hash: StateHash,
+    /// Whether it is the base: everything before it is pruned.
+    pub is_base: bool,
+}
+
 pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
-    let mut folding = Some(Projection::default());
-    let report = inspect(storage, &mut |_, event| {
-        let Some(projection) = &mut folding else { return Ok(()) };
-        if event.seq != projection.seq + 1 {
-            // What is missing before it is a finding already.
-            folding = None;
-            return Ok(());
-        }
-        projection.apply(event).map_err(|error| {
-            // Past this nothing fits any more; that is one finding, not many.
-            folding = None;
-            error.to_string()
-        })
-    })?;
+    let folding = RefCell::new(None);
+    let hashes = RefCell::new(BTreeMap::new());
+    let report = inspect(
+        storage,
+        &mut |_, event| {
+            let mut folding = folding.borrow_mut();
+            // A journal that begins with its first event begins from nothing.
+            if event.seq == 1 {
+                *folding = Some(Projection::default());
+            }
+            let Some(projection) = &mut *folding else { return Ok(()) };
+            if event.seq <= projection.seq {
+                return Ok(());
+            }
+            if event.seq != projection.seq + 1 {
+                // What is missing before it is a finding already.
+                *folding = None;
+                return Ok(());
+            }
+            if let Err(error) = projection.apply(event) {
+                // Past this nothing fits any more; that is one finding, not many.
+                *folding = None;
+                return Err(error.to_string());
+            }
+            check_hash(projection, &hashes.borrow())
+        },
+        &mut |file| {
+            let restored = snapshots::verify(file)?;
+            if file.header.fold_version == FOLD_VERSION {
+                hashes.borrow_mut().insert(restored.seq, file.header.state_hash);
+            }
+            // Folding begins with the oldest.
+            let mut folding = folding.borrow_mut();
+            if folding.is_none() {
+                *folding = Some(restored);
+            }
+            Ok(())
+        },
+    )?;
     Ok(VerifyReport {
         journal_id: report.journal_id,
         segments: report.segments.len(),
+        snapshots: report.snapshots.len(),
         events: report.segments.iter().map(|segment| segment.events).sum(),
         last_good_seq: report.last_good_seq,
         is_clean: report.is_clean,
@@ -103,17 +161,34 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
     })
 }
 
+/// A snapshot says what the events before it come to.
+fn check_hash(projection: &Projection, hashes: &BTreeMap<u64, [u8; 32]>) -> Result<(), String> {
+    match hashes.get(&projection.seq) {
+        Some(said) if *said != projection.state_hash().0 => {
+            let seq = projection.seq;
+            Err(format!("the events up to seq {seq} come to another state than the snapshot after it holds"))
+        }
+        _ => Ok(()),
+    }
+}
+
 pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
     let mut events_by_kind = BTreeMap::new();
-    let report = inspect(storage, &mut |_, event| {
-        *events_by_kind.entry(event.payload.kind().to_owned()).or_default() += 1;
-        Ok(())
-    })?;
+    let report = inspect(
+        storage,
+        &mut |_, event| {
+            *events_by_kind.entry(event.payload.kind().to_owned()).or_default() += 1;
+            Ok(())
+        },
+        &mut |_| Ok(()),
+    )?;
     let holding = || report.segments.iter().filter(|segment| segment.events > 0);
     Ok(Statistics {
         journal_id: report.journal_id,
         first_seq: holding().map(|segment| segment.first_seq).min().unwrap_or(0),
         last_seq: holding().map(|segment| segment.last_seq).max().unwrap_or(0),
+        retention_floor: report.first_seq,
+        snapshots: report.snapshots.iter().map(snapshot_statistics).collect(),
         bytes: report.segments.iter().map(|segment| segment.file_len).sum(),
         epochs: report.epochs.iter().copied().collect(),
         events_by_kind,
@@ -129,31 +204,50 @@ fn segment_statistics(segment: SegmentSummary) -> SegmentStatistics {
     SegmentStatistics { file, number, first_seq, last_seq, events, file_len, end, is_closed }
 }
 
+fn snapshot_statistics(snapshot: &SnapshotSummary) -> SnapshotStatistics {
+    let SnapshotSummary { file, file_len, is_base, header } = snapshot;
+    SnapshotStatistics {
+        file: file.clone(),
+        seq: header.seq(),
+        last_ts: header.last_ts,
+        file_len: *file_len,
+        fold_version: header.fold_version,
+        state_hash: StateHash(header.state_hash),
+        is_base: *is_base,
+    }
+}
+
 /// Audits the journal, reading every event. What cannot be read is damage, or ends it when a newer version wrote it.
 fn inspect(
     storage: &dyn Storage,
     visit: &mut dyn FnMut(&FramePlace<'_>, &ChangeEvent) -> Result<(), String>,
+    inspect_snapshot: &mut dyn FnMut(&SnapshotFile) -> Result<(), Error>,
 ) -> Result<AuditReport, Error> {
     let mut unsupported = None;
-    let report = audit(storage, &mut |place| {
-        let mut read = || -> Result<(), Error> {
-            check_count(place)?;
-            for (seq, line) in lines(place) {
-                let event = decode_line(place, seq, line)?;
-                visit(place, &event)
-                    .map_err(|wrong| Error::damaged(place.file, place.frame.offset, Some(seq), wrong))?;
-            }
-            Ok(())
-        };
-        match read() {
-            Err(error) if *error.kind() == ErrorKind::Unsupported => {
-                unsupported.get_or_insert(error);
+    let audited = audit(
+        storage,
+        &mut |place| {
+            let mut read = || -> Result<(), Error> {
+                check_count(place)?;
+                for (seq, line) in lines(place) {
+                    let event = decode_line(place, seq, line)?;
+                    visit(place, &event)
+                        .map_err(|wrong| Error::damaged(place.file, place.frame.offset, Some(seq), wrong))?;
+                }
                 Ok(())
+            };
+            match read() {
+                Err(error) if *error.kind() == ErrorKind::Unsupported => {
+                    unsupported.get_or_insert(error);
+                    Ok(())
+                }
+                Err(error) => Err(error.to_string()),
+                Ok(()) => Ok(()),
             }
-            Err(error) => Err(error.to_string()),
-            Ok(()) => Ok(()),
-        }
-    })?;
+        },
+        inspect_snapshot,
+    );
+    let report = audited?;
     unsupported.map_or(Ok(report), Err)
 }
 

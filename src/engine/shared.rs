@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
+use super::feed::{Live, LiveEvent};
 use super::health::EngineStatus;
 use super::inbox::{Inbox, Work};
 use super::options::Options;
 use super::published::View;
+use super::reply::Reply;
 use super::risk::Risk;
+use super::upkeep::UpkeepRecord;
 use crate::clock::Clock;
 use crate::domain::Turn;
 use crate::error::{Error, ErrorKind};
@@ -28,13 +31,18 @@ pub(super) struct Shared {
     /// The host's risk assessor, where there is one.
     pub(super) risk: Option<Risk>,
     pub(super) journal_published: Arc<PublishedCell>,
+    /// Retention and snapshots.
+    pub(super) upkeep: Arc<UpkeepRecord>,
     view: ArcSwap<View>,
+    /// What was published last, on its way to subscriptions.
+    pub(super) live: Arc<Live>,
     seq: watch::Sender<u64>,
     status: watch::Sender<EngineStatus>,
     durable_seq: AtomicU64,
     dropped_turns: AtomicU64,
     dropped_charges: AtomicU64,
     dropped_releases: AtomicU64,
+    dropped_events: AtomicU64,
     alert_failures: AtomicU64,
     last_error: Mutex<Option<Error>>,
 }
@@ -47,19 +55,23 @@ impl Shared {
         view: View,
     ) -> Shared {
         let seq = view.seq();
+        let live = Live::new(view.journal_id(), view.epoch(), options);
         Shared {
             storage,
             inbox: Inbox::new(options.inbox_capacity),
             clock: Arc::clone(&options.clock),
             risk: options.risk.clone().map(Risk::new),
             journal_published,
+            upkeep: Arc::default(),
             view: ArcSwap::from_pointee(view),
+            live: Arc::new(live),
             seq: watch::Sender::new(seq),
             status: watch::Sender::new(EngineStatus::Running),
             durable_seq: AtomicU64::new(seq),
             dropped_turns: AtomicU64::new(0),
             dropped_charges: AtomicU64::new(0),
             dropped_releases: AtomicU64::new(0),
+            dropped_events: AtomicU64::new(0),
             alert_failures: AtomicU64::new(0),
             last_error: Mutex::new(None),
         }
@@ -70,10 +82,13 @@ impl Shared {
         View::clone(&self.view.load())
     }
 
-    pub(super) fn publish(&self, view: View) {
+    /// Publishes the state, and the events that led to it to whoever follows.
+    pub(super) fn publish(&self, view: View, events: Vec<LiveEvent>) {
         let seq = view.seq();
+        let announced = self.live.announce(events, seq);
         self.view.store(Arc::new(view));
         self.seq.send_replace(seq);
+        self.live.publish(announced);
     }
 
     /// Tells each change of the published `seq`.
@@ -133,6 +148,19 @@ impl Shared {
         self.dropped_releases.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(super) fn dropped_events(&self) -> u64 {
+        self.dropped_events.load(Ordering::Relaxed)
+    }
+
+    /// An event of the host's for which nobody waits, and that is not recorded, or may not be. There may be floods of
+    /// them: a log that were told of each would hold up whoever records.
+    pub(super) fn count_dropped_event(&self, why: &dyn std::fmt::Display) {
+        let dropped = self.dropped_events.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if dropped.is_power_of_two() {
+            tracing::warn!(dropped, %why, "events of the host were dropped");
+        }
+    }
+
     pub(super) fn alert_failures(&self) -> u64 {
         self.alert_failures.load(Ordering::Relaxed)
     }
@@ -153,38 +181,70 @@ impl Shared {
         self.end(EngineStatus::Halted, why, not_begun);
     }
 
-    /// Takes nothing more, because the host wants it so.
-    pub(super) fn close(&self) {
-        self.end(
-            EngineStatus::Closed,
-            Error::new(ErrorKind::Closed, "the engine was shut down; nothing was written"),
-            Vec::new(),
-        );
+    /// Takes nothing more, because the host wants it so: the journal is about to be closed.
+    pub(super) fn refuse(&self) {
+        let waited_for = self.take_nothing_more(&shut_down(), Vec::new());
+        fail_all(waited_for, &shut_down());
     }
 
-    fn end(&self, status: EngineStatus, why: Error, not_begun: Vec<Work>) {
+    /// The same, when the journal is closed.
+    pub(super) fn close(&self) {
+        self.end(EngineStatus::Closed, shut_down(), Vec::new());
+    }
+
+    /// Closes the inbox, and counts what is lost by it. What somebody waits for of what was left in it, and of what else
+    /// was not begun.
+    fn take_nothing_more(&self, why: &Error, not_begun: Vec<Work>) -> Vec<Work> {
         let left = self.inbox.close(why.clone());
         if let Some(risk) = &self.risk {
             risk.close();
         }
+        for id in left.releases {
+            self.count_dropped_release(&id, why);
+        }
+        for (goal_id, turn) in left.turns {
+            self.count_dropped_turns(goal_id, &turn, why);
+        }
+        let work = not_begun.into_iter().chain(left.work);
+        work.filter_map(|work| self.count_dropped(work, why)).collect()
+    }
+
+    fn end(&self, status: EngineStatus, why: Error, not_begun: Vec<Work>) {
+        // Before the end is told, so that whoever learns of it finds the counts whole.
+        let waited_for = self.take_nothing_more(&why, not_begun);
         self.status.send_replace(status);
         self.inbox.wake();
         // Wakes whoever waits for a `seq` that will not come.
         self.seq.send_modify(|_| ());
-        for work in not_begun.into_iter().chain(left.work) {
-            // A caller that no longer waits has nothing to be told.
-            match work {
-                Work::Command(_, reply) => reply.fail(&why),
-                Work::Release(id) => self.count_dropped_release(&id, &why),
-                Work::Account(goal_id, turn) => self.count_dropped_turns(goal_id, &turn, &why),
-                Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
-            }
+        self.live.end();
+        fail_all(waited_for, &why);
+    }
+
+    /// Counts work for which nobody waits; gives any other back.
+    fn count_dropped(&self, work: Work, why: &Error) -> Option<Work> {
+        match work {
+            Work::Release(id) => self.count_dropped_release(&id, why),
+            Work::Account(goal_id, turn) => self.count_dropped_turns(goal_id, &turn, why),
+            Work::Command(_, reply @ Reply::Event(_)) => reply.fail(why),
+            waited_for => return Some(waited_for),
         }
-        for id in left.releases {
-            self.count_dropped_release(&id, &why);
-        }
-        for (goal_id, turn) in left.turns {
-            self.count_dropped_turns(goal_id, &turn, &why);
+        None
+    }
+}
+
+/// Tells those who wait that it will not be done.
+fn fail_all(waited_for: Vec<Work>, why: &Error) {
+    for work in waited_for {
+        // A caller that no longer waits has nothing to be told.
+        match work {
+            Work::Command(_, reply) => reply.fail(why),
+            Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
+            // Counted above.
+            Work::Release(_) | Work::Account(..) => {}
         }
     }
+}
+
+fn shut_down() -> Error {
+    Error::new(ErrorKind::Closed, "the engine was shut down; nothing was written")
 }

@@ -18,8 +18,8 @@ use crate::journal::{Walk, WalkSource};
 
 impl Engine {
     /// The entries of budgets, newest first, as of the published state. What is not remembered any more is read from the
-    /// journal, on the caller's thread: that takes as long as reading the journal does. Of two spends with the same id,
-    /// one of which was forgotten before the other was made, `before` means the newer.
+    /// journal, as far back as that is retained, on the caller's thread: that takes as long as reading the journal does. Of
+    /// two spends with the same id, one of which was forgotten before the other was made, `before` means the newer.
     ///
     /// # Errors
     /// Rejected as `NotFound` when there is no spend [`before`](SpendQuery::before) which to list. `Io` and `Damaged` when
@@ -107,7 +107,7 @@ impl Journaled<'_> {
     fn read(&self, mut visit: impl FnMut(ChangeEvent)) -> Result<(), Error> {
         let about_spends = memmem::Finder::new(b"\"spend_re");
         let source = WalkSource::Inside(Arc::clone(&self.shared.journal_published));
-        let mut walk = Walk::open(Arc::clone(&self.shared.storage), source, 1)?;
+        let mut walk = Walk::from_floor(Arc::clone(&self.shared.storage), source)?;
         while walk.next_seq() <= self.view.seq() {
             let Some(place) = walk.next()? else { break };
             for (seq, line) in lines(&place).filter(|(_, line)| about_spends.find(line).is_some()) {

@@ -1,5 +1,6 @@
 //! The writer: its thread, and how others take its place while it sleeps.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -10,10 +11,12 @@ use super::answer::{CommandError, writer_is_gone};
 use super::core::Core;
 use super::frames::fold;
 use super::inbox::{Assessed, Drained, Work};
+use super::maintenance::is_maintenance_thread;
 use super::options::Options;
 use super::published::View;
 use super::reply::Reply;
 use super::shared::Shared;
+use super::snapshots::restore;
 use crate::clock::monotonic;
 use crate::domain::{KeyWindow, Request};
 use crate::error::{Error, ErrorKind};
@@ -36,17 +39,22 @@ impl Writer {
         let span = tracing::info_span!("tallybook.open");
         let _entered = span.enter();
         let journal_options = options.journal()?;
-        let mut projection = Projection::default();
+        let projection = RefCell::new(Projection::default());
         let now = options.clock.now();
         let opened = JournalWriter::open(
             Arc::clone(&storage),
             journal_options,
             &*options.entropy,
             now,
-            &mut |place| fold(place, &mut projection),
+            &mut |snapshot| restore(snapshot).map(|restored| drop(projection.replace(restored))),
+            &mut |place| fold(place, &mut projection.borrow_mut()),
         );
         let (journal, report) =
             opened.inspect_err(|error| tracing::error!(%error, "the journal was not opened"))?;
+        let projection = projection.into_inner();
+        if let Some(from) = report.restored_from {
+            tracing::debug!(before = %from, "restored from a snapshot");
+        }
         if let Some(recovered) = &report.recovered {
             tracing::warn!(file = %recovered.file, handed_over = recovered.handed_over, torn_bytes = recovered.torn_len, "recovered from an unclean stop");
         }
@@ -57,17 +65,28 @@ impl Writer {
         let on_alert = options.on_alert.clone();
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
         let writer = Writer { shared, core: Mutex::new(core), wakes_at: Mutex::new(None) };
-        if let Err(error) = writer.begin(on_alert, key_window) {
+        if let Err(error) = writer.begin(on_alert, key_window, report.has_closed) {
             // Not left open: each try would need a recovery.
             drop(writer.lock().close());
+            writer.shared.close();
             return Err(error);
         }
         Ok(writer)
     }
 
     /// What comes before the first command. The alerts first: what came due while the journal was closed is told, too.
-    fn begin(&self, on_alert: Option<AlertCallback>, key_window: Option<KeyWindow>) -> Result<(), Error> {
+    fn begin(
+        &self,
+        on_alert: Option<AlertCallback>,
+        key_window: Option<KeyWindow>,
+        has_closed: bool,
+    ) -> Result<(), Error> {
         on_alert.map_or(Ok(()), |callback| alerts::start(&self.shared, callback))?;
+        // What cannot be told now is told after the first run.
+        self.shared.upkeep.look(&*self.shared.storage);
+        if has_closed {
+            self.lock().look_after();
+        }
         key_window.map_or(Ok(()), |window| self.set_key_window(window))
     }
 
@@ -107,6 +126,10 @@ impl Writer {
 
     /// Does what waits, on this thread, if nobody else is at it. `false` when somebody is.
     pub(super) fn try_step(&self) -> bool {
+        if is_maintenance_thread() {
+            // Whoever closes the journal waits for the maintenance.
+            return false;
+        }
         let mut core = match self.core.try_lock() {
             Ok(core) => core,
             Err(TryLockError::Poisoned(poisoned)) => abandoned(poisoned),
@@ -139,6 +162,8 @@ impl Writer {
         let timeout = core.tick();
         if is_closing && core.is_open() {
             self.release_the_last(core);
+            // What comes from now on is refused at once, however long the rest takes.
+            self.shared.refuse();
             match core.close() {
                 Ok(()) => self.shared.close(),
                 Err(error) => self.shared.halt(&error, Vec::new()),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::event::{Meta, Payload};
 
-/// One change of a goal or a budget, or one refusal, as it stands in the journal and in the feed.
+/// One change of a goal or a budget, one refusal, or an event of the host's own, as it stands in the journal and in
+/// the feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangeEvent {
     /// The position: starts at 1, grows by 1 with every event, is never reused (law ORDER).

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use crate::event::{Json, JsonError, json};
 
 /// Metadata of the host: a JSON object that Tallybook keeps and hands back, but never looks into.
 ///
@@ -46,9 +46,8 @@ pub enum MetaError {
 impl Meta {
     /// The longest metadata, in bytes, without white space.
     pub const MAX_LEN: usize = 4096;
-    /// How deeply objects and arrays may be nested, the outermost included. Readers of JSON commonly stop at 128
-    /// levels, and whoever passes an event on wraps it in a few of their own.
-    pub const MAX_DEPTH: usize = 64;
+    /// How deeply objects and arrays may be nested, the outermost included.
+    pub const MAX_DEPTH: usize = Json::MAX_DEPTH;
 
     /// Reads a JSON object.
     ///
@@ -56,8 +55,7 @@ impl Meta {
     /// When `text` is not a JSON object, or longer than [`MAX_LEN`](Self::MAX_LEN), or nested more deeply than
     /// [`MAX_DEPTH`](Self::MAX_DEPTH).
     pub fn parse(text: &str) -> Result<Meta, MetaError> {
-        check(text).map_err(|error| MetaError::Invalid { message: error.to_string() })?;
-        let compact = without_white_space(text);
+        let compact = json::compact(text).map_err(|JsonError { message }| MetaError::Invalid { message })?;
         if let Some(found) = not_an_object(&compact) {
             return Err(MetaError::NotAnObject { found });
         }
@@ -95,104 +93,6 @@ fn not_an_object(text: &str) -> Option<&'static str> {
         Some(b'n') => Some("null"),
         _ => Some("a number"),
     }
-}
-
-/// Whether `text` is JSON that can be read in full, and not nested too deeply; builds nothing.
-fn check(text: &str) -> serde_json::Result<()> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    Levels { left: Meta::MAX_DEPTH }.deserialize(&mut deserializer)?;
-    deserializer.end()
-}
-
-/// Visits a JSON value whose objects and arrays are nested at most `left` levels deep.
-#[derive(Clone, Copy)]
-struct Levels {
-    left: usize,
-}
-
-impl Levels {
-    fn down<E: serde::de::Error>(self) -> Result<Levels, E> {
-        let left = self.left.checked_sub(1);
-        let left =
-            left.ok_or_else(|| E::custom(format_args!("nested deeper than {} levels", Meta::MAX_DEPTH)))?;
-        Ok(Levels { left })
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Levels {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Levels {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let below = self.down()?;
-        while items.next_element_seed(below)?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let below = self.down()?;
-        while entries.next_key::<IgnoredAny>()?.is_some() {
-            entries.next_value_seed(below)?;
-        }
-        Ok(())
-    }
-}
-
-/// A valid JSON text without the white space outside its strings.
-fn without_white_space(text: &str) -> String {
-    let mut compact = String::with_capacity(text.len().min(Meta::MAX_LEN));
-    let mut in_string = false;
-    let mut escaped = false;
-    let mut kept_from = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b' ' | b'\t' | b'\n' | b'\r' if !in_string => {
-                compact.push_str(&text[kept_from..at]);
-                kept_from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    compact.push_str(&text[kept_from..]);
-    compact
 }
 
 #[cfg(test)]

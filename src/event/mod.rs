@@ -14,6 +14,7 @@ mod change_event;
 mod decode;
 mod encode;
 mod fraction;
+mod json;
 mod meta;
 mod number;
 mod payload;
@@ -24,11 +25,24 @@ pub use change_event::{ChangeEvent, EventKey};
 pub use decode::{DecodeError, decode_event};
 pub use encode::encode_event;
 pub use fraction::Fraction;
+pub use json::{Json, JsonError};
 pub use meta::{Meta, MetaError};
 pub use payload::{
     BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Charge, CommandRefused,
-    GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, KeyWindowSet, MeterObserved, MeterReset,
-    Payload, ProgressSet, Quantity, Reading, RefusalKind, RefusalsSuppressed, ReleaseReason,
-    ReservationExpired, ReservationMade, ReservationMarkedUnknown, ReservationReleased, Span, SpendDetails,
-    SpendRecorded, SpendReversed, ThresholdCrossed, TransitionReason, TurnRecorded, Window, WindowRolled,
+    EndedForgotten, EventRecorded, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, KeyWindowSet,
+    MeterObserved, MeterReset, Payload, ProgressSet, Quantity, Reading, RefusalKind, RefusalsSuppressed,
+    ReleaseReason, ReservationExpired, ReservationMade, ReservationMarkedUnknown, ReservationReleased, Span,
+    SpendDetails, SpendRecorded, SpendReversed, ThresholdCrossed, TransitionReason, TurnRecorded, Window,
+    WindowRolled,
 };
+
+/// How single values stand in JSON, in whatever is written besides events: the same values, in the same words.
+pub(crate) mod value {
+    pub(crate) use super::decode::fields::{read_fingerprint, read_fraction};
+    pub(crate) use super::encode::values::{
+        put, put_actors, put_amount, put_boolean, put_budget_id, put_charge, put_fingerprint, put_fraction,
+        put_given, put_goal_id, put_list, put_name, put_option, put_timestamp,
+    };
+    pub(crate) use super::number::{put_u64, read_u128};
+    pub(crate) use super::text::put as put_text;
+}

@@ -25,7 +25,7 @@ const fn pairs() -> [[u8; 2]; 100] {
 }
 
 /// Appends the digits of `value`.
-pub(super) fn put_u64(out: &mut Vec<u8>, value: u64) {
+pub(crate) fn put_u64(out: &mut Vec<u8>, value: u64) {
     let mut digits = [b'0'; MAX_DIGITS];
     let start = fill(&mut digits, value);
     out.extend_from_slice(&digits[start..]);
@@ -88,7 +88,7 @@ pub(super) fn split_u128(text: &[u8]) -> Option<(u128, &[u8])> {
 }
 
 /// The amount that the whole of `text` is, if it is `0|[1-9][0-9]*` and fits (law EXACT: never rounded or cut).
-pub(super) fn read_u128(text: &[u8]) -> Option<u128> {
+pub(crate) fn read_u128(text: &[u8]) -> Option<u128> {
     split_u128(text).and_then(|(value, rest)| rest.is_empty().then_some(value))
 }
 

@@ -39,7 +39,7 @@ const fn is_special(byte: u8) -> bool {
 
 /// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped, the short way where there
 /// is one.
-pub(super) fn put(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let mut rest = text.as_bytes();
     loop {

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::bytes::{end_of_nonzero, index_of, offset_of};
-use super::chain::{Segment, read_range, segment_names, successor_of, wrong_succession};
+use super::chain::{Segment, read_range, wrong_succession};
+use super::closed::check_join;
+use super::directory::{Directory, successor_of};
 use super::frame::{FrameKind, FramePlace};
 use super::layout::{SegmentName, header_end};
 use super::lock::{Published, peek};
-use super::recovery::check_join;
+use super::retention::fits_journal;
 use super::scan::{Scan, Step};
+use super::snapshot::{SnapshotFile, SnapshotHeader};
 use super::tail::read_tail;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
@@ -58,11 +61,25 @@ pub(crate) struct SegmentSummary {
     pub(crate) is_closed: bool,
 }
 
+/// What a snapshot is.
+#[derive(Debug, Clone)]
+pub(crate) struct SnapshotSummary {
+    pub(crate) file: String,
+    pub(crate) file_len: u64,
+    /// Whether the retention floor is here.
+    pub(crate) is_base: bool,
+    pub(crate) header: SnapshotHeader,
+}
+
 /// What an audit found.
 #[derive(Debug)]
 pub(crate) struct AuditReport {
     pub(crate) journal_id: JournalId,
+    /// The first `seq` that is retained, or will be.
+    pub(crate) first_seq: u64,
     pub(crate) segments: Vec<SegmentSummary>,
+    /// The snapshots that can be used, oldest first.
+    pub(crate) snapshots: Vec<SnapshotSummary>,
     pub(crate) epochs: BTreeSet<Epoch>,
     /// The last `seq` up to which nothing is wrong.
     pub(crate) last_good_seq: u64,
@@ -72,17 +89,28 @@ pub(crate) struct AuditReport {
     pub(crate) findings: Vec<Finding>,
 }
 
+/// How often the segments are listed anew when one is pruned before it is opened.
+const TRIES: usize = 20;
+
 /// Gets each frame of events that is valid; what it says is wrong with the payload is reported as damage.
 pub(crate) type Inspect<'v> = dyn FnMut(&FramePlace<'_>) -> Result<(), String> + 'v;
 
+/// Gets each snapshot whose header is valid, oldest first, before any frame; what it says is wrong is reported as damage.
+pub(crate) type InspectSnapshot<'v> = dyn FnMut(&SnapshotFile) -> Result<(), Error> + 'v;
+
 /// Checks a whole journal. Only an I/O error, or a format that is not known, ends it early.
-pub(crate) fn audit(storage: &dyn Storage, inspect: &mut Inspect<'_>) -> Result<AuditReport, Error> {
+pub(crate) fn audit(
+    storage: &dyn Storage,
+    inspect: &mut Inspect<'_>,
+    restore: &mut InspectSnapshot<'_>,
+) -> Result<AuditReport, Error> {
     let live = peek(storage)?;
-    let names = segment_names(storage)?;
     let mut audit = Audit {
         report: AuditReport {
             journal_id: JournalId(uuid::Uuid::nil()),
+            first_seq: 1,
             segments: Vec::new(),
+            snapshots: Vec::new(),
             epochs: BTreeSet::new(),
             last_good_seq: 0,
             is_clean: false,
@@ -91,8 +119,9 @@ pub(crate) fn audit(storage: &dyn Storage, inspect: &mut Inspect<'_>) -> Result<
         },
         inspect,
     };
-    audit.names(&names)?;
-    let segments = audit.open_all(storage, &names)?;
+    let (directory, segments) = audit.open_all(storage)?;
+    audit.names(&directory)?;
+    audit.snapshots(storage, &directory, restore)?;
     for (index, segment) in segments.iter().enumerate() {
         let Some(segment) = segment else { continue };
         match segments.get(index + 1) {
@@ -137,12 +166,17 @@ impl Audit<'_, '_> {
         Ok(None)
     }
 
-    fn names(&mut self, names: &[SegmentName]) -> Result<(), Error> {
-        let Some(first) = names.first() else {
+    fn names(&mut self, directory: &Directory) -> Result<(), Error> {
+        let names = &directory.segments;
+        if names.is_empty() && directory.snapshots.is_empty() {
             return Err(Error::new(ErrorKind::Io, "there is no journal in this directory"));
-        };
-        if first.number != 1 || first.first_seq != 1 {
-            self.damage(&first.to_string(), 0, 0, Some(1), "segment 1, which comes before it, is missing");
+        }
+        let expected = directory.begins_with();
+        self.report.first_seq = expected.first_seq;
+        if names.first() != Some(&expected) {
+            let missing = format!("segment {expected}, with which the journal begins, is missing");
+            let file = names.first().unwrap_or(&expected).to_string();
+            self.damage(&file, 0, 0, Some(expected.first_seq), missing);
         }
         for pair in names.windows(2) {
             if let Some(wrong) = wrong_succession(pair[0], pair[1]) {
@@ -152,14 +186,63 @@ impl Audit<'_, '_> {
         Ok(())
     }
 
-    fn open_all(
+    fn snapshots(
         &mut self,
         storage: &dyn Storage,
-        names: &[SegmentName],
-    ) -> Result<Vec<Option<Segment>>, Error> {
-        let mut segments = Vec::with_capacity(names.len());
+        directory: &Directory,
+        inspect: &mut InspectSnapshot<'_>,
+    ) -> Result<(), Error> {
+        let mut unsupported = None;
+        for &name in &directory.snapshots {
+            let checked = SnapshotFile::open(storage, name).and_then(|file| {
+                fits_journal(storage, file.name, &file.header)?;
+                inspect(&file)?;
+                Ok(file)
+            });
+            match checked {
+                Err(error) if *error.kind() == ErrorKind::Unsupported => {
+                    unsupported.get_or_insert(error);
+                }
+                // It was pruned, or the series did without it, since it was listed.
+                Err(_) if !Directory::list(storage)?.snapshots.contains(&name) => {}
+                checked => {
+                    let file = self.note(checked)?;
+                    if name.is_base && file.is_some() {
+                        self.report.last_good_seq = name.before.first_seq.saturating_sub(1);
+                    }
+                    self.report.snapshots.extend(file.map(|file| SnapshotSummary {
+                        file: name.to_string(),
+                        file_len: file.file_len(),
+                        is_base: name.is_base,
+                        header: file.header,
+                    }));
+                }
+            }
+        }
+        // What was pruned cannot be read again: without a snapshot there is no state.
+        match unsupported.filter(|_| directory.floor.is_some() && self.report.snapshots.is_empty()) {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens all segments, so that none goes while it is looked at.
+    fn open_all(&mut self, storage: &dyn Storage) -> Result<(Directory, Vec<Option<Segment>>), Error> {
+        for _ in 1..TRIES {
+            match self.try_open_all(storage) {
+                // It was pruned since it was listed.
+                Err(error) if *error.kind() == ErrorKind::Pruned => self.report.findings.clear(),
+                opened => return opened,
+            }
+        }
+        self.try_open_all(storage)
+    }
+
+    fn try_open_all(&mut self, storage: &dyn Storage) -> Result<(Directory, Vec<Option<Segment>>), Error> {
+        let directory = Directory::list(storage)?;
+        let mut segments = Vec::with_capacity(directory.segments.len());
         let mut journal_id = None;
-        for name in names {
+        for name in &directory.segments {
             let opened = Segment::open(storage, *name);
             let Some(segment) = self.note(opened)? else {
                 segments.push(None);
@@ -170,7 +253,7 @@ impl Audit<'_, '_> {
             segments.push(belongs.then_some(segment));
         }
         self.report.journal_id = journal_id.unwrap_or(JournalId(uuid::Uuid::nil()));
-        Ok(segments)
+        Ok((directory, segments))
     }
 
     /// A segment whose successor states where it ends.
@@ -312,7 +395,8 @@ impl Audit<'_, '_> {
 
     /// Whether there is damage in this file so far, or in one before it: names sort as the segments do.
     fn is_damaged_up_to(&self, file: &str) -> bool {
-        let mut findings = self.report.findings.iter();
+        let of_segments = |finding: &&Finding| SegmentName::parse(&finding.file).is_some();
+        let mut findings = self.report.findings.iter().filter(of_segments);
         findings.any(|finding| finding.kind == FindingKind::Damage && finding.file.as_str() <= file)
     }
 

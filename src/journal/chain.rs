@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::bytes::{index_of, offset_of};
+use super::directory::Directory;
 use super::frame::FrameCodec;
 use super::header::{HeaderError, SegmentHeader};
 use super::layout::{FORMAT_VERSION, HEADER_LEN, SegmentName};
@@ -20,37 +21,6 @@ pub(super) struct Segment {
     pub(super) file: Arc<dyn StorageFile>,
 }
 
-/// The names of all segments, in order.
-pub(super) fn segment_names(storage: &dyn Storage) -> Result<Vec<SegmentName>, Error> {
-    let names = storage.list().map_err(|error| Error::io("listing the journal's directory", error))?;
-    let mut segments: Vec<SegmentName> = names.iter().filter_map(|name| SegmentName::parse(name)).collect();
-    segments.sort_unstable();
-    Ok(segments)
-}
-
-/// The segment after that one, if it is there.
-pub(super) fn successor_of(storage: &dyn Storage, name: SegmentName) -> Result<Option<SegmentName>, Error> {
-    Ok(segment_names(storage)?.into_iter().find(|other| other.number == name.number + 1))
-}
-
-/// Refuses a list of segments with one missing or doubled.
-pub(super) fn check_names(names: &[SegmentName]) -> Result<(), Error> {
-    if let Some(first) = names.first().filter(|first| first.number != 1 || first.first_seq != 1) {
-        return Err(Error::damaged(
-            &first.to_string(),
-            0,
-            Some(1),
-            "segment 1, which comes before it, is missing",
-        ));
-    }
-    for pair in names.windows(2) {
-        if let Some(wrong) = wrong_succession(pair[0], pair[1]) {
-            return Err(Error::damaged(&pair[1].to_string(), 0, Some(pair[1].first_seq), wrong));
-        }
-    }
-    Ok(())
-}
-
 /// What is wrong about one name following another, if anything.
 pub(super) fn wrong_succession(before: SegmentName, name: SegmentName) -> Option<String> {
     if name.number == before.number {
@@ -66,9 +36,13 @@ impl Segment {
     /// Opens a segment for reading, and checks that it is what its name says.
     pub(super) fn open(storage: &dyn Storage, name: SegmentName) -> Result<Segment, Error> {
         let file_name = name.to_string();
-        let file = storage
-            .open(&file_name)
-            .map_err(|error| Error::io(format!("opening segment {file_name}"), error))?;
+        let file = storage.open(&file_name).map_err(|error| {
+            let is_gone = error.kind() == std::io::ErrorKind::NotFound;
+            match Directory::list(storage) {
+                Ok(now) if is_gone && now.is_pruned(name) => pruned(name),
+                _ => Error::io(format!("opening segment {file_name}"), error),
+            }
+        })?;
         Segment::with_file(name, file)
     }
 
@@ -132,7 +106,7 @@ impl Segment {
         read_range(&*self.file, &self.file_name, 0, end)
     }
 
-    fn check_len(&self, end: u64) -> Result<(), Error> {
+    pub(super) fn check_len(&self, end: u64) -> Result<(), Error> {
         let len = self.file_len()?;
         if len < end {
             return Err(Error::damaged(
@@ -149,6 +123,11 @@ impl Segment {
     pub(super) fn damaged(&self, offset: u64, seq: u64, found: impl std::fmt::Display) -> Error {
         Error::damaged(&self.file_name, offset, Some(seq), found)
     }
+}
+
+/// What a reader is told whose segment was pruned.
+pub(super) fn pruned(name: SegmentName) -> Error {
+    Error::new(ErrorKind::Pruned, format!("segment {name} is below the retention floor: it was pruned"))
 }
 
 fn file_len(file: &dyn StorageFile, name: &str) -> Result<u64, Error> {

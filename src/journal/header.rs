@@ -10,7 +10,7 @@ use crate::ids::{Epoch, JournalId};
 /// What every segment begins with. As in PNG, the high bit and the line ends betray a transfer that was not binary.
 pub const SEGMENT_MAGIC: [u8; 8] = *b"\x89TBS\r\n\x1a\n";
 
-const CRC_AT: usize = HEADER_LEN - 4;
+pub(super) const CRC_AT: usize = HEADER_LEN - 4;
 
 /// A version of Tallybook, as writers note it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -138,7 +138,7 @@ impl SegmentHeader {
         let version = u32_at(block, 8);
         let crc_matches = crc32fast::hash(&block[..CRC_AT]) == u32_at(block, CRC_AT);
         // A flipped bit in the version of a header of ours is damage: with the version put right, the CRC matches.
-        if version != FORMAT_VERSION && !is_ours_with_a_bent_version(block) && version > FORMAT_VERSION {
+        if version > FORMAT_VERSION && !is_ours_with_a_bent_version(block) {
             return Err(HeaderError::Unsupported { found: version });
         }
         if !crc_matches {
@@ -167,8 +167,10 @@ impl SegmentHeader {
 fn is_ours_with_a_bent_version(block: &[u8]) -> bool {
     let mut mended = [0; HEADER_LEN];
     mended.copy_from_slice(block);
-    put(&mut mended, 8, &FORMAT_VERSION.to_le_bytes());
-    crc32fast::hash(&mended[..CRC_AT]) == u32_at(block, CRC_AT)
+    (1..=FORMAT_VERSION).any(|version| {
+        put(&mut mended, 8, &version.to_le_bytes());
+        crc32fast::hash(&mended[..CRC_AT]) == u32_at(block, CRC_AT)
+    })
 }
 
 #[cfg(test)]
@@ -214,7 +216,19 @@ pub(super) mod tests {
     fn a_newer_format_is_unsupported_whatever_its_layout() {
         let mut newer = [0xab; HEADER_LEN];
         put(&mut newer, 0, &SEGMENT_MAGIC);
-        put(&mut newer, 8, &2_u32.to_le_bytes());
-        assert_eq!(SegmentHeader::from_bytes(&newer), Err(HeaderError::Unsupported { found: 2 }));
+        put(&mut newer, 8, &(FORMAT_VERSION + 1).to_le_bytes());
+        assert_eq!(
+            SegmentHeader::from_bytes(&newer),
+            Err(HeaderError::Unsupported { found: FORMAT_VERSION + 1 })
+        );
+    }
+
+    #[test]
+    fn the_header_of_an_older_version_reads_alike() {
+        let mut older = sample().to_bytes();
+        put(&mut older, 8, &1_u32.to_le_bytes());
+        let crc = crc32fast::hash(&older[..CRC_AT]);
+        put(&mut older, CRC_AT, &crc.to_le_bytes());
+        assert_eq!(SegmentHeader::from_bytes(&older), Ok(sample()));
     }
 }

@@ -4,8 +4,8 @@ use std::fmt;
 
 use super::bytes::offset_of;
 
-/// The version of the format that this crate writes, and the newest that it reads.
-pub const FORMAT_VERSION: u32 = 1;
+/// The version of the format that this crate writes, and the newest that it reads. It reads all from 1 on.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The length of a segment's header. A whole 4 KiB block, so that no frame shares a sector with it.
 pub const HEADER_LEN: usize = 4096;
@@ -32,7 +32,13 @@ pub(super) const LOCK_NAME: &str = "lock";
 /// The next segment, while it is being built.
 pub(super) const SPARE_NAME: &str = "spare.tmp";
 
+/// A snapshot, while it is being written.
+pub(super) const SNAPSHOT_TMP_NAME: &str = "snapshot.tmp";
+
 const SEGMENT_SUFFIX: &str = ".seg";
+const SNAPSHOT_SUFFIX: &str = ".snap";
+const BASE_SUFFIX: &str = ".base";
+const TORN_SUFFIX: &str = ".torn";
 const NUMBER_DIGITS: usize = 10;
 const SEQ_DIGITS: usize = 20;
 
@@ -57,7 +63,11 @@ impl SegmentName {
 
     /// The name, if `text` is exactly one.
     pub fn parse(text: &str) -> Option<SegmentName> {
-        let stem = text.strip_suffix(SEGMENT_SUFFIX)?;
+        SegmentName::parse_stem(text.strip_suffix(SEGMENT_SUFFIX)?)
+    }
+
+    /// What the names of a segment and of its snapshots have in common.
+    fn parse_stem(stem: &str) -> Option<SegmentName> {
         let (number, first_seq) = stem.split_once('-')?;
         let digits =
             |text: &str, len: usize| text.len() == len && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -66,11 +76,52 @@ impl SegmentName {
         }
         Some(SegmentName { number: number.parse().ok()?, first_seq: first_seq.parse().ok()? })
     }
+
+    /// The name of the copy that is kept of the torn bytes behind the end of this segment.
+    pub(super) fn torn(self) -> String {
+        format!("{}{TORN_SUFFIX}", self.stem())
+    }
+
+    /// The segment of whose torn bytes `text` is the copy, if it is one.
+    pub(super) fn parse_torn(text: &str) -> Option<SegmentName> {
+        SegmentName::parse_stem(text.strip_suffix(TORN_SUFFIX)?)
+    }
+
+    fn stem(self) -> String {
+        format!("{:010}-{:020}", self.number, self.first_seq)
+    }
 }
 
 impl fmt::Display for SegmentName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:010}-{:020}{SEGMENT_SUFFIX}", self.number, self.first_seq)
+        write!(f, "{}{SEGMENT_SUFFIX}", self.stem())
+    }
+}
+
+/// The name of a snapshot: that of the segment before which it stands, `0000000007-00000000000000001234.snap`, with
+/// another ending. As a base (`.base`) it also states the retention floor: what comes before that segment is pruned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SnapshotName {
+    /// The segment whose first event is the first that is not in the snapshot.
+    pub before: SegmentName,
+    /// Whether the retention floor is here.
+    pub is_base: bool,
+}
+
+impl SnapshotName {
+    /// The name, if `text` is exactly one.
+    pub fn parse(text: &str) -> Option<SnapshotName> {
+        let (stem, is_base) = match text.strip_suffix(SNAPSHOT_SUFFIX) {
+            Some(stem) => (stem, false),
+            None => (text.strip_suffix(BASE_SUFFIX)?, true),
+        };
+        Some(SnapshotName { before: SegmentName::parse_stem(stem)?, is_base })
+    }
+}
+
+impl fmt::Display for SnapshotName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.before.stem(), if self.is_base { BASE_SUFFIX } else { SNAPSHOT_SUFFIX })
     }
 }
 
@@ -95,6 +146,22 @@ mod tests {
         assert_eq!(SegmentName::parse(&name.to_string()), Some(name));
         let next = SegmentName { number: 13, first_seq: 345 };
         assert!(name.to_string() < next.to_string());
+    }
+
+    #[test]
+    fn a_snapshot_is_named_like_the_segment_that_it_comes_before() {
+        let before = SegmentName { number: 7, first_seq: 1_234 };
+        for (is_base, text) in
+            [(false, "0000000007-00000000000000001234.snap"), (true, "0000000007-00000000000000001234.base")]
+        {
+            let name = SnapshotName { before, is_base };
+            assert_eq!(name.to_string(), text);
+            assert_eq!(SnapshotName::parse(text), Some(name));
+            assert_eq!(SegmentName::parse(text), None);
+        }
+        assert_eq!(SnapshotName::parse(&before.to_string()), None);
+        assert_eq!(SnapshotName::parse("snapshot.tmp"), None);
+        assert_eq!(SegmentName::parse_torn(&before.torn()), Some(before));
     }
 
     #[test]

@@ -165,3 +165,9 @@ pub(crate) fn holder(storage: &dyn Storage) -> Option<String> {
     let is_written = page.load(MAGIC_WORD) == MAGIC && !text.is_empty();
     String::from_utf8(text).ok().filter(|_| is_written)
 }
+
+/// Whether a journal is or was written in this directory.
+pub(crate) fn is_journal(storage: &dyn Storage) -> Result<bool, Error> {
+    let names = storage.list().map_err(|error| Error::io("listing a directory", error))?;
+    Ok(names.iter().any(|name| name == LOCK_NAME))
+}

@@ -5,29 +5,40 @@
 //! does not know.
 //!
 //! From the bottom up: [`layout`] (names and sizes), [`frame`], [`header`] and [`record`] (bytes of each),
-//! [`chain`] (the segments of a directory and how they join), [`tail`] (how far the newest segment can be
-//! believed), [`recovery`] (opening), [`writer`] (batches, rotation, closing), [`walk`] (reading on from a `seq`,
-//! beside a live writer too), [`audit`] (checking everything, going on past damage).
+//! [`directory`] (what lies there, and where the retention floor is), [`chain`] (segments and how they join), [`closed`]
+//! (reading those that are closed), [`tail`] (how far the newest segment can be believed), [`snapshot`] (the state before
+//! a segment), [`recovery`] (opening), [`writer`] (batches, rotation, closing), [`retention`] (letting go of old
+//! segments), [`walk`] (reading on from a `seq`, beside a live writer too), [`audit`] (checking everything, going on past
+//! damage).
 
 mod audit;
 mod bytes;
 mod chain;
+mod closed;
+mod directory;
 mod frame;
 mod header;
 mod layout;
 mod lock;
 mod record;
 mod recovery;
+mod retention;
 mod scan;
+mod snapshot;
 mod spare;
 mod tail;
 mod walk;
 mod writer;
 
-pub(crate) use audit::{AuditReport, SegmentSummary, audit};
+pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
-pub(crate) use lock::PublishedCell;
+pub(crate) use lock::{PublishedCell, is_journal, peek};
+pub(crate) use retention::{
+    ClosedSegment, Inventory, fits_journal, inventory, open_segment, remove_leftovers, remove_snapshot,
+    retained, set_floor, visit_closed,
+};
+pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
 pub(crate) use spare::RotationSize;
 pub(crate) use walk::{Walk, WalkSource};
 pub(crate) use writer::{JournalOptions, JournalWriter};
@@ -39,9 +50,10 @@ pub mod format {
     pub use super::header::{HeaderError, Predecessor, SEGMENT_MAGIC, SegmentHeader, WriterVersion};
     pub use super::layout::{
         FORMAT_VERSION, FRAME_ALIGN, FRAME_HEADER_LEN, HEADER_LEN, MAX_PAYLOAD_LEN, RECORD_LEN,
-        RECORD_PAYLOAD_LEN, SegmentName, frame_len,
+        RECORD_PAYLOAD_LEN, SegmentName, SnapshotName, frame_len,
     };
     pub use super::record::{EndRecord, OpenRecord};
+    pub use super::snapshot::{SNAPSHOT_MAGIC, SnapshotHeader};
 }
 
 /// Where an event lies on disk: its frame's place. One frame holds the events of one command.

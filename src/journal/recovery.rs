@@ -7,13 +7,16 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::bytes::{end_of_nonzero, index_of, offset_of};
-use super::chain::{Segment, check_names, read_range, segment_names};
+use super::chain::{Segment, read_range};
+use super::closed::{ClosedEnd, read_closed};
+use super::directory::Directory;
 use super::frame::{Frame, FrameCodec, FrameHeader, FrameKind, FramePlace, FrameRead};
 use super::header::{Predecessor, SegmentHeader, WriterVersion};
-use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SPARE_NAME, SegmentName};
+use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SNAPSHOT_TMP_NAME, SPARE_NAME, SegmentName};
 use super::lock::WriterLock;
 use super::record::OpenRecord;
-use super::scan::{Scan, Step};
+use super::retention::fits_journal;
+use super::snapshot::SnapshotFile;
 use super::tail::{Tail, read_tail};
 use super::writer::{Active, JournalOptions, JournalWriter};
 use crate::clock::Timestamp;
@@ -26,8 +29,12 @@ use crate::storage::{Storage, StorageFile};
 pub(crate) struct OpenReport {
     /// Whether the journal was made by this opening.
     pub(crate) is_new: bool,
+    /// The segment before which the snapshot stands from which the state was restored, if there was one.
+    pub(crate) restored_from: Option<SegmentName>,
     /// What was recovered, if the last writer did not close the journal.
     pub(crate) recovered: Option<Recovered>,
+    /// Whether there are closed segments, or may be leftovers of pruned ones.
+    pub(crate) has_closed: bool,
 }
 
 /// What was recovered after an unclean stop.
@@ -40,6 +47,9 @@ pub(crate) struct Recovered {
     /// How many torn bytes were left where they are.
     pub(crate) torn_len: u64,
 }
+
+/// Gets a snapshot, and makes the state of it.
+pub(crate) type Restore<'r> = dyn FnMut(&SnapshotFile) -> Result<(), Error> + 'r;
 
 /// Gets each frame of events, in order.
 pub(crate) type Visit<'v> = dyn FnMut(&FramePlace<'_>) -> Result<(), Error> + 'v;
@@ -54,102 +64,68 @@ struct Opening<'a> {
 }
 
 impl JournalWriter {
-    /// Opens the journal in `storage` for writing, or makes one; `visit` gets every frame of events it holds.
+    /// Opens the journal in `storage` for writing, or makes one. `restore` gets the newest snapshot, and an older one
+    /// whenever it fails; then `visit` gets every frame of events after the one that it took.
     pub(crate) fn open(
         storage: Arc<dyn Storage>,
         options: JournalOptions,
         entropy: &dyn Entropy,
         now: Timestamp,
+        restore: &mut Restore<'_>,
         visit: &mut Visit<'_>,
     ) -> Result<(JournalWriter, OpenReport), Error> {
         let lock = WriterLock::acquire(&*storage, now)?;
         let opening = Opening { storage, options, lock, entropy, now };
-        let names = segment_names(&*opening.storage)?;
-        check_names(&names)?;
-        match names.split_last() {
+        let directory = Directory::read(&*opening.storage)?;
+        let Some(oldest) = directory.segments.first() else { return opening.create() };
+        let from = restore_newest(&*opening.storage, &directory, restore)?;
+        let first = from.unwrap_or(*oldest);
+        let closed = read_closed(&*opening.storage, &directory.segments, first, visit, &|| false)?;
+        match closed {
+            Some(closed) => opening.go_on(closed, from, visit),
             None => opening.create(),
-            Some((newest, closed)) => {
-                let closed = read_closed(&*opening.storage, closed, *newest, visit)?;
-                opening.go_on(*newest, closed, visit)
-            }
         }
     }
 }
 
-/// Where the closed segments leave off.
-struct ClosedEnd {
-    journal_id: Option<JournalId>,
-    newest_epoch: Epoch,
-}
-
-/// Reads the closed segments, each to the end that its successor states; up to there no damage is tolerated.
-fn read_closed(
+/// Takes the newest snapshot that is whole, fits the journal, and can be restored. The segment before which it stands;
+/// `None`: everything has to be read.
+fn restore_newest(
     storage: &dyn Storage,
-    closed: &[SegmentName],
-    newest: SegmentName,
-    visit: &mut Visit<'_>,
-) -> Result<ClosedEnd, Error> {
-    let mut end = ClosedEnd { journal_id: None, newest_epoch: Epoch::NONE };
-    let Some(first) = closed.first() else { return Ok(end) };
-    let mut segment = Segment::open(storage, *first)?;
-    for name in closed[1..].iter().chain([&newest]) {
-        let successor = Segment::open(storage, *name)?;
-        successor.check_journal(segment.header.journal_id)?;
-        let scan_end = read_closed_segment(&segment, &successor.header, visit)?;
-        end.newest_epoch = end.newest_epoch.max(scan_end);
-        end.journal_id = Some(segment.header.journal_id);
-        segment = successor;
-    }
-    Ok(end)
-}
-
-fn read_closed_segment(
-    segment: &Segment,
-    successor: &SegmentHeader,
-    visit: &mut Visit<'_>,
-) -> Result<Epoch, Error> {
-    let bytes = segment.read_to(successor.predecessor.end)?;
-    let mut scan = Scan::new(segment, &bytes);
-    while scan.offset < successor.predecessor.end {
-        match scan.step()? {
-            Step::Stop(wrong) => return Err(segment.damaged(scan.offset, scan.next_seq, wrong)),
-            Step::Frame(frame) if frame.header.kind == FrameKind::Events => {
-                visit(&FramePlace { file: &segment.file_name, frame, written_by: scan.written_by })?;
+    directory: &Directory,
+    restore: &mut Restore<'_>,
+) -> Result<Option<SegmentName>, Error> {
+    let mut first_error = None;
+    for &name in directory.snapshots.iter().rev() {
+        let restored = SnapshotFile::open(storage, name).and_then(|file| {
+            fits_journal(storage, file.name, &file.header)?;
+            restore(&file)
+        });
+        match restored {
+            Ok(()) => return Ok(Some(name.before)),
+            Err(error) => {
+                tracing::warn!(%error, snapshot = %name, "a snapshot is of no use; an older one is tried");
+                first_error.get_or_insert(error);
             }
-            Step::Frame(_) => {}
         }
     }
-    check_join(segment, &scan, successor)?;
-    Ok(scan.newest_epoch)
-}
-
-/// Refuses a successor that does not go on where its predecessor ends.
-pub(super) fn check_join(segment: &Segment, scan: &Scan<'_>, successor: &SegmentHeader) -> Result<(), Error> {
-    if scan.next_seq != successor.first_seq {
-        let found = format!(
-            "the sequence has a gap: the next segment begins with seq {}, expected {}",
-            successor.first_seq, scan.next_seq
-        );
-        return Err(segment.damaged(scan.offset, scan.next_seq, found));
+    match first_error {
+        // What was pruned cannot be read again: without a snapshot there is no state.
+        Some(error) if directory.floor.is_some() => Err(error),
+        _ => Ok(None),
     }
-    if scan.last_epoch != successor.previous_epoch {
-        let found = format!(
-            "its last event is of epoch {}, the next segment says {}",
-            scan.last_epoch, successor.previous_epoch
-        );
-        return Err(segment.damaged(scan.offset, scan.next_seq, found));
-    }
-    Ok(())
 }
 
 impl Opening<'_> {
-    /// A segment under its temporary name is without a meaning once its maker is gone; we hold its lock.
+    /// What has a temporary name is without a meaning once its maker is gone; we hold its lock.
     fn remove_leftovers(&self) -> Result<(), Error> {
         let names =
             self.storage.list().map_err(|error| Error::io("listing the journal's directory", error))?;
-        if names.iter().any(|name| name == SPARE_NAME) {
-            let removed = self.storage.remove(SPARE_NAME);
-            removed.map_err(|error| Error::io(format!("removing the leftover {SPARE_NAME}"), error))?;
+        for name in [SPARE_NAME, SNAPSHOT_TMP_NAME] {
+            if names.iter().any(|found| found == name) {
+                let removed = self.storage.remove(name);
+                removed.map_err(|error| Error::io(format!("removing the leftover {name}"), error))?;
+            }
         }
         Ok(())
     }
@@ -171,27 +147,24 @@ impl Opening<'_> {
             next_seq: 1,
         };
         let active = self.build(&plan)?;
-        let report = OpenReport { is_new: true, recovered: None };
+        let report = OpenReport { is_new: true, recovered: None, restored_from: None, has_closed: false };
         Ok((self.into_writer(active, plan.journal_id, epoch, 1, Epoch::NONE), report))
     }
 
     fn go_on(
         self,
-        newest: SegmentName,
         closed: ClosedEnd,
+        from: Option<SegmentName>,
         visit: &mut Visit<'_>,
     ) -> Result<(JournalWriter, OpenReport), Error> {
-        let segment = Segment::open(&*self.storage, newest)?;
-        if let Some(journal_id) = closed.journal_id {
-            segment.check_journal(journal_id)?;
-        }
+        let ClosedEnd { newest_epoch, next: segment } = closed;
         let bytes = read_range(&*segment.file, &segment.file_name, 0, segment.file_len()?)?;
         let tail = read_tail(&segment, &bytes, &mut |frame: &Frame<'_>, written_by: WriterVersion| {
             visit(&FramePlace { file: &segment.file_name, frame: *frame, written_by })
         })?;
         // Until here nothing was changed: a journal that is refused stays as it is.
         self.remove_leftovers()?;
-        let epoch = self.next_epoch(tail.newest_epoch.max(closed.newest_epoch));
+        let epoch = self.next_epoch(tail.newest_epoch.max(newest_epoch));
         let journal_id = segment.header.journal_id;
         let (active, recovered) = if tail.is_clean {
             (self.append_open_record(&segment, &tail, offset_of(bytes.len()), epoch)?, None)
@@ -203,7 +176,8 @@ impl Opening<'_> {
             };
             (self.hand_over(&segment, &bytes, &tail, epoch)?, Some(recovered))
         };
-        let report = OpenReport { is_new: false, recovered };
+        let report =
+            OpenReport { is_new: false, has_closed: active.name.number > 1, recovered, restored_from: from };
         Ok((self.into_writer(active, journal_id, epoch, tail.next_seq, tail.last_epoch), report))
     }
 

@@ -5,7 +5,8 @@
 use std::sync::Arc;
 
 use super::bytes::{index_of, offset_of, u32_at};
-use super::chain::{Segment, check_names, read_range, segment_names, successor_of};
+use super::chain::{Segment, pruned, read_range};
+use super::directory::Directory;
 use super::frame::{Frame, FrameKind, FramePlace, FrameRead};
 use super::header::WriterVersion;
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
@@ -16,11 +17,14 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::storage::{Mapping, Storage};
 
+/// How often a walk from the oldest event begins anew when that is pruned meanwhile.
+const TRIES: usize = 20;
+
 /// How much of the open segment is read at once.
 const CHUNK: u64 = 256 << 10;
 
 /// Where the walk learns how far it may read.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum WalkSource {
     /// From the lock file, looked at from outside.
     Outside,
@@ -37,6 +41,11 @@ pub(crate) struct Walk {
     /// The next event's `seq`.
     next_seq: u64,
     at: Option<At>,
+    overran: bool,
+    /// The segments as they were listed last, in order.
+    known: Vec<SegmentName>,
+    /// Whether it is to begin with the oldest event, whichever that is by then.
+    follows_floor: bool,
 }
 
 /// A place in a segment.
@@ -67,13 +76,44 @@ struct Limit {
 impl Walk {
     /// A walk from the event `next_seq` on.
     pub(crate) fn open(storage: Arc<dyn Storage>, source: WalkSource, next_seq: u64) -> Result<Walk, Error> {
-        let names = segment_names(&*storage)?;
-        check_names(&names)?;
-        let first = names
-            .first()
-            .ok_or_else(|| Error::new(ErrorKind::Io, "there is no journal in this directory"))?;
-        let journal_id = Segment::open(&*storage, *first)?.header.journal_id;
-        Ok(Walk { storage, source, journal_id, next_seq: next_seq.max(1), at: None })
+        let directory = Directory::read(&*storage)?;
+        let next_seq = next_seq.max(1);
+        let oldest = directory.begins_with().first_seq;
+        if next_seq < oldest {
+            return Err(below_floor(next_seq, oldest));
+        }
+        // The oldest may be pruned while we look.
+        let first = directory
+            .segments
+            .iter()
+            .map(|name| Segment::open(&*storage, *name))
+            .find(|opened| !matches!(opened, Err(error) if *error.kind() == ErrorKind::Pruned));
+        let none = || Error::new(ErrorKind::Io, "there is no journal in this directory");
+        let journal_id = first.ok_or_else(none)??.header.journal_id;
+        let known = directory.segments;
+        Ok(Walk {
+            storage,
+            source,
+            journal_id,
+            next_seq,
+            at: None,
+            overran: false,
+            known,
+            follows_floor: false,
+        })
+    }
+
+    /// A walk from the oldest event that is retained.
+    pub(crate) fn from_floor(storage: Arc<dyn Storage>, source: WalkSource) -> Result<Walk, Error> {
+        for _ in 1..TRIES {
+            let first = Directory::read(&*storage)?.begins_with().first_seq;
+            match Walk::open(Arc::clone(&storage), source.clone(), first) {
+                Err(error) if *error.kind() == ErrorKind::Pruned => {}
+                walk => return walk.map(|walk| Walk { follows_floor: true, ..walk }),
+            }
+        }
+        let first = Directory::read(&*storage)?.begins_with().first_seq;
+        Walk::open(storage, source, first)
     }
 
     pub(crate) fn journal_id(&self) -> JournalId {
@@ -83,6 +123,12 @@ impl Walk {
     /// The `seq` of the event that comes next.
     pub(crate) fn next_seq(&self) -> u64 {
         self.next_seq
+    }
+
+    /// Whether, since this was last asked, more of a segment was given than its successor says is part of the journal: a
+    /// recovery has handed those events over, or a power cut has unmade them.
+    pub(crate) fn overran(&mut self) -> bool {
+        std::mem::take(&mut self.overran)
     }
 
     /// The frame that holds the next event (and maybe events before it); `None` when there is none yet. It can be
@@ -104,6 +150,22 @@ impl Walk {
 
     /// Goes on to the next frame of events and leaves it loaded at `self.at`. Its length, and the `seq` after it.
     fn find(&mut self) -> Result<Option<(u64, u64)>, Error> {
+        for _ in 1..TRIES {
+            match self.try_find() {
+                Err(error) if self.follows_floor && *error.kind() == ErrorKind::Pruned => {
+                    self.at = None;
+                    self.next_seq = Directory::read(&*self.storage)?.begins_with().first_seq;
+                }
+                found => {
+                    self.follows_floor &= matches!(found, Ok(None));
+                    return found;
+                }
+            }
+        }
+        self.try_find()
+    }
+
+    fn try_find(&mut self) -> Result<Option<(u64, u64)>, Error> {
         loop {
             let mut at = match self.at.take() {
                 Some(at) => at,
@@ -113,6 +175,7 @@ impl Walk {
                 at.limit = self.limit_of(&mut at)?;
                 if at.offset >= at.limit.end {
                     let is_closed = at.closed.is_some();
+                    self.overran |= is_closed && at.offset > at.limit.end;
                     self.at = Some(if is_closed { self.successor_to(&at)? } else { at });
                     if is_closed {
                         continue;
@@ -169,18 +232,12 @@ impl Walk {
     }
 
     /// The segment that holds the next event, or will.
-    fn locate(&self) -> Result<At, Error> {
-        let names = segment_names(&*self.storage)?;
-        let name = names.iter().rev().find(|name| name.first_seq <= self.next_seq).ok_or_else(|| {
-            let oldest = names
-                .first()
-                .map_or_else(String::new, |name| format!("; the oldest here is {}", name.first_seq));
-            Error::new(
-                ErrorKind::InvalidArgument,
-                format!("seq {} is not in the journal any more{oldest}", self.next_seq),
-            )
-        })?;
-        self.enter(*name)
+    fn locate(&mut self) -> Result<At, Error> {
+        let directory = Directory::read(&*self.storage)?;
+        let name = directory.segments.iter().rev().find(|name| name.first_seq <= self.next_seq).copied();
+        let name = name.ok_or_else(|| below_floor(self.next_seq, directory.begins_with().first_seq))?;
+        self.known = directory.segments;
+        self.enter(name)
     }
 
     fn enter(&self, name: SegmentName) -> Result<At, Error> {
@@ -208,7 +265,7 @@ impl Walk {
     }
 
     /// How far a segment may be read now.
-    fn limit_of(&self, at: &mut At) -> Result<Limit, Error> {
+    fn limit_of(&mut self, at: &mut At) -> Result<Limit, Error> {
         if at.closed.is_some() {
             return Ok(at.limit);
         }
@@ -221,7 +278,7 @@ impl Walk {
             Some(published) if published.segment < number => return Ok(Limit { end: 0, is_sure: true }),
             _ => {}
         }
-        let Some(successor) = successor_of(&*self.storage, at.segment.name)? else {
+        let Some(successor) = self.successor_of(at.segment.name)? else {
             // Nobody writes. What is valid is what a recovery would hand over.
             return Ok(Limit { end: at.segment.file_len()?, is_sure: false });
         };
@@ -231,10 +288,28 @@ impl Walk {
         Ok(Limit { end, is_sure: true })
     }
 
+    /// The segment after that one, if it is there; `Pruned` when the floor has moved past it.
+    fn successor_of(&mut self, name: SegmentName) -> Result<Option<SegmentName>, Error> {
+        let after = |known: &[SegmentName]| {
+            let at = known.binary_search_by_key(&(name.number + 1), |known| known.number);
+            at.ok().map(|at| known[at])
+        };
+        // What is named once never has another name, so that most segments are found without listing all.
+        if let Some(successor) = after(&self.known) {
+            return Ok(Some(successor));
+        }
+        let directory = Directory::list(&*self.storage)?;
+        if directory.is_pruned(name) {
+            return Err(pruned(name));
+        }
+        self.known = directory.segments;
+        Ok(after(&self.known))
+    }
+
     /// The place at the beginning of the segment after the one at hand, which is closed.
-    fn successor_to(&self, at: &At) -> Result<At, Error> {
+    fn successor_to(&mut self, at: &At) -> Result<At, Error> {
         let name = at.segment.name;
-        let Some(successor) = successor_of(&*self.storage, name)? else {
+        let Some(successor) = self.successor_of(name)? else {
             let found = "the segment after it has gone missing";
             return Err(Error::damaged(&name.to_string(), 0, Some(self.next_seq), found));
         };
@@ -247,6 +322,11 @@ impl Walk {
         }
         self.enter(successor)
     }
+}
+
+fn below_floor(seq: u64, oldest: u64) -> Error {
+    let found = format!("seq {seq} is below the retention floor: the oldest event here is seq {oldest}");
+    Error::new(ErrorKind::Pruned, found)
 }
 
 fn check_place(segment: &Segment, frame: &Frame<'_>, expected: u64) -> Result<(), Error> {

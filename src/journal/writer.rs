@@ -33,7 +33,7 @@ pub(crate) struct JournalOptions {
 /// The segment that is being written.
 #[derive(Debug)]
 pub(super) struct Active {
-    name: SegmentName,
+    pub(super) name: SegmentName,
     file: Arc<dyn StorageFile>,
     codec: FrameCodec,
     /// How far it is written.
@@ -153,6 +153,11 @@ impl JournalWriter {
     /// The last `seq` that is known to be synced.
     pub(crate) fn synced_seq(&self) -> u64 {
         self.synced_seq
+    }
+
+    /// The number of the segment that is being written. Its name is durable, and all segments before it are closed.
+    pub(crate) fn active_segment(&self) -> u64 {
+        self.active.name.number
     }
 
     /// How many bytes are written or gathered, and not synced.

@@ -18,11 +18,13 @@ use std::sync::Arc;
 
 mod file;
 mod map;
+mod place;
 #[cfg(any(test, feature = "test-util"))]
 mod sim;
 
 pub use file::Files;
 pub use map::{Mapping, SharedPage};
+pub(crate) use place::is_within;
 #[cfg(any(test, feature = "test-util"))]
 pub use sim::{Fault, SimulatedDisk, Survivors};
 

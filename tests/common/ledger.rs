@@ -117,6 +117,19 @@ impl Ledger {
                 assert_eq!(amount(&data["spent"]), account.spent, "{event}");
                 (account.spent, account.rolled_seq) = (0, seq);
             }
+            "ended_forgotten" => {
+                let ids = |name: &str| data[name].as_array().unwrap().iter().map(|id| id.as_str().unwrap());
+                for id in ids("goals").map(|id| format!("goal:{id}")).chain(ids("budgets").map(str::to_owned))
+                {
+                    let forgotten = self.accounts.remove(&id).unwrap_or_else(|| panic!("{id}: {event}"));
+                    assert_eq!(forgotten.reserved, 0, "{id}: {event}");
+                    let is_below = |account: &Account| account.parent.as_ref() == Some(&id);
+                    assert!(
+                        !self.accounts.values().any(is_below),
+                        "{id} goes before what is below it: {event}"
+                    );
+                }
+            }
             _ => {}
         }
     }

@@ -157,6 +157,46 @@ impl Shadow {
         assert_eq!(refold(lines).state_hash(), self.projection().state.state_hash(), "law FOLD");
     }
 
+    /// The same where older events are pruned: `lines` are those from the floor on.
+    pub(crate) fn check_pruned(&mut self, engine: &Blocking, floor: u64, lines: &[super::Line]) {
+        let count = floor - 1 + lines.len() as u64;
+        for (line, seq) in lines.iter().zip(floor..) {
+            assert_eq!(line.seq, seq, "law ORDER: a gap, or a seq twice");
+        }
+        let acknowledged = self.acknowledged;
+        assert!(
+            count >= acknowledged,
+            "law DURABLE: seq {count} is the last, {acknowledged} was acknowledged"
+        );
+        assert!(count <= self.seq(), "there are {count} events, and only {} were handed over", self.seq());
+        let first = usize::try_from(floor - 1).unwrap();
+        for (line, expected) in lines.iter().zip(&self.lines[first..]) {
+            let texts = (String::from_utf8_lossy(&line.bytes), String::from_utf8_lossy(expected));
+            assert_eq!(texts.0, texts.1, "law EVIDENCE: seq {} was altered", line.seq);
+        }
+        self.take_back_to(count);
+        let head = engine.view().head();
+        assert_eq!(head.seq, self.seq(), "the engine and a reader disagree");
+        assert_eq!(
+            head.state_hash,
+            self.projection().state.state_hash(),
+            "law RETAIN: the engine's state is not that of the unpruned twin, at seq {}",
+            head.seq
+        );
+    }
+
+    /// The lines of all events, from the first on.
+    pub(crate) fn history(&self) -> Vec<super::Line> {
+        let line = |(bytes, seq): (&Vec<u8>, u64)| super::Line {
+            seq,
+            bytes: bytes.clone(),
+            file: String::new(),
+            offset: 0,
+            length: 0,
+        };
+        self.lines.iter().zip(1..).map(line).collect()
+    }
+
     /// From now on everything that is there has been seen, and has to stay.
     pub(crate) fn expose(&mut self) {
         self.acknowledged = self.seq();

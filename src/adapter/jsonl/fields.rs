@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::invalid;
 use crate::clock::Timestamp;
 use crate::domain::Rejection;
-use crate::event::{Meta, MetaError};
+use crate::event::{Json, Meta, MetaError};
 use crate::ids::{BudgetId, MeterId};
 
 /// How much of a value a message shows, in characters.
@@ -224,6 +224,11 @@ impl<'a> Value<'a> {
             };
             Rejection { max, ..invalid(format!("{}: {error}", self.name)) }
         })
+    }
+
+    /// A value of the host, whatever it is.
+    pub(super) fn json(&self) -> Result<Json, Rejection> {
+        Json::parse(self.json).map_err(|error| invalid(format!("{}: {error}", self.name)))
     }
 
     /// The items of an array.

@@ -5,7 +5,8 @@ use std::fmt::Display;
 
 use super::{Answer, Query, QueryResult, invalid};
 use crate::domain::{Rejection, RejectionKind};
-use crate::engine::{Blocking, CommandError};
+use crate::engine::{Blocking, CommandError, View};
+use crate::ids::{BudgetId, GoalId};
 
 impl Answer {
     /// Answers a query, once every command that was handed over before is decided.
@@ -23,24 +24,22 @@ fn find(query: &Query, engine: &Blocking) -> Result<QueryResult, CommandError> {
     Ok(match query {
         Query::Goal(id) => match view.goal(*id) {
             Some(goal) => QueryResult::Goal(Some(Box::new(goal))),
-            None => return Err(none_such("goal_id", "goal", id).into()),
+            None => return Err(no_goal(&view, "goal_id", *id).into()),
         },
         Query::ActiveGoal(scope) => QueryResult::Goal(view.active_goal(scope).map(Box::new)),
-        Query::Goals(query) => {
-            let is_there = query.before.is_none_or(|before| view.goal(before).is_some());
-            expect(is_there, "goal", &query.before)?;
-            QueryResult::Goals(view.list_goals(query))
-        }
+        Query::Goals(query) => match query.before.filter(|before| view.goal(*before).is_none()) {
+            Some(before) => return Err(no_goal(&view, "before", before).into()),
+            None => QueryResult::Goals(view.list_goals(query)),
+        },
         Query::Check { budget_id, amount } => QueryResult::Allowance(engine.check(budget_id, *amount)?),
         Query::Budget(id) => match view.budget_view(id) {
             Some(budget) => QueryResult::Budget(Box::new(budget)),
-            None => return Err(none_such("budget_id", "budget", id).into()),
+            None => return Err(no_budget(&view, "budget_id", id).into()),
         },
-        Query::Budgets(query) => {
-            let is_there = query.before.as_ref().is_none_or(|before| view.budget(before).is_some());
-            expect(is_there, "budget", &query.before)?;
-            QueryResult::Budgets(view.list_budgets(query))
-        }
+        Query::Budgets(query) => match query.before.as_ref().filter(|before| view.budget(before).is_none()) {
+            Some(before) => return Err(no_budget(&view, "before", before).into()),
+            None => QueryResult::Budgets(view.list_budgets(query)),
+        },
         Query::Reservations(query) => {
             let is_there = query.before.as_ref().is_none_or(|before| view.reservation(before).is_some());
             expect(is_there, "reservation", &query.before)?;
@@ -53,6 +52,17 @@ fn find(query: &Query, engine: &Blocking) -> Result<QueryResult, CommandError> {
         }
         Query::Head => QueryResult::Head(view.head()),
     })
+}
+
+fn no_goal(view: &View, field: &str, id: GoalId) -> Rejection {
+    if view.is_goal_forgotten(id) { view.no_goal(id) } else { none_such(field, "goal", &id) }
+}
+
+fn no_budget(view: &View, field: &str, id: &BudgetId) -> Rejection {
+    match id {
+        BudgetId::Goal(goal) if view.is_goal_forgotten(*goal) => view.no_goal(*goal),
+        _ => none_such(field, "budget", id),
+    }
 }
 
 /// The place that a list goes on from has to be there: otherwise a mistake would look like its end.

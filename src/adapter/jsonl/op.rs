@@ -21,7 +21,7 @@ pub(super) struct Op {
 }
 
 /// Every operation, in the order of the protocol.
-pub(super) static OPS: [Op; 27] = [
+pub(super) static OPS: [Op; 28] = [
     Op {
         name: "create_goal",
         fields: &["text", "goal_id", "scope", "token_budget", "parent_goal", "budgets", "widen_by"],
@@ -115,6 +115,7 @@ pub(super) static OPS: [Op; 27] = [
     },
     Op { name: "reset_meter", fields: &["meter_id", "baseline"], read: command::reset_meter },
     Op { name: "get_meter", fields: &["meter_id"], read: query::get_meter },
+    Op { name: "record_event", fields: &["name", "data", "event_id"], read: command::record_event },
     Op { name: "head", fields: &[], read: query::head },
 ];
 

@@ -2,11 +2,13 @@
 
 mod commands;
 mod flight;
+mod history;
 mod input;
 mod one_by_one;
 mod pipelined;
 mod printer;
 
+use std::io::Write;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,13 +20,15 @@ use super::outcome::{EXIT_DONE, Failure};
 use super::signals::{StopFlag, stop_on_signal};
 use super::values;
 use commands::Commands;
+use history::HistoryArguments;
 use input::Input;
 
 /// How many commands are in flight when they come from a file.
 const WINDOW_FOR_FILES: u64 = 256;
 /// The sizes of segments that can be asked for.
 const SEGMENT_BYTES: RangeInclusive<u64> = Options::MIN_SEGMENT_BYTES..=Options::MAX_SEGMENT_BYTES;
-/// How long a clean close may take: it is at most the commands in flight and a few syncs.
+/// How long a clean close may take: the commands in flight, a few syncs, and whatever of retention, snapshots and the archive
+/// is due.
 const CLOSE_DEADLINE: Duration = Duration::from_secs(300);
 
 /// Read commands, one JSON object a line, and answer each with one JSON line.
@@ -46,6 +50,8 @@ pub(super) struct ApplyArguments {
     /// The size at which a new segment begins [default: follows the load].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(SEGMENT_BYTES))]
     segment_bytes: Option<u64>,
+    #[command(flatten)]
+    history: HistoryArguments,
     /// The limit of a new budget that is not told any [default: it has to be told].
     #[arg(long, value_name = "AMOUNT", value_parser = values::positive_amount)]
     default_limit: Option<u128>,
@@ -55,6 +61,10 @@ pub(super) struct ApplyArguments {
     /// How long idempotency keys are remembered, like 24h, 90s or 500ms.
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     key_window: Option<Duration>,
+    /// Forget goals that ended and budgets that closed when they have not changed for so long, and not for as long as
+    /// keys are remembered [default: never].
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    forget_after: Option<Duration>,
     /// Time stands still but for the `now` of commands (RFC 3339, never backwards).
     #[arg(long)]
     manual_clock: bool,
@@ -77,6 +87,9 @@ pub(super) fn run(arguments: &ApplyArguments) -> Result<u8, Failure> {
     };
     // However it ended, what was handed over is finished and the journal closed.
     let closed = engine.shutdown(CLOSE_DEADLINE);
+    if closed.is_ok() {
+        tell_upkeep(&engine);
+    }
     match ended {
         // That is no reason to keep quiet about an engine that halted.
         Ok(()) | Err(Failure::OutputClosed) => closed?,
@@ -85,13 +98,24 @@ pub(super) fn run(arguments: &ApplyArguments) -> Result<u8, Failure> {
     Ok(EXIT_DONE)
 }
 
+/// Says on stderr why history could not be kept as asked for. No command failed for it, and the next opening tries again.
+fn tell_upkeep(engine: &Blocking) {
+    if let Some(error) = engine.health().last_upkeep_error {
+        // Nobody is left to be told when this cannot be printed.
+        let _ =
+            writeln!(std::io::stderr().lock(), "tallybook: {error}; it is tried again at the next opening");
+    }
+}
+
 fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<ManualClock>), Failure> {
     let rules = Rules {
         default_limit: arguments.default_limit,
         default_ttl: Ttl(arguments.default_ttl),
         ..Rules::default()
     };
-    let mut options = Options::new()
+    let mut options = arguments
+        .history
+        .apply_to(Options::new())
         .durability(arguments.durability)
         .rules(rules)
         // So that a whole window can be handed over at once.
@@ -102,6 +126,9 @@ fn open(arguments: &ApplyArguments, window: usize) -> Result<(Blocking, Option<M
     if let Some(age) = arguments.key_window {
         let max_age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
         options = options.key_window(KeyWindow { max_age_ms, ..KeyWindow::DEFAULT });
+    }
+    if let Some(age) = arguments.forget_after {
+        options = options.forget_after(age);
     }
     if !arguments.manual_clock {
         return Ok((options.open_blocking(&arguments.dir)?, None));

@@ -1,10 +1,12 @@
 //! The write side: one [`Command`] enum, and the [`Request`] that carries a command.
 
 mod budget;
+mod event;
 mod goal;
 mod spend;
 
 pub use budget::{AdjustBudget, CloseBudget, Limit, NewBudget, SetProgress};
+pub use event::RecordEvent;
 pub use goal::{NewGoal, RecordTurn, SetGoalBudget, TransitionGoal, Turn, TurnTarget};
 pub use spend::{
     MarkUnknown, NewReservation, ObserveMeter, RecordSpend, Release, ResetMeter, ReverseSpend, Settle, Spend,
@@ -12,6 +14,7 @@ pub use spend::{
 };
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::KeyWindow;
 use crate::event::{Meta, RefusalsSuppressed};
@@ -106,12 +109,16 @@ pub enum Command {
     ObserveMeter(ObserveMeter),
     /// Begin an external meter anew.
     ResetMeter(ResetMeter),
+    /// Record an event of the host's own.
+    RecordEvent(RecordEvent),
     /// Change the window in which idempotency keys are remembered.
     SetKeyWindow(KeyWindow),
     /// Journal how many refusals were answered without an event of their own. The engine asks this of itself.
     ReportSuppressed(RefusalsSuppressed),
     /// Let what is due happen: expiries and rolls of windows. The engine asks this of itself.
     Elapse(Elapse),
+    /// Forget what ended long ago. The engine asks this of itself.
+    Forget(Forget),
 }
 
 impl Command {
@@ -134,9 +141,11 @@ impl Command {
             Command::CloseBudget(_) => "close_budget",
             Command::ObserveMeter(_) => "observe_meter",
             Command::ResetMeter(_) => "reset_meter",
+            Command::RecordEvent(_) => "record_event",
             Command::SetKeyWindow(_) => "set_key_window",
             Command::ReportSuppressed(_) => "report_suppressed",
             Command::Elapse(_) => "elapse",
+            Command::Forget(_) => "forget",
         }
     }
 
@@ -151,7 +160,7 @@ impl Command {
 
     /// Whether only the engine itself may ask this: what a host made up of it would be no fact (law HONEST).
     pub const fn is_engines_own(&self) -> bool {
-        matches!(self, Command::ReportSuppressed(_) | Command::Elapse(_))
+        matches!(self, Command::ReportSuppressed(_) | Command::Elapse(_) | Command::Forget(_))
     }
 }
 
@@ -188,9 +197,11 @@ from_command! {
     CloseBudget(CloseBudget),
     ObserveMeter(ObserveMeter),
     ResetMeter(ResetMeter),
+    RecordEvent(RecordEvent),
     SetKeyWindow(KeyWindow),
     ReportSuppressed(RefusalsSuppressed),
     Elapse(Elapse),
+    Forget(Forget),
 }
 
 impl From<Command> for Request {
@@ -204,4 +215,14 @@ impl From<Command> for Request {
 pub struct Elapse {
     /// No more events than so many in one frame; the engine asks again for the rest.
     pub max_events: usize,
+}
+
+/// Forget goals that ended and budgets that closed, that have not changed for longer than this, nor than idempotency keys
+/// are remembered, and that nothing remembered needs. The engine asks this of itself, at the time of the context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forget {
+    /// For how long they have not changed.
+    pub age: Duration,
+    /// No more of them than so many in one frame; the engine asks again for the rest.
+    pub max_entities: usize,
 }

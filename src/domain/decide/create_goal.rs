@@ -24,6 +24,10 @@ pub(super) fn decide(state: &State, new: &NewGoal, context: &Context<'_>) -> Res
     if state.record(id).is_some() {
         return Err(Rejection::new(RejectionKind::Exists, format!("there is a goal {id} already")));
     }
+    // An id that the engine makes is new.
+    if new.goal_id.is_some() && state.is_goal_forgotten(id) {
+        return Err(state.no_goal(id));
+    }
     let scope = scope(new, id);
     if let Some(parent) = parent {
         if parent.status.is_terminal() {

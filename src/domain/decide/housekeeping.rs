@@ -1,6 +1,6 @@
 //! Commands about no goal: the key window, and the count of suppressed refusals.
 
-use crate::domain::{Decision, KeyWindow, Outcome, Rejection, RejectionKind, State, minute_of};
+use crate::domain::{Decision, KeyWindow, Outcome, Rejection, State, minute_of};
 use crate::event::{KeyWindowSet, Payload, RefusalsSuppressed};
 
 pub(super) fn set_key_window(state: &State, window: KeyWindow) -> Result<Decision, Rejection> {
@@ -17,15 +17,12 @@ pub(super) fn set_key_window(state: &State, window: KeyWindow) -> Result<Decisio
     Ok(Decision::Events(vec![Payload::KeyWindowSet(KeyWindowSet { max_age_ms, max_count })]))
 }
 
-pub(super) fn report_suppressed(state: &State, report: &RefusalsSuppressed) -> Result<Decision, Rejection> {
+pub(super) fn report_suppressed(report: &RefusalsSuppressed) -> Result<Decision, Rejection> {
     if minute_of(report.minute) != report.minute {
         let found = report.minute;
         return Err(Rejection::invalid(format!("minute: expected the start of a minute, found {found}")));
     }
-    if state.budget(&report.budget_id).is_none() {
-        let message = format!("there is no budget {}", report.budget_id);
-        return Err(Rejection::new(RejectionKind::NotFound, message));
-    }
+    // The budget may have been forgotten since: they were refused all the same.
     if report.count == 0 {
         return Ok(Decision::Unchanged(Outcome::Nothing));
     }

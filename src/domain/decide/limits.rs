@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::{Rejection, Request, Rules, Spend};
-use crate::event::Fraction;
+use crate::event::{Fraction, Json};
 use crate::ids::{BudgetId, is_name};
 
 /// The longest idempotency key, actor, session id and scope, in bytes.
@@ -157,6 +157,16 @@ pub(super) fn check_spend(spend: &Spend) -> Result<(), Rejection> {
     check_reason(spend.details.reason.as_ref())?;
     check_len("quantities", spend.details.quantities.len())?;
     spend.details.quantities.iter().try_for_each(|quantity| check_id("quantities", &quantity.name))
+}
+
+/// What a host says about an event of its own.
+pub(super) fn check_event_data(data: &Json, rules: &Rules) -> Result<(), Rejection> {
+    let (max, len) = (rules.max_event_bytes, data.as_str().len());
+    if len <= max {
+        return Ok(());
+    }
+    let message = format!("data: expected at most {max} bytes without white space, found {len}");
+    Err(Rejection::too_long(max, message))
 }
 
 /// A reason of whatever contents.

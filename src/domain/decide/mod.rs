@@ -9,9 +9,11 @@ mod close_budget;
 mod create_goal;
 mod draft;
 mod elapse;
+mod forget;
 mod housekeeping;
 mod limits;
 mod meter;
+mod record_event;
 mod record_turn;
 mod reservation;
 mod set_goal_budget;
@@ -31,8 +33,8 @@ use crate::ids::{BudgetId, GoalId};
 /// Decides what a request leads to. Nothing changes by it: the events of the answer are the change, once they are
 /// journaled and folded in.
 ///
-/// Where several answers apply, the key comes first (retry, conflict, `key_expired`), then `invalid`, `not_found`,
-/// `exists`, `invalid_transition`, `stale`, and a refusal last.
+/// Where several answers apply, the key comes first (retry, conflict, `key_expired`), then `invalid`, `not_found` or
+/// `forgotten`, `exists`, `invalid_transition`, `stale`, and a refusal last.
 pub fn decide(state: &State, request: &Request, context: &Context<'_>) -> Decision {
     answer(state, request, context).unwrap_or_else(Decision::Rejected)
 }
@@ -59,9 +61,11 @@ fn answer(state: &State, request: &Request, context: &Context<'_>) -> Result<Dec
         Command::CloseBudget(close) => close_budget::decide(state, close, context),
         Command::ObserveMeter(observe) => meter::observe(state, observe, context),
         Command::ResetMeter(reset) => meter::reset(state, request, reset, context),
+        Command::RecordEvent(record) => record_event::decide(state, request, record, context),
         Command::Elapse(elapse) => elapse::decide(state, *elapse, context),
+        Command::Forget(forget) => forget::decide(state, *forget, context),
         Command::SetKeyWindow(window) => housekeeping::set_key_window(state, *window),
-        Command::ReportSuppressed(report) => housekeeping::report_suppressed(state, report),
+        Command::ReportSuppressed(report) => housekeeping::report_suppressed(report),
     }
 }
 
@@ -98,7 +102,7 @@ fn key_expired(state: &State, key: &str) -> Rejection {
 }
 
 fn find(state: &State, id: GoalId) -> Result<&GoalRecord, Rejection> {
-    state.record(id).ok_or_else(|| Rejection::new(RejectionKind::NotFound, format!("there is no goal {id}")))
+    state.record(id).ok_or_else(|| state.no_goal(id))
 }
 
 fn invalid_transition(message: String) -> Rejection {
@@ -118,9 +122,7 @@ fn check_revision(state: &State, goal: &GoalRecord, expected: Option<u64>) -> Re
 }
 
 fn find_budget<'a>(state: &'a State, id: &BudgetId) -> Result<&'a Budget, Rejection> {
-    state
-        .budget(id)
-        .ok_or_else(|| Rejection::new(RejectionKind::NotFound, format!("there is no budget {id}")))
+    state.budget(id).ok_or_else(|| state.no_budget(id))
 }
 
 /// The nearest budget under which this goal cannot be active: an exhausted hard one of its own path, else one on the

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::domain::budget::overage;
-use crate::domain::evolve::{agree, change_budget, find_budget, spends};
+use crate::domain::evolve::{
+    agree, change_budget, find_budget, need_budget, no_budget, spends, touch_budget,
+};
 use crate::domain::leaf::Leaf;
 use crate::domain::state::Due;
 use crate::domain::{Budget, Closing, State};
@@ -51,6 +53,7 @@ pub(super) fn insert(state: &mut State, budget: Budget) -> Result<(), String> {
             return Err(format!("expected budget {parent_id} above it to be open, found it closed"));
         }
         agree(format_args!("the unit of budget {parent_id} above it"), &budget.unit, &parent.unit)?;
+        need_budget(state, parent_id)?;
         if matches!(id, BudgetId::Named(_)) {
             state.budgets_below.insert((parent_id.clone(), id.clone()));
         }
@@ -134,11 +137,17 @@ pub(super) fn closed(state: &mut State, ts: Timestamp, closed: &BudgetClosed) ->
     if let Some(top) = by_budget {
         state.releasing.entry(top.clone()).or_default().extend(gone);
     }
-    let budget = change_budget(state, id)?;
-    check_open(budget)?;
-    budget.closing = Some(Arc::new(Closing { at: ts, released: released.as_slice().into() }));
-    budget.updated_at = ts;
+    check_open(find_budget(state, id)?)?;
+    close(state, id, Closing { at: ts, released: released.as_slice().into() })
+}
+
+/// Closes a budget: it has no windows to roll any more, and may be forgotten some day.
+pub(super) fn close(state: &mut State, id: &BudgetId, closing: Closing) -> Result<(), String> {
+    let budget = touch_budget(state, id, closing.at)?;
+    budget.closing = Some(Arc::new(closing));
     let span = budget.span;
+    let budget = state.budgets.get(id).ok_or_else(|| no_budget(id))?;
+    state.endings.closed(budget);
     move_roll(state, id, span, None);
     Ok(())
 }
@@ -208,7 +217,7 @@ pub(super) fn threshold_crossed(
     crossed: &ThresholdCrossed,
 ) -> Result<(), String> {
     let ThresholdCrossed { budget_id: id, threshold, limit, spent } = crossed;
-    let budget = change_budget(state, id)?;
+    let budget = touch_budget(state, id, event.ts)?;
     agree(format_args!("the limit of budget {id}"), &Some(*limit), &budget.terms.limit)?;
     agree(format_args!("what is spent of budget {id}"), spent, &budget.spent)?;
     let next = budget.terms.thresholds.get(budget.crossed).copied();
@@ -217,13 +226,12 @@ pub(super) fn threshold_crossed(
         return Err(format!("expected budget {id} to have reached {threshold} of {limit}, found {spent}"));
     }
     budget.crossed += 1;
-    budget.updated_at = event.ts;
     spends::followed(state, event);
     Ok(())
 }
 
 /// Keeps what is due: open budgets with windows roll when their windows end.
-fn move_roll(state: &mut State, id: &BudgetId, from: Option<Span>, to: Option<Span>) {
+pub(in crate::domain) fn move_roll(state: &mut State, id: &BudgetId, from: Option<Span>, to: Option<Span>) {
     if let Some(span) = from {
         state.deadlines.remove(&(span.end, Due::Roll(id.clone())));
     }
@@ -258,7 +266,7 @@ pub(super) fn check_nothing_held(state: &State, id: &BudgetId) -> Result<(), Str
     }
 }
 
-fn check_thresholds(thresholds: &[Fraction]) -> Result<(), String> {
+pub(in crate::domain) fn check_thresholds(thresholds: &[Fraction]) -> Result<(), String> {
     let ascend = thresholds.is_sorted_by(|left, right| left < right);
     if ascend && thresholds.first() != Some(&Fraction::ZERO) {
         return Ok(());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::domain::entries::Booking;
 use crate::domain::evolve::paths::{self, Booked};
-use crate::domain::evolve::{agree, budgets, change_budget, change_goal, find_budget, spends};
+use crate::domain::evolve::{agree, budgets, change_goal, need_budget, spends, touch_budget};
 use crate::domain::goal::{GoalFacts, GoalRecord, is_legal};
 use crate::domain::leaf::Leaf;
 use crate::domain::{Budget, Closing, DEFAULT_THRESHOLDS, State};
@@ -27,7 +27,7 @@ pub(super) fn created(state: &mut State, event: &ChangeEvent, created: &GoalCrea
         state.open_children.insert((parent, id));
     }
     for budget_id in &created.budgets {
-        find_budget(state, budget_id)?;
+        need_budget(state, budget_id)?;
         state.named_by.insert((budget_id.clone(), id));
     }
     activate(state, &created.scope, id)?;
@@ -137,18 +137,14 @@ fn ended(state: &mut State, ts: Timestamp, facts: &GoalFacts) -> Result<(), Stri
     let budget_id = BudgetId::Goal(facts.id);
     budgets::check_nothing_held(state, &budget_id)?;
     let released = state.releasing.remove(&budget_id).unwrap_or_default();
-    let budget = change_budget(state, &budget_id)?;
-    budget.closing = Some(Arc::new(Closing { at: ts, released: released.into() }));
-    budget.updated_at = ts;
-    Ok(())
+    budgets::close(state, &budget_id, Closing { at: ts, released: released.into() })
 }
 
 pub(super) fn budget_set(state: &mut State, ts: Timestamp, set: &GoalBudgetSet) -> Result<(), String> {
-    let budget = change_budget(state, &BudgetId::Goal(set.goal_id))?;
+    let budget = touch_budget(state, &BudgetId::Goal(set.goal_id), ts)?;
     agree(format_args!("the previous limit of goal {}", set.goal_id), &set.previous, &budget.terms.limit)?;
     let terms = BudgetTerms { limit: set.token_budget, ..budget.terms.clone() };
     budgets::set_terms(budget, terms);
-    budget.updated_at = ts;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! External meters. What they measured is booked by the spend that follows.
 
-use crate::domain::evolve::{agree, find_budget};
+use crate::domain::evolve::{agree, find_budget, need_budget};
 use crate::domain::leaf::Leaf;
 use crate::domain::{Meter, MeterKind, State};
 use crate::event::{ChangeEvent, MeterObserved, MeterReset, Reading};
@@ -15,6 +15,7 @@ pub(super) fn observed(
     if let Some(budget_id) = budget_id {
         find_budget(state, budget_id)?;
     }
+    let binds = state.meter(id).is_none_or(|meter| meter.kind.is_none());
     let meter = change_or_make(state, id, event);
     let kind = match reading {
         Reading::Cumulative(_) => MeterKind::Cumulative,
@@ -40,7 +41,10 @@ pub(super) fn observed(
     meter.budget_id.clone_from(budget_id);
     meter.total = *total;
     meter.updated_at = event.ts;
-    Ok(())
+    match budget_id {
+        Some(budget_id) if binds => need_budget(state, budget_id),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn reset(state: &mut State, event: &ChangeEvent, reset: &MeterReset) -> Result<(), String> {

@@ -1,6 +1,8 @@
 //! The fold: one event into the state (law FOLD). Each group of kinds has a file; here is what they have in common.
 
 mod budgets;
+mod events;
+mod forgotten;
 mod goals;
 mod keys;
 mod meters;
@@ -8,10 +10,12 @@ mod paths;
 mod reservations;
 mod spends;
 
+pub(super) use budgets::{check_thresholds, move_roll};
 pub(super) use keys::refusal;
 
 use std::fmt;
 
+use crate::clock::Timestamp;
 use crate::domain::goal::GoalRecord;
 use crate::domain::leaf::Leaf;
 use crate::domain::{Budget, KeyWindow, State};
@@ -44,6 +48,7 @@ impl EvolveError {
 /// more, since part of the event may be in it.
 pub fn evolve(state: &mut State, event: &ChangeEvent) -> Result<(), EvolveError> {
     state.keys.forget_older(event.ts);
+    state.event_ids.forget_older(event.ts);
     fold(state, event).map_err(|message| EvolveError::new(event, message))?;
     // Only now: a reversal, or a late settlement, may be about what grows too old at this very moment.
     spends::forget(state, event.ts);
@@ -65,6 +70,7 @@ fn fold(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
         Payload::ProgressSet(set) => budgets::progress_set(state, ts, set)?,
         Payload::BudgetClosed(closed) => budgets::closed(state, ts, closed)?,
         Payload::WindowRolled(rolled) => budgets::rolled(state, event, rolled)?,
+        Payload::EndedForgotten(ended) => forgotten::forgotten(state, ts, ended)?,
         Payload::SpendRecorded(spend) => spends::recorded(state, event, spend)?,
         Payload::SpendReversed(reversed) => spends::reversed(state, event, reversed)?,
         Payload::ReservationMade(made) => reservations::made(state, event, made)?,
@@ -73,11 +79,13 @@ fn fold(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
         Payload::ReservationMarkedUnknown(marked) => reservations::marked_unknown(state, marked)?,
         Payload::MeterObserved(observed) => meters::observed(state, event, observed)?,
         Payload::MeterReset(reset) => meters::reset(state, event, reset)?,
+        Payload::EventRecorded(recorded) => events::recorded(state, event, recorded)?,
         Payload::CommandRefused(refused) => state.refusals.count(&refused.budget_id, refused.refusal, ts),
         Payload::RefusalsSuppressed(_) => {}
         Payload::KeyWindowSet(set) => {
             let window = KeyWindow { max_age_ms: set.max_age_ms, max_count: set.max_count };
             state.keys.set_window(window, ts);
+            state.event_ids.set_window(window, ts);
         }
     }
     keys::remember(state, event)
@@ -94,6 +102,21 @@ fn find_budget<'a>(state: &'a State, id: &BudgetId) -> Result<&'a Budget, String
 
 fn change_budget<'a>(state: &'a mut State, id: &BudgetId) -> Result<&'a mut Budget, String> {
     state.budgets.get_mut(id).map(Leaf::change).ok_or_else(|| no_budget(id))
+}
+
+/// A budget that changes at that time. What is closed is forgotten by the time of its last change.
+fn touch_budget<'a>(state: &'a mut State, id: &BudgetId, at: Timestamp) -> Result<&'a mut Budget, String> {
+    let budget = state.budgets.get_mut(id).map(Leaf::change).ok_or_else(|| no_budget(id))?;
+    state.endings.changes(budget, at);
+    budget.updated_at = at;
+    Ok(budget)
+}
+
+/// Takes note that something remembered needs a budget.
+fn need_budget(state: &mut State, id: &BudgetId) -> Result<(), String> {
+    let budget = state.budgets.get(id).ok_or_else(|| no_budget(id))?;
+    state.endings.need(budget);
+    Ok(())
 }
 
 fn no_budget(id: &BudgetId) -> String {

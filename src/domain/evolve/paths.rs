@@ -3,7 +3,7 @@
 
 use crate::clock::Timestamp;
 use crate::domain::budget::overage;
-use crate::domain::evolve::change_budget;
+use crate::domain::evolve::touch_budget;
 use crate::domain::{Budget, State};
 use crate::event::Charge;
 use crate::ids::BudgetId;
@@ -100,9 +100,8 @@ fn each_on_path(
 ) -> Result<(), String> {
     let mut next = Some(from.clone());
     while let Some(id) = next {
-        let budget = change_budget(state, &id)?;
+        let budget = touch_budget(state, &id, at)?;
         change(budget)?;
-        budget.updated_at = at;
         next = budget.parent.clone();
     }
     Ok(())

@@ -1,13 +1,14 @@
 //! The state hash: one digest over the canonical bytes of everything in the state.
 //!
 //! The SHA-256 of: the text `tallybook state`, the fold version, then for goals, budgets, reservations, remembered
-//! spends, meters and remembered keys (each in the order of their ids) how many there are and the digest of each; then
-//! the order in which spends, bookings and ended reservations will be forgotten, what is being released, the key window
-//! and the refusal counts.
+//! spends, meters, remembered keys and remembered event ids (each in the order of their ids) how many there are and the
+//! digest of each; then the order in which spends, bookings and ended reservations will be forgotten, what is being
+//! released, the key window, up to when keys and event ids were forgotten, the refusal counts, and up to when goals were
+//! forgotten.
 //!
 //! An entity's digest is the SHA-256 of its fields in the order of `leaves.rs`. Integers are little-endian and of fixed
 //! width, texts and lists are preceded by their length, what is optional by one byte. What follows from the rest of the
-//! state (which goal is active, what is due) is not hashed again.
+//! state (which goal is active, what is due, what may be forgotten) is not hashed again.
 
 mod canonical;
 mod leaves;
@@ -22,9 +23,9 @@ use crate::domain::refusals::RefusalCounts;
 
 /// The version of the fold: hashes compare only within one. It grows when the same events come to mean another
 /// state, or the state another hash.
-pub const FOLD_VERSION: u32 = 2;
+pub const FOLD_VERSION: u32 = 3;
 
-/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `2-9f86…`.
+/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `3-9f86…`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateHash(pub [u8; 32]);
 
@@ -54,8 +55,10 @@ pub(super) fn state_hash(state: &State) -> StateHash {
     state.spends.values().for_each(|spend| out.raw(spend.digest(leaves::spend)));
     out.len(state.meters.len());
     state.meters.values().for_each(|meter| out.raw(meter.digest(leaves::meter)));
-    out.len(state.keys.len());
-    state.keys.iter().for_each(|(key, entry)| out.raw(entry.digest(|entry| leaves::key(key, entry))));
+    for keys in [&state.keys, &state.event_ids] {
+        out.len(keys.len());
+        keys.iter().for_each(|(key, entry)| out.raw(entry.digest(|entry| leaves::key(key, entry))));
+    }
     ids(&mut out, &state.spent, |id| &id.0);
     bookings(&mut out, &state.bookings);
     ids(&mut out, &state.ended, |id| &id.0);
@@ -64,7 +67,9 @@ pub(super) fn state_hash(state: &State) -> StateHash {
         out.budget_id(budget_id).list(released, |out, id| _ = out.text(&id.0));
     }
     key_window(&mut out, &state.keys);
+    out.option(state.event_ids.forgotten_through(), Canonical::time);
     refusal_counts(&mut out, &state.refusals);
+    out.option(state.endings.goals_forgotten_through(), Canonical::time);
     StateHash(out.digest())
 }
 

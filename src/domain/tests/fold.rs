@@ -4,8 +4,8 @@ use super::fold_ledger::*;
 use super::harness::{Book, child, goal, id, replay};
 use crate::domain::{RecordTurn, Request, State, TransitionGoal, Turn, evolve};
 use crate::event::{
-    BudgetExhausted, ChangeEvent, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, MeterReset,
-    Payload, ReleaseReason, TransitionReason, TurnRecorded,
+    BudgetExhausted, ChangeEvent, EndedForgotten, EventRecorded, GoalBudgetSet, GoalCreated, GoalStatus,
+    GoalTransitioned, Json, MeterReset, Payload, ReleaseReason, TransitionReason, TurnRecorded,
 };
 use crate::ids::BudgetId;
 
@@ -51,20 +51,41 @@ fn full_ledger() -> Ledger {
     ledger.fold(crossed("task", 500_000, 100, 50));
     ledger.fold(reversed("s", "task", 20));
     ledger.fold(Payload::MeterReset(MeterReset { meter_id: "m".into(), previous: 0, baseline: 9 }));
+    ledger.fold(Payload::EventRecorded(EventRecorded {
+        name: "n".into(),
+        event_id: Some("e".into()),
+        body: Some(7),
+        data: Json::default(),
+    }));
     ledger.wait_secs(60);
     ledger.fold(Payload::WindowRolled(rolled("minute", 1_000, 0, 1_060)));
     ledger.fold(closed("minute", None, &[]));
     ledger
 }
 
+/// One that has forgotten a goal and a budget.
+fn forgetful_ledger() -> Ledger {
+    let mut ledger = full_ledger();
+    ledger.fold(goal_created(2, None, &[]));
+    ledger.fold(goal_moved(2, GoalStatus::Completed, TransitionReason::Requested));
+    ledger.wait_secs(24 * 60 * 60 + 1);
+    let (goals, budgets) = (vec![id(2)], vec!["minute".into()]);
+    ledger.fold(Payload::EndedForgotten(EndedForgotten { goals, budgets }));
+    ledger
+}
+
 #[test]
 fn the_hash_is_the_same_on_any_machine_for_ever() {
     let hash = |state: &State| state.state_hash().to_string();
-    assert_eq!(hash(&State::default()), "2-beeeabb5e8581e94a883e9cbd5cf47dd55f57cd175bc35c9b77303e669989c3f");
-    assert_eq!(hash(&book().state), "2-733ad705aaf1b57614d600a6ba46dba9c87c0ade7df59b6de4126d8b3d96ffbc");
+    assert_eq!(hash(&State::default()), "3-d0d932ffaf0b664215c4b0944b2993c4c1be4afed3c4102605f51e93dfa37580");
+    assert_eq!(hash(&book().state), "3-a64d992c5b91bee98a9e588d68f5b3608cdbe93cbda028c678ea552177102c33");
     assert_eq!(
         hash(&full_ledger().state),
-        "2-869f779403da386690e034dc389c8f213db8f3338056360f4cfb5064ed6d5f6b"
+        "3-3074731b3acb3866b0a00182f0d93060de40c749bd6cc3da2a8f4568ab863966"
+    );
+    assert_eq!(
+        hash(&forgetful_ledger().state),
+        "3-a824eb62f5f5f6bf15017217f753afaf4d29712e6a98f3bb6cb97948b55d6e8f"
     );
 }
 

@@ -13,6 +13,7 @@ use crate::event::{Fraction, GoalCreated, GoalStatus, GoalTransitioned, Transiti
 use crate::ids::BudgetId;
 
 use super::harness::{id, replay};
+use super::snapshot;
 
 #[derive(Debug, Clone)]
 pub(super) struct Ledger {
@@ -90,6 +91,7 @@ impl Ledger {
         assert_eq!(replayed.state_hash(), self.state.state_hash());
         assert!(replayed.budgets().eq(self.state.budgets()));
         assert_eq!(replayed.next_deadline(), self.state.next_deadline());
+        snapshot::check_round_trip(&self.state);
     }
 }
 

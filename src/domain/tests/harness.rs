@@ -296,6 +296,11 @@ pub(super) fn brief(event: &Payload) -> String {
         Payload::ProgressSet(set) => format!("{} progress {}", budget(&set.budget_id), set.progress),
         Payload::BudgetClosed(closed) => format!("{} closed", budget(&closed.budget_id)),
         Payload::WindowRolled(rolled) => format!("{} rolled {}", budget(&rolled.budget_id), rolled.spent),
+        Payload::EndedForgotten(ended) => {
+            let goals = ended.goals.iter().map(|id| number(*id).to_string());
+            let budgets = ended.budgets.iter().map(budget);
+            format!("forgotten: {}", goals.chain(budgets).collect::<Vec<_>>().join(", "))
+        }
         Payload::SpendRecorded(spend) => {
             let late = if spend.late { " late" } else { "" };
             format!("{} spent {}{late}", budget(&spend.budget_id), spend.amount)
@@ -311,6 +316,7 @@ pub(super) fn brief(event: &Payload) -> String {
         Payload::ReservationMarkedUnknown(marked) => format!("{} unknown", marked.reservation_id),
         Payload::MeterObserved(observed) => format!("{} at {}", observed.meter_id, observed.total),
         Payload::MeterReset(reset) => format!("{} reset to {}", reset.meter_id, reset.baseline),
+        Payload::EventRecorded(recorded) => format!("{} recorded", recorded.name),
         Payload::CommandRefused(refused) => {
             format!("{} refused by {}", refused.op, budget(&refused.budget_id))
         }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::harness::{Answer, Book, goal_budget, id, replay};
 use super::model::{Expected, Model, Op, scope_name};
+use super::snapshot;
 use crate::domain::{
     KeyWindow, NewGoal, RecordTurn, Request, SetGoalBudget, State, TransitionGoal, Turn, evolve,
 };
@@ -199,6 +200,14 @@ proptest! {
         }
     }
 
+    /// A state that was written and read again is the state, at every event, and whatever comes after (law RETAIN).
+    #[test]
+    fn a_restored_state_is_the_state(steps in steps(), cut in any::<prop::sample::Index>()) {
+        let book = run(&steps);
+        snapshot::check_at_every_seq(&book.events);
+        snapshot::check_goes_on(&book.events, cut.index(book.events.len() + 1));
+    }
+
     /// A state that was published stays as it was, whatever is folded into the next one.
     #[test]
     fn a_copy_is_not_touched_by_what_comes_after(steps in steps(), cut in 0.0..1.0_f64) {
@@ -228,6 +237,7 @@ proptest! {
                 break;
             }
             state.state_hash();
+            snapshot::check_round_trip(&state);
         }
     }
 }

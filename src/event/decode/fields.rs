@@ -11,20 +11,20 @@ use serde_json::value::RawValue;
 
 use crate::clock::Timestamp;
 use crate::event::{
-    BudgetTerms, Charge, Fraction, GoalStatus, Quantity, Reading, RefusalKind, ReleaseReason, Span,
+    BudgetTerms, Charge, Fraction, GoalStatus, Json, Quantity, Reading, RefusalKind, ReleaseReason, Span,
     TransitionReason, Window, number,
 };
 
 use super::any_form::{BudgetTermsForm, ChargeForm, QuantityForm, SpanForm, WindowForm};
 
 /// The fingerprint that `text` writes as 16 lower-case hexadecimal digits.
-pub(super) fn read_fingerprint(text: &str) -> Option<u64> {
+pub(crate) fn read_fingerprint(text: &str) -> Option<u64> {
     let digits = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     if digits && text.len() == 16 { u64::from_str_radix(text, 16).ok() } else { None }
 }
 
 /// The fraction of so many parts per million, unless that is more than the whole.
-pub(super) fn read_fraction(ppm: u64) -> Option<Fraction> {
+pub(crate) fn read_fraction(ppm: u64) -> Option<Fraction> {
     Fraction::from_ppm(u32::try_from(ppm).ok()?)
 }
 
@@ -38,13 +38,13 @@ pub(super) fn read_reading(delta: Option<u128>, cumulative: Option<u128>) -> Opt
 }
 
 /// The general parser at the start of a text.
-type Json<'a> = serde_json::Deserializer<serde_json::de::StrRead<'a>>;
+type Parser<'a> = serde_json::Deserializer<serde_json::de::StrRead<'a>>;
 
 /// What `read` reads, if `text` is one JSON object. (A reader that is derived for a struct takes an array of its
 /// fields' values as well.)
 pub(super) fn object<'a, T>(
     text: &'a str,
-    read: impl FnOnce(&mut Json<'a>) -> serde_json::Result<T>,
+    read: impl FnOnce(&mut Parser<'a>) -> serde_json::Result<T>,
 ) -> serde_json::Result<T> {
     let mut json = serde_json::Deserializer::from_str(text);
     let object = read(&mut json)?;
@@ -168,10 +168,15 @@ where
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
 }
 
+/// A value of the host, whatever it is.
+pub(super) fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+    Json::parse(<&RawValue>::deserialize(deserializer)?.get()).map_err(D::Error::custom)
+}
+
 /// One object, which `read` reads.
 fn nested<'de, D, T>(
     deserializer: D,
-    read: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
+    read: impl FnOnce(&mut Parser<'de>) -> serde_json::Result<T>,
 ) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -182,7 +187,7 @@ where
 /// One object, which `read` reads, or null.
 fn nullable_nested<'de, D, T>(
     deserializer: D,
-    read: impl FnOnce(&mut Json<'de>) -> serde_json::Result<T>,
+    read: impl FnOnce(&mut Parser<'de>) -> serde_json::Result<T>,
 ) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -194,7 +199,7 @@ where
 /// An array of objects, each of which `read` reads.
 fn list_of<'de, D, T>(
     deserializer: D,
-    read: impl Fn(&mut Json<'de>) -> serde_json::Result<T>,
+    read: impl Fn(&mut Parser<'de>) -> serde_json::Result<T>,
 ) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

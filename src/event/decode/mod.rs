@@ -2,7 +2,7 @@
 
 mod any_form;
 mod canonical;
-mod fields;
+pub(super) mod fields;
 
 #[cfg(test)]
 pub(super) mod arbitrary;

@@ -6,7 +6,7 @@ use proptest::sample::Index;
 
 use super::arbitrary::event;
 use super::{DecodeError, any_form, canonical, decode_event};
-use crate::event::{ChangeEvent, Payload, encode_event};
+use crate::event::{ChangeEvent, Json, Payload, encode_event};
 
 fn encoded(event: &ChangeEvent) -> Vec<u8> {
     let mut line = Vec::new();
@@ -82,6 +82,7 @@ fn may_be_left_out(kind: &str, field: &str) -> bool {
     let always: &[&str] = match kind {
         "spend_recorded" => &["spend_id", "budget_id", "amount"],
         "reservation_made" => &["reservation_id", "budget_id", "amount"],
+        "event_recorded" => &["name", "data"],
         _ => return false,
     };
     !always.contains(&field)
@@ -115,8 +116,11 @@ proptest! {
 
     #[test]
     fn any_form_of_the_same_object_reads_the_same(mut event in event()) {
-        // Metadata are kept byte for byte, so another form of them would be another value.
+        // What is the host's is kept byte for byte, so another form of it would be another value.
         event.meta = None;
+        if let Payload::EventRecorded(recorded) = &mut event.payload {
+            recorded.data = Json::default();
+        }
         let other = in_another_form(&encoded(&event));
         prop_assert_eq!(decode_event(other.as_bytes()), Ok(event));
     }
@@ -289,6 +293,33 @@ fn a_spend_is_written_without_what_it_does_not_say_and_read_with_it() {
     let event = decode_event(short.as_bytes()).unwrap();
     assert_eq!(encoded(&event), short.as_bytes());
     assert_eq!(decode_event(line_of("reservation_made", long).as_bytes()), Ok(event));
+}
+
+#[test]
+fn the_data_of_a_host_is_kept_byte_for_byte_but_for_white_space() {
+    let kept = r#"{"b":[1.0,-0,1e2,"\u00e9 }],"],"a":null,"a":[{}]}"#;
+    let short = line_of("event_recorded", &format!(r#""name":"n","data":{kept}"#));
+    let event = decode_event(short.as_bytes()).unwrap();
+    assert_eq!(canonical::read(short.as_bytes()).as_ref(), Some(&event), "escapes in it are no surprise");
+    assert_eq!(encoded(&event), short.as_bytes());
+    let loose = r#"{ "b" : [1.0, -0 , 1e2 ,"\u00e9 }],"]	, "a":null,"a":[ {}]}"#;
+    let long = format!(r#""data": {loose} ,"body":null,"event_id":null,"name":"n""#);
+    assert_eq!(decode_event(line_of("event_recorded", &long).as_bytes()), Ok(event));
+}
+
+#[test]
+fn the_data_of_a_host_are_held_to_their_rules() {
+    let deep = "[".repeat(65) + &"]".repeat(65);
+    for (data, expected) in [
+        (deep.as_str(), "nested deeper than 64 levels"),
+        ("1e999", "number out of range"),
+        (r#""\ud800""#, "hex escape"),
+        ("{]", "key must be a string"),
+    ] {
+        let line = line_of("event_recorded", &format!(r#""name":"n","data":{data}"#));
+        let message = decode_event(line.as_bytes()).unwrap_err().to_string();
+        assert!(message.contains(expected), "{data}: {message}");
+    }
 }
 
 /// A total that passes for an increase would be booked again and again (law EXACT).

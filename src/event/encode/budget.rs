@@ -1,12 +1,12 @@
 //! What happens to budgets as such.
 
 use crate::event::{
-    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, ProgressSet, Span,
-    ThresholdCrossed, Window, WindowRolled, text,
+    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, EndedForgotten, ProgressSet,
+    Span, ThresholdCrossed, Window, WindowRolled, text,
 };
 
 use super::values::{
-    put, put_actors, put_amount, put_boolean, put_budget_id, put_fraction, put_list, put_option,
+    put, put_actors, put_amount, put_boolean, put_budget_id, put_fraction, put_goal_id, put_list, put_option,
     put_timestamp,
 };
 
@@ -85,6 +85,13 @@ pub(super) fn put_window_rolled(out: &mut Vec<u8>, data: &WindowRolled) {
     put_amount(out, data.spent);
     put(out, br#","span":"#);
     put_span(out, data.span);
+}
+
+pub(super) fn put_ended_forgotten(out: &mut Vec<u8>, data: &EndedForgotten) {
+    put(out, br#""ended_forgotten","data":{"goals":"#);
+    put_list(out, &data.goals, |out, id| put_goal_id(out, *id));
+    put(out, br#","budgets":"#);
+    put_list(out, &data.budgets, put_budget_id);
 }
 
 fn put_terms(out: &mut Vec<u8>, terms: &BudgetTerms) {

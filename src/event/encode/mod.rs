@@ -5,17 +5,19 @@
 //! `upcast.rs`.
 
 mod budget;
+mod event;
 mod goal;
 mod refusal;
 mod spend;
-mod values;
+pub(super) mod values;
 
 use crate::event::{ChangeEvent, EventKey, KeyWindowSet, Payload, number, text};
 
 use budget::{
-    put_budget_adjusted, put_budget_allocated, put_budget_closed, put_budget_exhausted, put_progress_set,
-    put_threshold_crossed, put_window_rolled,
+    put_budget_adjusted, put_budget_allocated, put_budget_closed, put_budget_exhausted, put_ended_forgotten,
+    put_progress_set, put_threshold_crossed, put_window_rolled,
 };
+use event::put_event_recorded;
 use goal::{put_goal_budget_set, put_goal_created, put_goal_transitioned, put_turn_recorded};
 use refusal::{put_command_refused, put_refusals_suppressed};
 use spend::{
@@ -62,6 +64,7 @@ pub fn encode_event(event: &ChangeEvent, out: &mut Vec<u8>) {
         Payload::ProgressSet(data) => put_progress_set(out, data),
         Payload::BudgetClosed(data) => put_budget_closed(out, data),
         Payload::WindowRolled(data) => put_window_rolled(out, data),
+        Payload::EndedForgotten(data) => put_ended_forgotten(out, data),
         Payload::SpendRecorded(data) => put_spend_recorded(out, data),
         Payload::SpendReversed(data) => put_spend_reversed(out, data),
         Payload::ReservationMade(data) => put_reservation_made(out, data),
@@ -70,6 +73,7 @@ pub fn encode_event(event: &ChangeEvent, out: &mut Vec<u8>) {
         Payload::ReservationMarkedUnknown(data) => put_reservation_marked_unknown(out, data),
         Payload::MeterObserved(data) => put_meter_observed(out, data),
         Payload::MeterReset(data) => put_meter_reset(out, data),
+        Payload::EventRecorded(data) => put_event_recorded(out, data),
         Payload::CommandRefused(data) => put_command_refused(out, data),
         Payload::RefusalsSuppressed(data) => put_refusals_suppressed(out, data),
         Payload::KeyWindowSet(data) => put_key_window_set(out, data),

@@ -10,8 +10,8 @@ use crate::event::{
 use crate::ids::{BudgetId, ReservationId};
 
 use super::values::{
-    put, put_amount, put_budget_id, put_charge, put_fingerprint, put_goal_id, put_list, put_name, put_option,
-    put_timestamp,
+    put, put_amount, put_budget_id, put_charge, put_fingerprint, put_given, put_goal_id, put_list, put_name,
+    put_option, put_timestamp,
 };
 
 pub(super) fn put_spend_recorded(out: &mut Vec<u8>, data: &SpendRecorded) {
@@ -129,12 +129,4 @@ pub(super) fn put_meter_reset(out: &mut Vec<u8>, data: &MeterReset) {
     put_amount(out, data.previous);
     put(out, br#","baseline":"#);
     put_amount(out, data.baseline);
-}
-
-/// A field that is left out where there is nothing to say.
-fn put_given<T>(out: &mut Vec<u8>, field: &[u8], value: Option<T>, put_value: impl FnOnce(&mut Vec<u8>, T)) {
-    if let Some(value) = value {
-        put(out, field);
-        put_value(out, value);
-    }
 }

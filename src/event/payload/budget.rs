@@ -63,7 +63,7 @@ pub struct BudgetTerms {
 /// Years, months, weeks and days are steps of the zone's calendar, so that a day has 23 hours or 25 where the clock is
 /// set; hours, minutes and seconds are elapsed time. Windows are counted from the anchor: months from 31 January begin
 /// on 28 February and on 31 March.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Window {
     /// `hour`, `day`, `week`, `month`, or an ISO 8601 duration of whole units from `PT1S` to `P100Y`.
     pub every: Arc<str>,

@@ -2,6 +2,8 @@
 //! (law FOLD).
 
 mod budget;
+mod event;
+mod forgotten;
 mod goal;
 mod meter;
 mod refusal;
@@ -12,6 +14,8 @@ pub use budget::{
     BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Charge, ProgressSet, Span,
     ThresholdCrossed, Window, WindowRolled,
 };
+pub use event::EventRecorded;
+pub use forgotten::EndedForgotten;
 pub use goal::{GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, TransitionReason, TurnRecorded};
 pub use meter::{MeterObserved, MeterReset, Reading};
 pub use refusal::{CommandRefused, RefusalKind, RefusalsSuppressed};
@@ -46,6 +50,8 @@ pub enum Payload {
     BudgetClosed(BudgetClosed),
     /// A window ended, and the next began.
     WindowRolled(WindowRolled),
+    /// Goals that ended and budgets that closed long ago left memory.
+    EndedForgotten(EndedForgotten),
     /// Something was spent.
     SpendRecorded(SpendRecorded),
     /// A spend was taken back, whole or in part.
@@ -62,6 +68,8 @@ pub enum Payload {
     MeterObserved(MeterObserved),
     /// An external meter begins anew.
     MeterReset(MeterReset),
+    /// An event of the host's own.
+    EventRecorded(EventRecorded),
     /// A command was refused by limit, status, authority or risk.
     CommandRefused(CommandRefused),
     /// How many further refusals of a refusal loop were answered without an event of their own.
@@ -81,7 +89,7 @@ pub struct KeyWindowSet {
 
 impl Payload {
     /// Every kind's name in the journal, in the order of the catalogue.
-    pub const KINDS: [&'static str; 22] = [
+    pub const KINDS: [&'static str; 24] = [
         "goal_created",
         "goal_transitioned",
         "goal_budget_set",
@@ -93,6 +101,7 @@ impl Payload {
         "progress_set",
         "budget_closed",
         "window_rolled",
+        "ended_forgotten",
         "spend_recorded",
         "spend_reversed",
         "reservation_made",
@@ -101,6 +110,7 @@ impl Payload {
         "reservation_marked_unknown",
         "meter_observed",
         "meter_reset",
+        "event_recorded",
         "command_refused",
         "refusals_suppressed",
         "key_window_set",
@@ -120,6 +130,7 @@ impl Payload {
             Payload::ProgressSet(_) => "progress_set",
             Payload::BudgetClosed(_) => "budget_closed",
             Payload::WindowRolled(_) => "window_rolled",
+            Payload::EndedForgotten(_) => "ended_forgotten",
             Payload::SpendRecorded(_) => "spend_recorded",
             Payload::SpendReversed(_) => "spend_reversed",
             Payload::ReservationMade(_) => "reservation_made",
@@ -128,6 +139,7 @@ impl Payload {
             Payload::ReservationMarkedUnknown(_) => "reservation_marked_unknown",
             Payload::MeterObserved(_) => "meter_observed",
             Payload::MeterReset(_) => "meter_reset",
+            Payload::EventRecorded(_) => "event_recorded",
             Payload::CommandRefused(_) => "command_refused",
             Payload::RefusalsSuppressed(_) => "refusals_suppressed",
             Payload::KeyWindowSet(_) => "key_window_set",

@@ -2,11 +2,13 @@
 //! here it is about form.
 
 mod budget;
+mod event;
 mod goal;
 mod meter;
 mod spend;
 
 pub(super) use budget::{adjust_budget, allocate, close_budget, set_progress};
+pub(super) use event::record_event;
 pub(super) use goal::{create_goal, record_turn, set_goal_budget, status as goal_status, transition_goal};
 pub(super) use meter::{observe_meter, reset_meter};
 pub(super) use spend::{mark_unknown, record_spend, release, reserve, reverse_spend, settle};

@@ -4,6 +4,7 @@ mod answers;
 mod bad_budgets;
 mod budget_answers;
 mod budgets;
+mod events;
 mod lines;
 
 use super::*;

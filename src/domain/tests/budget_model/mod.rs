@@ -206,7 +206,12 @@ impl BudgetModel {
             Command::ObserveMeter(observe) => self.observe_meter(observe),
             Command::ResetMeter(reset) => self.reset_meter(reset),
             Command::Elapse(elapse) => self.elapse(elapse.max_events),
-            Command::SetKeyWindow(_) | Command::ReportSuppressed(_) => unreachable!("not in this model"),
+            Command::RecordEvent(_)
+            | Command::SetKeyWindow(_)
+            | Command::ReportSuppressed(_)
+            | Command::Forget(_) => {
+                unreachable!("not in this model")
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod account;
 mod commands;
+mod forgetting;
 mod laws;
 
 use proptest::prelude::*;
@@ -10,6 +11,7 @@ use self::account::Account;
 use self::commands::{Step, resolve, steps};
 use super::budget_model::{BudgetModel, Entry, Expected, ModelBudget, ModelReservation, Refused};
 use super::harness::{Answer, replay};
+use super::snapshot;
 use crate::clock::Timestamp;
 use crate::domain::{Budget, BudgetStatus, Command, Elapse, Request, State};
 use crate::event::GoalStatus;
@@ -177,6 +179,14 @@ proptest! {
         prop_assert!(replayed.goals().eq(account.state.goals()));
     }
 
+    /// A state that was written and read again is the state, at every event, and whatever comes after (law RETAIN).
+    #[test]
+    fn a_restored_account_is_the_account(steps in steps(), cut in any::<prop::sample::Index>()) {
+        let account = run(&steps);
+        snapshot::check_at_every_seq(&account.events);
+        snapshot::check_goes_on(&account.events, cut.index(account.events.len() + 1));
+    }
+
     /// Events that no engine wrote in that order fold or fail; they never panic.
     #[test]
     fn a_history_of_budgets_with_holes_never_panics(
@@ -192,6 +202,8 @@ proptest! {
                 break;
             }
             state.state_hash();
+            // What a fold accepts, a snapshot keeps.
+            snapshot::check_round_trip(&state);
         }
     }
 }

@@ -7,10 +7,10 @@ use serde::Deserialize;
 use crate::clock::Timestamp;
 use crate::event::decode::fields;
 use crate::event::{
-    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Charge, Fraction,
-    ProgressSet, Span, ThresholdCrossed, Window, WindowRolled,
+    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Charge, EndedForgotten,
+    Fraction, ProgressSet, Span, ThresholdCrossed, Window, WindowRolled,
 };
-use crate::ids::{BudgetId, ReservationId};
+use crate::ids::{BudgetId, GoalId, ReservationId};
 
 #[derive(Deserialize)]
 #[serde(remote = "Charge", deny_unknown_fields)]
@@ -108,6 +108,15 @@ pub(super) struct WindowRolledForm {
     spent: u128,
     #[serde(deserialize_with = "fields::span")]
     span: Span,
+}
+
+#[derive(Deserialize)]
+#[serde(remote = "EndedForgotten", deny_unknown_fields)]
+pub(super) struct EndedForgottenForm {
+    #[serde(deserialize_with = "fields::ids")]
+    goals: Vec<GoalId>,
+    #[serde(deserialize_with = "fields::ids")]
+    budgets: Vec<BudgetId>,
 }
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 //! that is none.
 
 mod budget;
+mod event;
 mod goal;
 mod refusal;
 mod spend;
@@ -18,9 +19,10 @@ use crate::event::{ChangeEvent, EventKey, KeyWindowSet, Meta, Payload, number};
 
 use super::{DecodeError, fields};
 use budget::{
-    BudgetAdjustedForm, BudgetAllocatedForm, BudgetClosedForm, BudgetExhaustedForm, ProgressSetForm,
-    ThresholdCrossedForm, WindowRolledForm,
+    BudgetAdjustedForm, BudgetAllocatedForm, BudgetClosedForm, BudgetExhaustedForm, EndedForgottenForm,
+    ProgressSetForm, ThresholdCrossedForm, WindowRolledForm,
 };
+use event::EventRecordedForm;
 use goal::{GoalBudgetSetForm, GoalCreatedForm, GoalTransitionedForm, TurnRecordedForm};
 use refusal::{CommandRefusedForm, RefusalsSuppressedForm};
 use spend::{
@@ -147,6 +149,7 @@ fn read_payload(kind: &str, data: &str) -> serde_json::Result<Payload> {
             "progress_set" => Payload::ProgressSet(ProgressSetForm::deserialize(json)?),
             "budget_closed" => Payload::BudgetClosed(BudgetClosedForm::deserialize(json)?),
             "window_rolled" => Payload::WindowRolled(WindowRolledForm::deserialize(json)?),
+            "ended_forgotten" => Payload::EndedForgotten(EndedForgottenForm::deserialize(json)?),
             "spend_recorded" => Payload::SpendRecorded(SpendRecordedForm::deserialize(json)?.into()),
             "spend_reversed" => Payload::SpendReversed(SpendReversedForm::deserialize(json)?),
             "reservation_made" => Payload::ReservationMade(ReservationMadeForm::deserialize(json)?),
@@ -159,6 +162,7 @@ fn read_payload(kind: &str, data: &str) -> serde_json::Result<Payload> {
             }
             "meter_observed" => Payload::MeterObserved(MeterObservedForm::deserialize(json)?.try_into()?),
             "meter_reset" => Payload::MeterReset(MeterResetForm::deserialize(json)?),
+            "event_recorded" => Payload::EventRecorded(EventRecordedForm::deserialize(json)?),
             "command_refused" => Payload::CommandRefused(CommandRefusedForm::deserialize(json)?),
             "refusals_suppressed" => Payload::RefusalsSuppressed(RefusalsSuppressedForm::deserialize(json)?),
             "key_window_set" => Payload::KeyWindowSet(KeyWindowSetForm::deserialize(json)?),

@@ -6,10 +6,10 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::{actors, amount, budget_id, name, text, timestamp};
+use super::{actors, amount, budget_id, goal_id, name, text, timestamp};
 use crate::event::{
-    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, Fraction, Payload,
-    ProgressSet, Span, ThresholdCrossed, Window, WindowRolled,
+    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, EndedForgotten, Fraction,
+    Payload, ProgressSet, Span, ThresholdCrossed, Window, WindowRolled,
 };
 use crate::ids::ReservationId;
 
@@ -23,6 +23,8 @@ pub(super) fn payload() -> BoxedStrategy<Payload> {
             .prop_map(|(budget_id, progress)| Payload::ProgressSet(ProgressSet { budget_id, progress })),
         budget_closed().prop_map(Payload::BudgetClosed),
         window_rolled().prop_map(Payload::WindowRolled),
+        (vec(goal_id(), 0..3), vec(budget_id(), 0..3))
+            .prop_map(|(goals, budgets)| Payload::EndedForgotten(EndedForgotten { goals, budgets })),
     ]
     .boxed()
 }

@@ -14,10 +14,10 @@ use serde_json::Value;
 
 use crate::clock::Timestamp;
 use crate::event::{
-    ChangeEvent, Charge, CommandRefused, EventKey, KeyWindowSet, Meta, Payload, RefusalKind,
-    RefusalsSuppressed,
+    ChangeEvent, Charge, CommandRefused, EventKey, EventRecorded, Json, KeyWindowSet, Meta, Payload,
+    RefusalKind, RefusalsSuppressed,
 };
-use crate::ids::{BudgetId, GoalId, ReservationId, is_name};
+use crate::ids::{BudgetId, EventId, GoalId, ReservationId, is_name};
 
 /// Any event.
 pub(super) fn event() -> impl Strategy<Value = ChangeEvent> {
@@ -39,8 +39,9 @@ pub(super) fn event() -> impl Strategy<Value = ChangeEvent> {
 fn payload() -> BoxedStrategy<Payload> {
     prop_oneof![
         3 => goal::payload(),
-        5 => budget::payload(),
+        6 => budget::payload(),
         7 => spend::payload(),
+        1 => event_recorded().prop_map(Payload::EventRecorded),
         1 => command_refused().prop_map(Payload::CommandRefused),
         1 => (budget_id(), refusal(), number(), timestamp()).prop_map(
             |(budget_id, refusal, count, minute)| {
@@ -148,7 +149,17 @@ pub(in crate::event) fn text() -> impl Strategy<Value = Arc<str>> {
     prop_oneof![plain, any].prop_map(|chars| chars.into_iter().collect::<String>().into())
 }
 
-fn meta() -> impl Strategy<Value = Meta> {
+fn event_recorded() -> impl Strategy<Value = EventRecorded> {
+    (text(), option::of(name().prop_map(EventId)), option::of(any::<u64>()), json())
+        .prop_map(|(name, event_id, body, data)| EventRecorded { name, event_id, body, data })
+}
+
+/// Any JSON value, with every kind of number and text.
+pub(in crate::event) fn json() -> impl Strategy<Value = Json> {
+    value().prop_map(|value| Json::of(&value).unwrap())
+}
+
+fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
@@ -156,14 +167,17 @@ fn meta() -> impl Strategy<Value = Meta> {
         (-1e300..1e300).prop_map(Value::from),
         text().prop_map(|text| Value::from(&*text)),
     ];
-    let value = leaf.prop_recursive(3, 16, 4, |inner| {
+    leaf.prop_recursive(3, 16, 4, |inner| {
         let entry = (text(), inner.clone()).prop_map(|(key, value)| (key.to_string(), value));
         prop_oneof![
             vec(inner, 0..4).prop_map(Value::from),
             vec(entry, 0..4).prop_map(|entries| Value::Object(entries.into_iter().collect())),
         ]
-    });
-    vec((text(), value), 0..3).prop_filter_map("metadata have a largest length", |entries| {
+    })
+}
+
+fn meta() -> impl Strategy<Value = Meta> {
+    vec((text(), value()), 0..3).prop_filter_map("metadata have a largest length", |entries| {
         let object = entries.into_iter().map(|(key, value)| (key.to_string(), value)).collect();
         Meta::parse(&Value::Object(object).to_string()).ok()
     })

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::event::{
-    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, ProgressSet, Span,
-    ThresholdCrossed, Window, WindowRolled,
+    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, EndedForgotten, ProgressSet,
+    Span, ThresholdCrossed, Window, WindowRolled,
 };
 
 use super::Reader;
@@ -70,6 +70,13 @@ impl Reader<'_> {
             ended: self.after(br#","ended":"#)?.span()?,
             spent: self.after(br#","spent":"#)?.amount()?,
             span: self.after(br#","span":"#)?.span()?,
+        })
+    }
+
+    pub(super) fn ended_forgotten(&mut self) -> Option<EndedForgotten> {
+        Some(EndedForgotten {
+            goals: self.after(br#","data":{"goals":"#)?.list(Reader::goal_id)?,
+            budgets: self.after(br#","budgets":"#)?.list(Reader::budget_id)?,
         })
     }
 

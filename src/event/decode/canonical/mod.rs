@@ -4,6 +4,7 @@
 //! wrong with them. Whatever is read here, is read there as the same event.
 
 mod budget;
+mod event;
 mod goal;
 mod refusal;
 mod spend;
@@ -14,7 +15,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::event::{ChangeEvent, Charge, EventKey, Fraction, KeyWindowSet, Meta, Payload, number, text};
+use crate::event::{
+    ChangeEvent, Charge, EventKey, Fraction, Json, KeyWindowSet, Meta, Payload, json, number, text,
+};
 use crate::ids::{BudgetId, GoalId};
 
 use super::fields;
@@ -183,11 +186,19 @@ impl<'a> Reader<'a> {
         Meta::parse(std::str::from_utf8(meta).ok()?).ok()
     }
 
+    /// A value of the host, whatever it is.
+    fn json(&mut self) -> Option<Json> {
+        let (json, rest) = self.rest.split_at(json::value_len(self.rest)?);
+        self.rest = rest;
+        Json::parse(std::str::from_utf8(json).ok()?).ok()
+    }
+
     fn payload(&mut self) -> Option<Payload> {
         let payload = match self.string()? {
             b"turn_recorded" => Payload::TurnRecorded(self.turn_recorded()?),
             b"spend_recorded" => Payload::SpendRecorded(self.spend_recorded()?),
             b"reservation_made" => Payload::ReservationMade(self.reservation_made()?),
+            b"event_recorded" => Payload::EventRecorded(self.event_recorded()?),
             b"goal_created" => Payload::GoalCreated(self.goal_created()?),
             b"goal_transitioned" => Payload::GoalTransitioned(self.goal_transitioned()?),
             b"goal_budget_set" => Payload::GoalBudgetSet(self.goal_budget_set()?),
@@ -198,6 +209,7 @@ impl<'a> Reader<'a> {
             b"progress_set" => Payload::ProgressSet(self.progress_set()?),
             b"budget_closed" => Payload::BudgetClosed(self.budget_closed()?),
             b"window_rolled" => Payload::WindowRolled(self.window_rolled()?),
+            b"ended_forgotten" => Payload::EndedForgotten(self.ended_forgotten()?),
             b"spend_reversed" => Payload::SpendReversed(self.spend_reversed()?),
             b"reservation_released" => Payload::ReservationReleased(self.reservation_released()?),
             b"reservation_expired" => Payload::ReservationExpired(self.reservation_expired()?),

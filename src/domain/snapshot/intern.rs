@@ -1,0 +1,75 @@
+//! What many parts have in common is kept once, as in a state that has grown, and better.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use super::hashing::Hashing;
+use crate::domain::{Budget, DEFAULT_THRESHOLDS};
+use crate::event::{Fraction, Window};
+use crate::ids::BudgetId;
+
+type Known<T> = HashSet<Arc<T>, Hashing>;
+
+/// Gives the same pointer for the same value.
+#[derive(Debug)]
+pub(super) struct Interner {
+    texts: Known<str>,
+    thresholds: Known<[Fraction]>,
+    actors: Known<[Arc<str>]>,
+    budgets: Known<[BudgetId]>,
+    windows: Known<Window>,
+}
+
+impl Default for Interner {
+    /// One that knows what every state has.
+    fn default() -> Interner {
+        Interner {
+            texts: Known::from_iter([Budget::tokens()]),
+            thresholds: Known::from_iter([DEFAULT_THRESHOLDS.clone()]),
+            actors: Known::default(),
+            budgets: Known::default(),
+            windows: Known::default(),
+        }
+    }
+}
+
+impl Interner {
+    pub(super) fn text(&mut self, text: &str) -> Arc<str> {
+        once(&mut self.texts, text)
+    }
+
+    pub(super) fn thresholds(&mut self, thresholds: &[Fraction]) -> Arc<[Fraction]> {
+        once(&mut self.thresholds, thresholds)
+    }
+
+    pub(super) fn actors(&mut self, actors: &[Arc<str>]) -> Arc<[Arc<str>]> {
+        once(&mut self.actors, actors)
+    }
+
+    pub(super) fn budgets(&mut self, budgets: &[BudgetId]) -> Arc<[BudgetId]> {
+        once(&mut self.budgets, budgets)
+    }
+
+    pub(super) fn window(&mut self, window: Window) -> Arc<Window> {
+        if let Some(known) = self.windows.get(&window) {
+            return known.clone();
+        }
+        let window = Arc::new(window);
+        self.windows.insert(window.clone());
+        window
+    }
+}
+
+fn once<T>(known: &mut Known<T>, value: &T) -> Arc<T>
+where
+    T: Hash + Eq + ?Sized,
+    Arc<T>: for<'a> From<&'a T>,
+{
+    if let Some(known) = known.get(value) {
+        return known.clone();
+    }
+    let value = Arc::from(value);
+    known.insert(Arc::clone(&value));
+    value
+}

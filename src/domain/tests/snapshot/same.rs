@@ -1,0 +1,69 @@
+//! Equality of all that a state holds, what follows from the rest included. (The hash covers only what does not.)
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use crate::domain::State;
+use crate::domain::entries::Memory;
+use crate::domain::leaf::Leaf;
+
+/// Without the digests, which one may have and the other not.
+fn entities<K: Ord + Debug, T: Debug>(entities: &OrdMap<K, Arc<Leaf<T>>>) -> Vec<String> {
+    entities.iter().map(|(key, leaf)| format!("{key:?}: {:?}", &***leaf)).collect()
+}
+
+fn memory<T: Clone + Debug>(memory: &Memory<T>) -> String {
+    format!("{memory:?}")
+}
+
+pub(super) fn assert_same(left: &State, right: &State) {
+    // Each field by name, so that none is forgotten.
+    let State {
+        goals,
+        budgets,
+        active,
+        open_children,
+        created,
+        budgets_made,
+        budgets_below,
+        named_by,
+        reservations,
+        reservations_made,
+        held,
+        spends,
+        meters,
+        deadlines,
+        spent,
+        bookings,
+        ended,
+        releasing,
+        keys,
+        event_ids,
+        refusals,
+        endings,
+    } = left;
+    assert_eq!(entities(goals), entities(&right.goals));
+    assert_eq!(entities(budgets), entities(&right.budgets));
+    assert_eq!(active, &right.active);
+    assert_eq!(open_children, &right.open_children);
+    assert_eq!(created, &right.created);
+    assert_eq!(budgets_made, &right.budgets_made);
+    assert_eq!(budgets_below, &right.budgets_below);
+    assert_eq!(named_by, &right.named_by);
+    assert_eq!(entities(reservations), entities(&right.reservations));
+    assert_eq!(reservations_made, &right.reservations_made);
+    assert_eq!(held, &right.held);
+    assert_eq!(entities(spends), entities(&right.spends));
+    assert_eq!(entities(meters), entities(&right.meters));
+    assert_eq!(deadlines, &right.deadlines);
+    assert_eq!(memory(spent), memory(&right.spent));
+    assert_eq!(memory(bookings), memory(&right.bookings));
+    assert_eq!(memory(ended), memory(&right.ended));
+    assert_eq!(releasing, &right.releasing);
+    assert!(keys.is_same(&right.keys), "{keys:?} and {:?}", right.keys);
+    assert!(event_ids.is_same(&right.event_ids), "{event_ids:?} and {:?}", right.event_ids);
+    assert_eq!(endings, &right.endings);
+    assert_eq!(format!("{refusals:?}"), format!("{:?}", right.refusals));
+}

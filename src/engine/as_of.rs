@@ -1,0 +1,129 @@
+//! States as of a point of the history: the newest snapshot at or before it, and the events from there on.
+
+use std::sync::Arc;
+
+use super::frames::fold_up_to;
+use super::reader::StateAt;
+use super::snapshots;
+use crate::error::{Error, ErrorKind};
+use crate::ids::{Epoch, JournalId};
+use crate::journal::{Walk, WalkSource, retained};
+use crate::projection::Projection;
+use crate::storage::Storage;
+
+/// How often it is begun anew when what it began from was pruned meanwhile.
+const TRIES: usize = 20;
+
+/// A state of the past.
+#[derive(Debug, Clone)]
+pub(super) struct AsOf {
+    /// The state.
+    pub(super) projection: Projection,
+    /// The epoch of the last event in it; [`Epoch::NONE`] before the first.
+    pub(super) last_epoch: Epoch,
+    /// The journal.
+    pub(super) journal_id: JournalId,
+}
+
+/// The state at a point of the history.
+///
+/// # Errors
+/// `Pruned` when it lies below the retention floor, `InvalidArgument` when it is not in the journal yet.
+pub(super) fn state_as_of(
+    storage: &Arc<dyn Storage>,
+    source: &WalkSource,
+    at: StateAt,
+) -> Result<AsOf, Error> {
+    for _ in 1..TRIES {
+        match try_state_as_of(storage, source, at) {
+            Err(error) if *error.kind() == ErrorKind::Pruned && !is_below_floor(storage, at)? => {}
+            result => return result,
+        }
+    }
+    try_state_as_of(storage, source, at)
+}
+
+/// Whether a point is known to lie below the retention floor, so that there is no use in trying again.
+fn is_below_floor(storage: &Arc<dyn Storage>, at: StateAt) -> Result<bool, Error> {
+    let StateAt::Seq(wanted) = at else { return Ok(false) };
+    Ok(wanted.saturating_add(1) < retained(&**storage)?.first_seq)
+}
+
+/// The oldest state that is retained: that before the oldest event in the journal. Empty where nothing was pruned.
+pub(super) fn oldest_state(storage: &Arc<dyn Storage>, source: &WalkSource) -> Result<AsOf, Error> {
+    for _ in 1..TRIES {
+        let before = retained(&**storage)?.first_seq - 1;
+        match try_state_as_of(storage, source, StateAt::Seq(before)) {
+            Err(error) if *error.kind() == ErrorKind::Pruned => {}
+            result => return result,
+        }
+    }
+    let before = retained(&**storage)?.first_seq - 1;
+    try_state_as_of(storage, source, StateAt::Seq(before))
+}
+
+fn try_state_as_of(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result<AsOf, Error> {
+    let mut as_of = start(storage, source, at)?;
+    if at == StateAt::Seq(as_of.projection.seq) {
+        return Ok(as_of);
+    }
+    let mut walk = Walk::open(Arc::clone(storage), source.clone(), as_of.projection.seq + 1)?;
+    while let Some(place) = walk.next()? {
+        let (epoch, first_seq) = (place.frame.header.epoch, place.frame.header.first_seq);
+        let is_reached = fold_up_to(&place, &mut as_of.projection, at)?;
+        if as_of.projection.seq >= first_seq {
+            as_of.last_epoch = epoch;
+        }
+        if is_reached {
+            break;
+        }
+    }
+    match at {
+        StateAt::Seq(wanted) if as_of.projection.seq < wanted => {
+            let last = as_of.projection.seq;
+            let found = format!("seq {wanted} is not in the journal; its last event is seq {last}");
+            Err(Error::new(ErrorKind::InvalidArgument, found))
+        }
+        _ => Ok(as_of),
+    }
+}
+
+/// What the newest snapshot at or before a point holds; nothing, where there is none and nothing was pruned.
+fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result<AsOf, Error> {
+    let retained = retained(&**storage)?;
+    let mut first_error = None;
+    for &name in retained.snapshots.iter().rev() {
+        if matches!(at, StateAt::Seq(wanted) if name.before.first_seq > wanted.saturating_add(1)) {
+            continue;
+        }
+        let restored = snapshots::open(&**storage, name).and_then(|file| match at {
+            StateAt::Time(time) if file.header.last_ts > time => Ok(None),
+            _ => snapshots::restore(&file)
+                .map(|projection| Some((projection, file.header.epoch, file.header.journal_id))),
+        });
+        match restored {
+            Ok(None) => {}
+            Ok(Some((projection, last_epoch, journal_id))) => {
+                return Ok(AsOf { projection, last_epoch, journal_id });
+            }
+            Err(error) => {
+                tracing::warn!(%error, snapshot = %name, "a snapshot is of no use; an older one is tried");
+                first_error.get_or_insert(error);
+            }
+        }
+    }
+    match first_error {
+        Some(error) if retained.is_pruned => Err(error),
+        None if retained.is_pruned => {
+            let oldest = retained.first_seq - 1;
+            let found = format!(
+                "that point lies below the retention floor: the oldest state here is that after seq {oldest}"
+            );
+            Err(Error::new(ErrorKind::Pruned, found))
+        }
+        _ => {
+            let journal_id = Walk::from_floor(Arc::clone(storage), source.clone())?.journal_id();
+            Ok(AsOf { projection: Projection::default(), last_epoch: Epoch::NONE, journal_id })
+        }
+    }
+}

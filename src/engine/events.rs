@@ -1,0 +1,180 @@
+//! The events of a journal, one after the other, as they stand there.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::cursor::Cursor;
+use super::feed::{EventFilter, Knowledge, Matcher};
+use super::frames::{check_count, decode_at, lines};
+use crate::error::Error;
+use crate::event::ChangeEvent;
+use crate::ids::{Epoch, JournalId};
+use crate::journal::format::WriterVersion;
+use crate::journal::{Location, Walk, WalkSource};
+use crate::storage::Storage;
+
+/// Events of a journal, one after the other.
+#[derive(Debug)]
+pub struct Events {
+    storage: Arc<dyn Storage>,
+    source: WalkSource,
+    walk: Walk,
+    matcher: Option<Box<Matcher>>,
+    frame: Option<LoadedFrame>,
+}
+
+/// A frame whose events are being given.
+#[derive(Debug)]
+struct LoadedFrame {
+    payload: Vec<u8>,
+    /// The line of the event that was given last; nothing before the first.
+    line: Range<usize>,
+    /// Where the line after that begins.
+    next_at: usize,
+    next_seq: u64,
+    epoch: Epoch,
+    location: Location,
+    written_by: WriterVersion,
+}
+
+/// An event as it stands in the journal.
+#[derive(Debug, Clone, Copy)]
+pub struct JournaledEvent<'a> {
+    /// Its position.
+    pub seq: u64,
+    /// The epoch in which it was first written.
+    pub epoch: Epoch,
+    /// Its JSON, exactly as journaled, without the line end.
+    pub line: &'a [u8],
+    journal_id: JournalId,
+    location: &'a Location,
+    written_by: WriterVersion,
+}
+
+impl Events {
+    /// From `from` on; 0: from the oldest that is retained.
+    pub(super) fn open(storage: &Arc<dyn Storage>, source: &WalkSource, from: u64) -> Result<Events, Error> {
+        let walk = match from {
+            0 => Walk::from_floor(Arc::clone(storage), source.clone())?,
+            from => Walk::open(Arc::clone(storage), source.clone(), from)?,
+        };
+        let (storage, source) = (Arc::clone(storage), source.clone());
+        Ok(Events { storage, source, walk, matcher: None, frame: None })
+    }
+
+    /// Only those that the filter lets pass. To be said before the first is taken.
+    #[must_use]
+    pub fn filter(mut self, filter: EventFilter) -> Events {
+        self.matcher = Matcher::new(filter, self.walk.next_seq() - 1);
+        self
+    }
+
+    /// The next event; `None` when there is none yet. Beside a live writer it can be asked again later: the walk goes
+    /// on across rotations, crashes and restarts of the writer.
+    ///
+    /// # Errors
+    /// `Pruned` when it is not in the journal any more; `Io` and `Damaged` when the journal cannot be read; with a filter
+    /// also `Unsupported`, when a newer version wrote what the filter has to know.
+    #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
+    pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
+        while self.advance()? {
+            if self.is_wanted()? {
+                return Ok(self.current());
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_wanted(&mut self) -> Result<bool, Error> {
+        let Some(mut matcher) = self.matcher.take() else { return Ok(true) };
+        let is_wanted = match self.current() {
+            Some(event) if matcher.may_want(event.line) => event.decode().and_then(|event| {
+                let (storage, source) = (&self.storage, &self.source);
+                matcher.wants(&event, || Knowledge { now: None, storage, source })
+            }),
+            _ => Ok(false),
+        };
+        self.matcher = Some(matcher);
+        is_wanted
+    }
+
+    /// See [`Walk::overran`].
+    pub(super) fn overran(&mut self) -> bool {
+        self.walk.overran()
+    }
+
+    /// The event that was given last.
+    pub(super) fn current(&self) -> Option<JournaledEvent<'_>> {
+        let frame = self.frame.as_ref().filter(|frame| !frame.line.is_empty())?;
+        Some(JournaledEvent {
+            seq: frame.next_seq - 1,
+            epoch: frame.epoch,
+            line: &frame.payload[frame.line.clone()],
+            journal_id: self.walk.journal_id(),
+            location: &frame.location,
+            written_by: frame.written_by,
+        })
+    }
+
+    /// Goes on to the next event, filtered or not; `false` when there is none yet.
+    pub(super) fn advance(&mut self) -> Result<bool, Error> {
+        let is_used_up = self.frame.as_ref().is_none_or(|frame| frame.next_at >= frame.payload.len());
+        if is_used_up && !self.load()? {
+            return Ok(false);
+        }
+        let Some(frame) = &mut self.frame else { return Ok(false) };
+        let rest = &frame.payload[frame.next_at..];
+        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        frame.line = frame.next_at..frame.next_at + len;
+        frame.next_at += len + 1;
+        frame.next_seq += 1;
+        Ok(true)
+    }
+
+    /// Loads the next frame and goes to the event that is wanted in it.
+    fn load(&mut self) -> Result<bool, Error> {
+        let wanted = self.walk.next_seq();
+        let Some(place) = self.walk.next()? else { return Ok(false) };
+        check_count(&place)?;
+        let header = &place.frame.header;
+        let mut buffer = self.frame.take().map(|frame| frame.payload).unwrap_or_default();
+        buffer.clear();
+        buffer.extend_from_slice(place.frame.payload);
+        let at = lines(&place).take_while(|&(seq, _)| seq < wanted).map(|(_, line)| line.len() + 1).sum();
+        self.frame = Some(LoadedFrame {
+            payload: buffer,
+            line: 0..0,
+            next_at: at,
+            next_seq: header.first_seq.max(wanted),
+            epoch: header.epoch,
+            location: Location {
+                file: place.file.to_owned(),
+                offset: place.frame.offset,
+                length: place.frame.length,
+                crc: place.frame.payload_crc,
+            },
+            written_by: place.written_by,
+        });
+        Ok(true)
+    }
+}
+
+impl JournaledEvent<'_> {
+    /// Reads the event.
+    ///
+    /// # Errors
+    /// `Unsupported` for a kind that this version does not know, `Damaged` for what is no event.
+    pub fn decode(&self) -> Result<ChangeEvent, Error> {
+        decode_at(&self.location.file, self.location.offset, self.written_by, self.seq, self.line)
+    }
+
+    /// Where its frame lies on disk.
+    pub fn location(&self) -> &Location {
+        self.location
+    }
+
+    /// Its position, to go on after it.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { journal_id: self.journal_id, epoch: self.epoch, seq: self.seq }
+    }
+}

@@ -1,0 +1,317 @@
+//! Upkeep of the journal, off the writer's path: retention (law RETAIN) and snapshots. Each run looks at what there is and
+//! does what is due; one that is cut short, by a crash at any point, is made up for by the next.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::archive::{ArchiveHook, ArchivedSegment};
+use super::frames::lines;
+use super::maintenance::Stop;
+use super::options::Options;
+use super::retention::{Retention, is_worth_a_base, len_before, tell_ages, wished_floor};
+use super::series::{is_snapshot_due, superfluous};
+use super::snapshots::{self, Place};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, ErrorKind};
+use crate::event::decode_event;
+use crate::journal::format::{SegmentName, SnapshotName};
+use crate::journal::{
+    ClosedSegment, FramePlace, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot,
+    retained, set_floor, visit_closed,
+};
+use crate::storage::Storage;
+
+/// What the upkeep works with.
+pub(super) struct Upkeep {
+    storage: Arc<dyn Storage>,
+    clock: Arc<dyn Clock>,
+    retention: Retention,
+    archive: Option<ArchiveHook>,
+    snapshot_bytes: u64,
+    record: Arc<UpkeepRecord>,
+    /// Whether moving the floor failed: then nothing more is removed.
+    is_floor_in_doubt: AtomicBool,
+}
+
+/// What the writer tells the upkeep, and what it tells everyone.
+#[derive(Debug, Default)]
+pub(super) struct UpkeepRecord {
+    /// The number of the segment that is being written, whose name is durable.
+    active: AtomicU64,
+    told: Mutex<UpkeepStatus>,
+}
+
+/// How the upkeep is doing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UpkeepStatus {
+    /// The first `seq` that is retained, or will be.
+    pub(super) retention_floor: u64,
+    /// How many snapshots there are.
+    pub(super) snapshots: usize,
+    /// The `seq` of the newest.
+    pub(super) snapshot_seq: Option<u64>,
+    /// How many runs failed.
+    pub(super) failures: u64,
+    /// How often a segment could not be archived.
+    pub(super) archive_failures: u64,
+    /// Why the last run failed; `None` when it did not.
+    pub(super) last_error: Option<Error>,
+}
+
+impl UpkeepRecord {
+    /// Tells which segment is being written. Whether that is another one than before.
+    pub(super) fn set_active(&self, number: u64) -> bool {
+        self.active.swap(number, Ordering::SeqCst) != number
+    }
+
+    /// Looks at what there is before the first run.
+    pub(super) fn look(&self, storage: &dyn Storage) {
+        match retained(storage) {
+            Ok(found) => self.tell(found.first_seq, &found.snapshots),
+            Err(error) => tracing::warn!(%error, "what is retained is not known yet"),
+        }
+    }
+
+    fn tell(&self, first_seq: u64, snapshots: &[SnapshotName]) {
+        let mut status = self.lock();
+        status.retention_floor = first_seq;
+        status.snapshots = snapshots.len();
+        status.snapshot_seq = snapshots.last().map(|newest| newest.before.first_seq - 1);
+    }
+
+    pub(super) fn status(&self) -> UpkeepStatus {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, UpkeepStatus> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Upkeep {
+    pub(super) fn new(options: &Options, storage: Arc<dyn Storage>, record: Arc<UpkeepRecord>) -> Upkeep {
+        Upkeep {
+            storage,
+            clock: Arc::clone(&options.clock),
+            retention: options.retention,
+            archive: options.archive.clone(),
+            snapshot_bytes: options.snapshot_bytes,
+            record,
+            is_floor_in_doubt: AtomicBool::new(false),
+        }
+    }
+
+    /// Does what is due. What fails is told, and tried again at the next occasion: nothing of it keeps the engine from
+    /// its work.
+    pub(super) fn run(&self, stop: &Stop) {
+        let work = || self.prune(stop).and(self.snapshot(stop));
+        let result = catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "the upkeep of the journal panicked")));
+        let failed = result.err().filter(|_| !stop.is_set());
+        if let Some(error) = &failed {
+            tracing::warn!(%error, "the upkeep of the journal failed; it is tried again at the next rotation");
+        }
+        // After that: whoever is told may ask how the engine is doing.
+        let mut status = self.record.lock();
+        status.failures += u64::from(failed.is_some());
+        status.last_error = failed;
+    }
+
+    /// What there is up to the segment that is being written.
+    fn inventory(&self) -> Result<Inventory, Error> {
+        let found = inventory(&*self.storage, self.record.active.load(Ordering::SeqCst))?;
+        self.record.tell(found.name_at(0).first_seq, &found.snapshots);
+        Ok(found)
+    }
+
+    // ---- retention ------------------------------------------------------------------------------------------
+
+    /// Lets go of the segments that the rules do not keep.
+    fn prune(&self, stop: &Stop) -> Result<(), Error> {
+        if self.is_floor_in_doubt.load(Ordering::SeqCst) {
+            // After a sync that failed nobody knows what the disk holds, until the journal is opened again.
+            return Ok(());
+        }
+        let cleared = remove_leftovers(&*self.storage).map(drop);
+        let mut found = self.inventory()?;
+        let newest = found.closed.last().map_or(Timestamp::MIN, |segment| segment.ended_at);
+        // As everywhere, time does not go back.
+        let now = self.clock.now().max(newest);
+        tell_ages(&mut found, &self.retention, now, |segment, next| self.newest_event(segment, next, stop));
+        let Some(floor) = wished_floor(&found, &self.retention, now) else { return cleared };
+        // What is not pruned yet need not be archived yet either.
+        let floor = if self.is_worth_it(&found, floor) {
+            floor
+        } else {
+            let Some(newest) = found.snapshots_up_to(floor).last() else { return cleared };
+            newest.before
+        };
+        let wished = found.closed.iter().take_while(|segment| segment.name < floor).count();
+        let doomed = &found.closed[..wished];
+        let (archived, mut failed) = self.archive(&found, doomed, stop);
+        let target = found.name_at(archived);
+        if archived > 0
+            && !stop.is_set()
+            && let (Some(base), missed) = self.base_at(&found, target, stop)?
+        {
+            failed = failed.or(missed);
+            set_floor(&*self.storage, base)
+                .inspect_err(|_| self.is_floor_in_doubt.store(true, Ordering::SeqCst))?;
+            let files = remove_leftovers(&*self.storage)?;
+            tracing::info!(floor = %base, files, "pruned");
+            self.inventory()?;
+        }
+        failed.map_or(cleared, Err)
+    }
+
+    /// When the last event in a closed segment was decided; `None` when it holds none.
+    fn newest_event(
+        &self,
+        segment: &ClosedSegment,
+        next: SegmentName,
+        stop: &Stop,
+    ) -> Result<Option<Timestamp>, Error> {
+        let mut last = Vec::new();
+        let mut visit = |place: &FramePlace<'_>| {
+            last.clear();
+            last.extend(lines(place).last().map_or(&[][..], |(_, line)| line));
+            Ok(())
+        };
+        visit_closed(&*self.storage, segment.name, next, &mut visit, &|| stop.is_set())?;
+        if last.is_empty() {
+            return Ok(None);
+        }
+        let event = decode_event(&last);
+        let damaged = |error| Error::damaged(&segment.name.to_string(), 0, Some(segment.last_seq), error);
+        event.map(|event| Some(event.ts)).map_err(damaged)
+    }
+
+    /// Archives segments from the oldest on. How many of them are in the archive now, and why no more.
+    fn archive(&self, found: &Inventory, doomed: &[ClosedSegment], stop: &Stop) -> (usize, Option<Error>) {
+        let Some(archive) = &self.archive else { return (doomed.len(), None) };
+        for (index, segment) in doomed.iter().enumerate() {
+            if stop.is_set() {
+                return (0, None);
+            }
+            let archived = open_segment(&*self.storage, segment).and_then(|(file, len)| {
+                let name = segment.name.to_string();
+                let seqs = (segment.name.first_seq, segment.last_seq);
+                let lens = (segment.end, len);
+                let number = segment.name.number;
+                archive.archive(&ArchivedSegment::new(found.journal_id, &name, number, seqs, lens, &*file))
+            });
+            if let Err(error) = archived {
+                self.record.lock().archive_failures += 1;
+                return (index, Some(error));
+            }
+        }
+        (doomed.len(), None)
+    }
+
+    /// A snapshot that may become the base: one before `target`, made if need be; else the newest one before that. It was
+    /// read again. `None` when there is nothing to be gained. With it, why there is no better one.
+    fn base_at(
+        &self,
+        found: &Inventory,
+        target: SegmentName,
+        stop: &Stop,
+    ) -> Result<(Option<SnapshotName>, Option<Error>), Error> {
+        let mut candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
+        let mut failed = None;
+        if let Some(there) = candidates.pop_if(|newest| newest.before == target) {
+            match self.verify(there) {
+                Ok(()) => return Ok((Some(there), None)),
+                Err(error) => failed = Some(error),
+            }
+        }
+        if self.is_worth_it(found, target) {
+            match self.make(found, target, stop) {
+                Ok(Some(_)) => return Ok((Some(SnapshotName { before: target, is_base: false }), None)),
+                Ok(None) => return Ok((None, None)),
+                // Without room for a new one, an older one lets go of as much as it covers.
+                Err(error) => failed = Some(error),
+            }
+        }
+        for name in candidates.into_iter().rev() {
+            match self.verify(name) {
+                Ok(()) => return Ok((Some(name), failed)),
+                Err(error) => drop(failed.get_or_insert(error)),
+            }
+        }
+        failed.map_or(Ok((None, None)), Err)
+    }
+
+    /// Reads a snapshot again, before anything relies on it.
+    fn verify(&self, name: SnapshotName) -> Result<(), Error> {
+        let verified = snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file));
+        verified.map(drop).inspect_err(|error| {
+            tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");
+        })
+    }
+
+    /// Whether what goes is worth writing a base for it.
+    fn is_worth_it(&self, found: &Inventory, target: SegmentName) -> bool {
+        let base_len = found.snapshots.last().map_or(0, |&newest| self.len_of(newest));
+        is_worth_a_base(len_before(found, target), base_len)
+    }
+
+    // ---- snapshots ------------------------------------------------------------------------------------------
+
+    /// Makes the next snapshot if it is due, and removes those that the series can do without.
+    fn snapshot(&self, stop: &Stop) -> Result<(), Error> {
+        let found = self.inventory()?;
+        let last_len = found.snapshots.last().map_or(0, |&newest| self.len_of(newest));
+        if is_snapshot_due(&found, last_len, self.snapshot_bytes) {
+            self.make(&found, found.active, stop)?;
+        }
+        if stop.is_set() {
+            return Ok(());
+        }
+        for name in superfluous(&self.inventory()?) {
+            remove_snapshot(&*self.storage, name)?;
+        }
+        self.inventory()?;
+        Ok(())
+    }
+
+    /// Makes a snapshot. `None` when stopped.
+    fn make(&self, found: &Inventory, before: SegmentName, stop: &Stop) -> Result<Option<u64>, Error> {
+        let last = found.closed.iter().rfind(|segment| segment.name < before);
+        let epoch = last.map(|segment| segment.last_epoch).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, format!("there is no closed segment before {before}"))
+        })?;
+        let place = Place {
+            before,
+            oldest: found.name_at(0),
+            epoch,
+            journal_id: found.journal_id,
+            now: self.clock.now(),
+        };
+        let made = snapshots::make(&*self.storage, &place, &found.snapshots, &|| stop.is_set())?;
+        if let Some(bytes) = made {
+            tracing::info!(before = %before, bytes, "made a snapshot");
+            self.inventory()?;
+        }
+        Ok(made)
+    }
+
+    /// The length of a snapshot; 0 where it cannot be told.
+    fn len_of(&self, name: SnapshotName) -> u64 {
+        let file = self.storage.open(&name.to_string());
+        file.and_then(|file| file.len()).unwrap_or(0)
+    }
+}
+
+impl Inventory {
+    /// The name of the segment after so many closed ones.
+    fn name_at(&self, index: usize) -> SegmentName {
+        self.closed.get(index).map_or(self.active, |segment| segment.name)
+    }
+
+    /// The snapshots that would let something go, up to a floor, oldest first.
+    fn snapshots_up_to(&self, floor: SegmentName) -> impl DoubleEndedIterator<Item = SnapshotName> {
+        let oldest = self.name_at(0);
+        self.snapshots.iter().copied().filter(move |name| name.before > oldest && name.before <= floor)
+    }
+}

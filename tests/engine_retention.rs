@@ -1,0 +1,149 @@
+//! Retention and archives through the API: what health tells, and an archive of the host's own.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tallybook::storage::{SimulatedDisk, Storage};
+use tallybook::{
+    Archive, ArchiveError, ArchivedSegment, Blocking, DirectoryArchive, Health, JournalReader, NewGoal,
+    Options, Retention, StateAt, Turn,
+};
+
+/// File, first and last `seq`, and the bytes.
+type Kept = (String, u64, u64, Vec<u8>);
+
+/// Keeps what it gets, unless it is broken: then it says so, or panics.
+#[derive(Clone, Default)]
+struct Shelf {
+    kept: Arc<Mutex<Vec<Kept>>>,
+    is_broken: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
+}
+
+impl Archive for Shelf {
+    fn archive(&self, segment: &ArchivedSegment<'_>) -> Result<(), ArchiveError> {
+        if self.is_broken.load(Ordering::SeqCst) {
+            return Err("the shelf is broken".into());
+        }
+        assert!(!self.panics.load(Ordering::SeqCst), "the shelf fell over");
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut segment.reader(), &mut bytes)?;
+        self.kept.lock().unwrap().push((segment.file.to_owned(), segment.first_seq, segment.last_seq, bytes));
+        Ok(())
+    }
+}
+
+fn options() -> Options {
+    Options::new().inline().segment_bytes(16 << 10).retention(Retention::new().segments(1))
+}
+
+fn open(storage: Arc<dyn Storage>, options: Options) -> Blocking {
+    options.open_storage(storage).unwrap().blocking()
+}
+
+/// As many turns as it takes to close so many segments.
+fn close_segments(engine: &Blocking, storage: &dyn Storage, count: u64) {
+    let newest = || storage.list().unwrap().into_iter().filter(|name| name.ends_with(".seg")).max().unwrap();
+    let number = || newest()[..10].parse::<u64>().unwrap();
+    let goal = match engine.view().active_goal("") {
+        Some(goal) => goal.id,
+        None => engine.create_goal(NewGoal::new("ship 2.0")).unwrap().id,
+    };
+    let target = number() + count;
+    while number() < target {
+        engine.record_turn(goal, Turn::tokens(1)).unwrap();
+    }
+}
+
+fn failures(health: &Health) -> (u64, u64, Option<String>) {
+    let last = health.last_upkeep_error.as_ref().map(ToString::to_string);
+    (health.archive_failures, health.upkeep_failures, last)
+}
+
+#[test]
+fn health_tells_the_floor_and_the_snapshots() {
+    let disk = SimulatedDisk::new(1);
+    let storage = disk.process();
+    let engine = open(Arc::clone(&storage), options());
+    let health = engine.health();
+    assert_eq!((health.retention_floor, health.snapshots, health.last_snapshot_seq), (1, 0, None));
+    close_segments(&engine, &*storage, 4);
+    let health = engine.health();
+    let reader = JournalReader::with_storage(Arc::clone(&storage)).unwrap();
+    let statistics = reader.statistics().unwrap();
+    let base = &statistics.snapshots[0];
+    assert!(health.retention_floor > 1 && base.is_base);
+    assert_eq!(health.retention_floor, statistics.retention_floor);
+    assert_eq!(health.snapshots, statistics.snapshots.len());
+    assert_eq!(health.last_snapshot_seq, statistics.snapshots.last().map(|newest| newest.seq));
+    assert_eq!(reader.state(StateAt::Seq(base.seq)).unwrap().state_hash(), base.state_hash);
+    assert_eq!(failures(&health), (0, 0, None));
+    drop(engine);
+    let again = open(disk.process(), options()).health();
+    assert_eq!((again.retention_floor, again.snapshots), (health.retention_floor, health.snapshots));
+}
+
+#[test]
+fn an_archive_gets_every_segment_that_goes_once_and_whole() {
+    let disk = SimulatedDisk::new(2);
+    let storage = disk.process();
+    let shelf = Shelf::default();
+    let engine = open(Arc::clone(&storage), options().archive(shelf.clone()));
+    close_segments(&engine, &*storage, 6);
+    let floor = engine.health().retention_floor;
+    let kept = shelf.kept.lock().unwrap();
+    let mut next = 1;
+    for ((file, first_seq, last_seq, bytes), number) in kept.iter().zip(1u64..) {
+        assert_eq!(*file, format!("{number:010}-{next:020}.seg"));
+        assert_eq!(*first_seq, next);
+        assert!((8_192..=16_384).contains(&bytes.len()) && bytes.starts_with(b"\x89TBS"), "{}", bytes.len());
+        next = last_seq + 1;
+    }
+    assert_eq!((kept.len(), next), (5, floor));
+}
+
+#[test]
+fn an_archive_that_fails_or_panics_keeps_the_segments_and_the_engine_lives_on() {
+    let disk = SimulatedDisk::new(3);
+    let storage = disk.process();
+    let shelf = Shelf::default();
+    shelf.is_broken.store(true, Ordering::SeqCst);
+    let engine = open(Arc::clone(&storage), options().archive(shelf.clone()));
+    close_segments(&engine, &*storage, 3);
+    let (archive, upkeep, last) = failures(&engine.health());
+    assert_eq!((archive, upkeep, engine.health().retention_floor), (2, 2, 1));
+    assert!(last.as_ref().is_some_and(|last| last.contains("the shelf is broken")), "{last:?}");
+    assert!(last.unwrap().contains("0000000001-00000000000000000001.seg"));
+
+    shelf.is_broken.store(false, Ordering::SeqCst);
+    shelf.panics.store(true, Ordering::SeqCst);
+    close_segments(&engine, &*storage, 1);
+    let (archive, upkeep, last) = failures(&engine.health());
+    assert_eq!((archive, upkeep, engine.health().retention_floor), (3, 3, 1));
+    assert!(last.unwrap().contains("panicked"));
+
+    shelf.panics.store(false, Ordering::SeqCst);
+    close_segments(&engine, &*storage, 1);
+    let health = engine.health();
+    assert_eq!(failures(&health), (3, 3, None), "the last went well");
+    assert_eq!(shelf.kept.lock().unwrap().len(), 4);
+    assert!(health.retention_floor > 1);
+}
+
+#[test]
+fn an_archive_on_a_full_disk_keeps_the_segments() {
+    let (disk, archive) = (SimulatedDisk::new(4), SimulatedDisk::new(5));
+    let storage = disk.process();
+    archive.set_capacity(Some(40_000));
+    let options = options().archive(DirectoryArchive::in_storage(archive.process()));
+    let engine = open(Arc::clone(&storage), options);
+    close_segments(&engine, &*storage, 6);
+    let health = engine.health();
+    assert_eq!(archive.names().len(), 2, "{:?}", archive.names());
+    assert!(health.archive_failures > 0 && health.retention_floor > 1);
+    archive.set_capacity(None);
+    close_segments(&engine, &*storage, 1);
+    assert_eq!(archive.names().len(), 6);
+    assert!(engine.health().last_upkeep_error.is_none());
+}
