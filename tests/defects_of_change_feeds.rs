@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tallybook::storage::{Fault, SimulatedDisk, Storage, Survivors};
 use tallybook::{
-    Blocking, CommandError, Cursor, ErrorKind, EventFilter, FeedItem, JournalReader, NewGoal, Options, Start,
-    Subscription, Turn,
+    Blocking, CommandError, Cursor, ErrorKind, EventFilter, FeedItem, JournalReader, NewGoal, Options,
+    ResetCause, Retention, Start, Subscription, Turn,
 };
 
 fn open(disk: &SimulatedDisk) -> Result<Blocking, tallybook::Error> {
@@ -124,7 +124,7 @@ fn a_durable_command_reads_nothing_and_writes_and_syncs_once() {
 
 /// There: a client that resumes by number takes another history for the one it knew.
 #[test]
-fn a_cursor_of_a_future_that_a_crash_unmade_is_refused() {
+fn a_cursor_of_a_future_that_a_crash_unmade_begins_anew_with_the_state_of_now() {
     let disk = SimulatedDisk::new(8);
     let interval = tallybook::Durability::Interval(std::time::Duration::from_secs(3_600));
     let options = || Options::new().inline().durability(interval);
@@ -136,9 +136,47 @@ fn a_cursor_of_a_future_that_a_crash_unmade_is_refused() {
     let storage: Arc<dyn Storage> = disk.process();
     let engine = options().open_storage(storage).unwrap().blocking();
     assert_eq!(engine.view().seq(), 0, "the interval was not over");
+    let mut ahead = engine.subscribe(Start::After(cursor)).unwrap();
     engine.create_goal(NewGoal::new("another one")).unwrap();
-    let error = engine.engine().subscribe(Start::After(cursor)).unwrap_err();
-    assert!(error.to_string().contains("unmade"), "{error}");
+    let mut beside = engine.subscribe(Start::After(cursor)).unwrap();
+    for (feed, seq) in [(&mut ahead, 0), (&mut beside, 1)] {
+        let Some(FeedItem::Reset(reset)) = feed.try_next().unwrap() else {
+            panic!("it goes on as if nothing")
+        };
+        assert_eq!((reset.cause, reset.view.seq()), (ResetCause::UnmadeFuture, seq));
+        assert_eq!(given(feed), (seq + 1..=1).collect::<Vec<_>>());
+    }
+}
+
+/// There: pruning happens at start only, so that a process that lives long fills the disk; and a client below what is kept
+/// is told to start over, from nothing.
+#[test]
+fn law_retain_pruning_goes_on_while_it_runs_and_who_is_below_gets_the_state() {
+    let disk = SimulatedDisk::new(12);
+    let options = Options::new().inline().segment_bytes(8_192).retention(Retention::new().segments(2));
+    let engine = options.live_events(1).open_storage(disk.process()).unwrap().blocking();
+    let goal = engine.create_goal(NewGoal::new("one")).unwrap();
+    let first = engine.view().cursor().unwrap();
+    let mut lagging = engine.subscribe(Start::After(first)).unwrap();
+    let mut most = 0;
+    for _ in 0..1_000 {
+        engine.record_turn(goal.id, Turn::tokens(5)).unwrap();
+        most = most.max(disk.names().iter().filter(|name| name.ends_with(".seg")).count());
+    }
+    assert!(most <= 4, "{most} segments at once");
+    assert_eq!(
+        lagging.try_next().unwrap().and_then(|item| item.cursor()),
+        Some(first),
+        "caught up with that"
+    );
+    let Some(FeedItem::Reset(reset)) = lagging.try_next().unwrap() else {
+        panic!("it lost events unnoticed")
+    };
+    assert_eq!(reset.cause, ResetCause::BelowRetention);
+    assert_eq!(reset.view.head(), engine.view().head());
+    assert_eq!(reset.view.goal(goal.id).unwrap().tokens_used, 5_000);
+    engine.record_turn(goal.id, Turn::tokens(5)).unwrap();
+    assert_eq!(given(&mut lagging), [reset.view.seq() + 1]);
 }
 
 /// Where the feed says that it is caught up.

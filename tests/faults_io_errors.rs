@@ -207,7 +207,7 @@ fn law_evidence_a_read_that_fails_is_an_io_error_and_never_the_end() {
             match open(&disk, options(4, clock)) {
                 Err(error) => {
                     assert_eq!(*error.kind(), ErrorKind::Io, "read {read}: {error}");
-                    assert_eq!(segments(&disk), before, "read {read}");
+                    assert!(segments(&disk) == before, "read {read}: a segment was changed");
                     assert_eq!(disk.operations(), operations, "read {read}: something was written");
                 }
                 Ok(engine) => assert_eq!(engine.view().seq(), count as u64, "read {read}"),

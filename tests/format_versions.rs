@@ -1,5 +1,5 @@
 //! Journals outlive code: one that an earlier version of the format wrote is opened, read and continued.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 use std::path::Path;
 

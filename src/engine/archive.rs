@@ -55,8 +55,8 @@ pub trait Archive: Send + Sync + 'static {
     ///
     /// It runs on a thread of the engine's own and may block; the writer goes on meanwhile, but closing the engine waits
     /// for everything that is due: bound your own time. Segments come oldest first, one at a time. The same one may be
-    /// handed over again, with the same bytes, after a crash or an error, and as long as it is not removed: that has to
-    /// succeed.
+    /// handed over again, with the same bytes up to its [end](ArchivedSegment::end), after a crash or an error, and as long
+    /// as it is not removed: that has to succeed.
     ///
     /// # Errors
     /// Whatever went wrong. A panic counts as an error.

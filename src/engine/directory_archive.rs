@@ -16,11 +16,12 @@ const CHUNK: usize = 256 << 10;
 /// of its own.
 ///
 /// A copy is synced before it gets its name, and read again and compared before the archive answers for it. A file that
-/// is there already is never overwritten: with the same bytes it is taken for the copy, with others it is an error.
+/// is there already is never overwritten: with the same bytes, up to the segment's end, it is taken for the copy, with others
+/// it is an error.
 ///
 /// The archived segments and those of the journal, together in a new directory, are the whole journal, to be read like any
-/// other. The journal's directory has to be that of a closed engine, or a copy of it; a segment that is in both is the same
-/// in both. Snapshots stay behind: with a base the journal would begin where that does.
+/// other. The journal's directory has to be that of a closed engine, or a copy of it; a segment that is in both says the
+/// same in both. Snapshots stay behind: with a base the journal would begin where that does.
 ///
 /// ```sh
 /// mkdir whole

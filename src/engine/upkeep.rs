@@ -66,10 +66,11 @@ impl UpkeepRecord {
     }
 
     /// Looks at what there is before the first run.
-    pub(super) fn look(&self, storage: &dyn Storage) -> Result<(), Error> {
-        let found = retained(storage)?;
-        self.tell(found.first_seq, &found.snapshots);
-        Ok(())
+    pub(super) fn look(&self, storage: &dyn Storage) {
+        match retained(storage) {
+            Ok(found) => self.tell(found.first_seq, &found.snapshots),
+            Err(error) => tracing::warn!(%error, "what is retained is not known yet"),
+        }
     }
 
     fn tell(&self, first_seq: u64, snapshots: &[SnapshotName]) {

@@ -82,7 +82,8 @@ impl Writer {
         has_closed: bool,
     ) -> Result<(), Error> {
         on_alert.map_or(Ok(()), |callback| alerts::start(&self.shared, callback))?;
-        self.shared.upkeep.look(&*self.shared.storage)?;
+        // What cannot be told now is told after the first run.
+        self.shared.upkeep.look(&*self.shared.storage);
         if has_closed {
             self.lock().look_after();
         }

@@ -4,29 +4,32 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use super::hashing::Hashing;
 use crate::domain::{Budget, DEFAULT_THRESHOLDS};
 use crate::event::{Fraction, Window};
 use crate::ids::BudgetId;
 
+type Known<T> = HashSet<Arc<T>, Hashing>;
+
 /// Gives the same pointer for the same value.
 #[derive(Debug)]
 pub(super) struct Interner {
-    texts: HashSet<Arc<str>>,
-    thresholds: HashSet<Arc<[Fraction]>>,
-    actors: HashSet<Arc<[Arc<str>]>>,
-    budgets: HashSet<Arc<[BudgetId]>>,
-    windows: HashSet<Arc<Window>>,
+    texts: Known<str>,
+    thresholds: Known<[Fraction]>,
+    actors: Known<[Arc<str>]>,
+    budgets: Known<[BudgetId]>,
+    windows: Known<Window>,
 }
 
 impl Default for Interner {
     /// One that knows what every state has.
     fn default() -> Interner {
         Interner {
-            texts: HashSet::from([Budget::tokens()]),
-            thresholds: HashSet::from([DEFAULT_THRESHOLDS.clone()]),
-            actors: HashSet::new(),
-            budgets: HashSet::new(),
-            windows: HashSet::new(),
+            texts: Known::from_iter([Budget::tokens()]),
+            thresholds: Known::from_iter([DEFAULT_THRESHOLDS.clone()]),
+            actors: Known::default(),
+            budgets: Known::default(),
+            windows: Known::default(),
         }
     }
 }
@@ -58,7 +61,7 @@ impl Interner {
     }
 }
 
-fn once<T>(known: &mut HashSet<Arc<T>>, value: &T) -> Arc<T>
+fn once<T>(known: &mut Known<T>, value: &T) -> Arc<T>
 where
     T: Hash + Eq + ?Sized,
     Arc<T>: for<'a> From<&'a T>,

@@ -12,6 +12,7 @@
 
 mod error;
 mod form;
+mod hashing;
 mod intern;
 mod parts;
 mod restore;

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use crate::domain::evolve::check_thresholds;
 use crate::domain::goal::GoalRecord;
+use crate::domain::snapshot::hashing::Hashing;
 use crate::domain::{Budget, Reservation, ReservationStatus, SpendRecord, State, UNIT_TOKENS};
 use crate::event::GoalStatus;
 use crate::ids::{BudgetId, GoalId};
@@ -193,7 +194,8 @@ impl Sums {
 
 /// What is spent below a budget is spent there, too, and no more is set aside there than on it and below.
 fn sums(state: &State) -> Check {
-    let mut sums: HashMap<&BudgetId, Sums> = HashMap::with_capacity(state.budgets.len());
+    let mut sums: HashMap<&BudgetId, Sums, Hashing> =
+        HashMap::with_capacity_and_hasher(state.budgets.len(), Hashing::default());
     let mut add = |id, spent_total, reserved, entries| {
         let sum = sums.entry(id).or_default();
         sum.add(spent_total, reserved, entries)

@@ -127,7 +127,7 @@ impl StateRestorer {
             version if version > part.current() => Err(self.unsupported(part.name, version)),
             version if version < part.current() => self.take_old(part, version, line),
             _ => match fault {
-                Fault::Part => self.take(part.name, line).or_else(|fault| Err(self.fault(part, line, fault))),
+                Fault::Part => self.take(part.name, line).map_err(|fault| self.fault(part, line, fault)),
                 fault => Err(self.fault(part, line, fault)),
             },
         }

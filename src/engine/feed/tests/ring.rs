@@ -100,3 +100,18 @@ fn long_events_make_the_ring_shorter() {
     }
     assert!(!is_here(&live, 12) && is_here(&live, 13) && is_here(&live, 20));
 }
+
+#[test]
+fn what_was_published_for_nobody_never_comes() {
+    let live = live();
+    live.subscribe().unwrap();
+    publish(&live, 1..=3, 3);
+    live.unsubscribe();
+    publish(&live, 4..=6, 6);
+    live.subscribe().unwrap();
+    assert!(matches!(live.look(5), Look::Elsewhere), "it is in the journal");
+    let announced = live.announce((7..=8).map(event).collect(), 8);
+    assert!(matches!((live.look(5), live.look(7)), (Look::Elsewhere, Look::Coming)));
+    live.publish(announced);
+    assert!(matches!(live.look(5), Look::Elsewhere) && is_here(&live, 7));
+}
