@@ -265,7 +265,8 @@ fn law_retain_a_clock_that_jumps_by_a_year_changes_nothing_of_the_state() {
         for _ in 0..6 {
             life.session(60);
         }
+        // Only where time has gone on further than ever does anything become older.
         let pruned = life.finish();
-        assert!(pruned > 10, "{pruned} segments were pruned");
+        assert!(pruned > 0, "{pruned} segments were pruned");
     });
 }
