@@ -1,16 +1,17 @@
 //! Holds: what dropping, settling and keeping a reservation's guard does, whatever the writer is at.
-#![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
 
 #[path = "common/threads.rs"]
 mod threads;
 
 use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 use tallybook::storage::{Fault, SimulatedDisk};
 use tallybook::{
     Blocking, CommandError, Engine, ErrorKind, FeedItem, KeyWindow, MarkUnknown, NewBudget, NewGoal,
-    NewReservation, Options, RefusalKind, RejectionKind, Release, Request, ReservationId, ReservationStatus,
-    Settle, Spend, Start, Ttl,
+    NewReservation, Options, Pending, RefusalKind, RejectionKind, Release, Request, ReservationId,
+    ReservationStatus, Settle, Spend, Start, Ttl,
 };
 use threads::{GatedClock, PATIENCE, eventually, in_time};
 
@@ -115,16 +116,31 @@ fn a_reservation_whose_caller_has_gone_is_released() {
     }
 }
 
+/// Has the writer stand still with a command, so that what comes now waits for its next batch.
+fn held_up(engine: &Engine, clock: &GatedClock) -> Pending {
+    loop {
+        clock.gate.close();
+        let filler = engine.try_submit(NewGoal::new("filler")).unwrap();
+        let until = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < until {
+            if engine.health().inbox_depth == 0 {
+                return filler;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // It was looking at the clock already when the gate closed, and has taken nothing.
+        clock.gate.open();
+        filler.wait().unwrap();
+    }
+}
+
 /// It was answered in the very batch with which the engine ends, and nobody waited for the answer any more.
 #[test]
 fn a_reservation_of_whoever_has_gone_is_released_before_the_end() {
     let (disk, clock) = (SimulatedDisk::new(1), GatedClock::default());
     let engine = Options::new().clock(clock.clone()).open_storage(disk.process()).unwrap();
     engine.blocking().allocate(NewBudget::new("task").limit(100)).unwrap();
-    clock.gate.close();
-    // The writer is held up with this one; what comes now waits for its next batch.
-    let filler = engine.try_submit(NewGoal::new("filler")).unwrap();
-    eventually("the writer has it", || (engine.health().inbox_depth == 0).then_some(()));
+    let filler = held_up(&engine, &clock);
     let mut context = Context::from_waker(Waker::noop());
     let mut reserving = Box::pin(engine.reserve("task", 40, Ttl::NEVER));
     assert!(reserving.as_mut().poll(&mut context).is_pending());
