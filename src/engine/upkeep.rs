@@ -30,7 +30,7 @@ pub(super) struct Upkeep {
     archive: Option<ArchiveHook>,
     snapshot_bytes: u64,
     record: Arc<UpkeepRecord>,
-    /// Whether moving the floor failed: then nothing more is removed.
+    /// Whether moving the floor failed: then no segment is removed any more.
     is_floor_in_doubt: AtomicBool,
 }
 

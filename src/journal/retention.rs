@@ -9,7 +9,7 @@ use super::closed::read_closed;
 use super::directory::Directory;
 use super::layout::{SNAPSHOT_TMP_NAME, SegmentName, SnapshotName};
 use super::recovery::Visit;
-use super::snapshot::SnapshotHeader;
+use super::snapshot::{SnapshotHeader, create_temporary};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
@@ -149,7 +149,7 @@ fn keep_torn(storage: &dyn Storage, name: SegmentName, successor: SegmentName) -
         return Ok(());
     }
     let write = || -> std::io::Result<()> {
-        let file = create_anew(storage)?;
+        let file = create_temporary(storage)?;
         file.write_all_at(&torn, 0)?;
         file.sync()?;
         storage.rename(SNAPSHOT_TMP_NAME, &copy)?;
@@ -160,15 +160,6 @@ fn keep_torn(storage: &dyn Storage, name: SegmentName, successor: SegmentName) -
         let _ = storage.remove(SNAPSHOT_TMP_NAME);
         doing(error)
     })
-}
-
-fn create_anew(storage: &dyn Storage) -> std::io::Result<Arc<dyn StorageFile>> {
-    match storage.create(SNAPSHOT_TMP_NAME) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-            storage.remove(SNAPSHOT_TMP_NAME).and_then(|()| storage.create(SNAPSHOT_TMP_NAME))
-        }
-        created => created,
-    }
 }
 
 /// Moves the retention floor to a snapshot, which was read again and covers everything before it. Durable when this

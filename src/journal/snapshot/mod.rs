@@ -47,16 +47,20 @@ pub(crate) struct SnapshotWriter<'a> {
     lines: u64,
 }
 
+/// An empty file under the temporary name, in place of what a former maker left behind there.
+pub(super) fn create_temporary(storage: &dyn Storage) -> std::io::Result<Arc<dyn StorageFile>> {
+    match storage.create(SNAPSHOT_TMP_NAME) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            storage.remove(SNAPSHOT_TMP_NAME).and_then(|()| storage.create(SNAPSHOT_TMP_NAME))
+        }
+        created => created,
+    }
+}
+
 impl<'a> SnapshotWriter<'a> {
     /// Begins a snapshot. What a former one left behind under that name is removed.
     pub(crate) fn create(storage: &'a dyn Storage) -> Result<SnapshotWriter<'a>, Error> {
-        let created = match storage.create(SNAPSHOT_TMP_NAME) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                storage.remove(SNAPSHOT_TMP_NAME).and_then(|()| storage.create(SNAPSHOT_TMP_NAME))
-            }
-            created => created,
-        };
-        let file = created.map_err(|error| Error::io("making a snapshot", error))?;
+        let file = create_temporary(storage).map_err(|error| Error::io("making a snapshot", error))?;
         Ok(SnapshotWriter {
             storage,
             file,
