@@ -27,7 +27,7 @@ use crate::event::ChangeEvent;
 ///
 /// engine.create_goal(NewGoal::new("ship 2.1"))?;
 /// let mut feed = engine.subscribe(Start::after(&kept.to_string())?)?;
-/// assert!(matches!(feed.try_next()?, Some(FeedItem::Event(event)) if event.event.seq == 2));
+/// assert!(matches!(feed.next_blocking(), Some(Ok(FeedItem::Event(event))) if event.event.seq == 2));
 /// # Ok(()) }
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
