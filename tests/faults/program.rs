@@ -1,0 +1,58 @@
+//! The net: every way in which a journal has to survive, through the real engine, for as long as one likes.
+//!
+//! ```sh
+//! cargo run --profile faults --example faults -- --help
+//! cargo run --profile faults --example faults -- power --hours 2 --shard 1/2
+//! ```
+//!
+//! A *row* is one row of the table of faults; one *case* of it is what one seed stands for, so that the same seed is the same
+//! case on any machine (the rows with real processes and threads repeat as far as the machine lets them). A failure prints
+//! its seed, and the one command that replays it.
+//!
+//! | row | what happens in a case |
+//! | --- | --- |
+//! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
+//!
+//! `cargo test` runs a few cases of each.
+
+#![allow(clippy::unwrap_used, reason = "a test")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
+
+#[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
+mod common;
+mod driver;
+mod tally;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use driver::{Limits, Row};
+
+/// All rows, in the order in which `all` runs them.
+const ROWS: &[Row] = &[];
+
+/// Runs the net of faults.
+#[derive(Debug, Parser)]
+#[command(name = "faults")]
+struct Arguments {
+    /// The row to run; `all` for one after another, each within the limits.
+    #[arg(value_parser = row_names())]
+    row: String,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+fn row_names() -> Vec<&'static str> {
+    ROWS.iter().map(|row| row.name).chain(["all"]).collect()
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mut is_held = true;
+    for row in ROWS.iter().filter(|row| arguments.row == row.name || arguments.row == "all") {
+        is_held &= driver::run(row, &arguments.limits);
+    }
+    if is_held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
