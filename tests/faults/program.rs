@@ -12,6 +12,7 @@
 //! | row | what happens in a case |
 //! | --- | --- |
 //! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
+//! | `damage` | every bit, length, sector and file of a journal is damaged, in every way |
 //!
 //! `cargo test` runs a few cases of each.
 
@@ -21,6 +22,7 @@
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
+mod damage;
 mod driver;
 mod tally;
 
@@ -31,7 +33,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[];
+const ROWS: &[Row] = &[damage::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]
