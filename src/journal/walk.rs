@@ -174,11 +174,15 @@ impl Walk {
             if at.offset >= at.limit.end {
                 at.limit = self.limit_of(&mut at)?;
                 if at.offset >= at.limit.end {
-                    let is_closed = at.closed.is_some();
+                    let (is_closed, is_sure) = (at.closed.is_some(), at.limit.is_sure);
                     self.overran |= is_closed && at.offset > at.limit.end;
                     self.at = Some(if is_closed { self.successor_to(&at)? } else { at });
                     if is_closed {
                         continue;
+                    }
+                    if !is_sure {
+                        // A file that ends here may have been cut off.
+                        self.check_end()?;
                     }
                     return Ok(None);
                 }

@@ -96,7 +96,7 @@ impl Book {
         Book {
             segments: true_segments(&files),
             hashes: hashes(&lines),
-            disk: life.disk,
+            disk: common::copy(&life.disk),
             clock: life.clock,
             former: life.former,
             files,

@@ -95,7 +95,7 @@ pub(super) struct Look<'a> {
 
 impl<'a> Look<'a> {
     pub(super) fn new(book: &'a Book, tally: &'a mut Tally) -> Look<'a> {
-        Look { book, disk: common::copy(&book.disk), tally }
+        Look { book, disk: book.disk.fork(0), tally }
     }
 
     /// Without any damage nothing is refused, and nothing is found.
@@ -147,7 +147,7 @@ impl<'a> Look<'a> {
                 // Without the mark of a clean close, which nobody will look at.
                 self.disk.kill();
                 drop(engine);
-                self.disk = common::copy(&self.book.disk);
+                self.disk = self.book.disk.fork(0);
             }
         }
     }

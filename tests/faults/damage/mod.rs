@@ -23,6 +23,7 @@ fn case(seed: u64, _limits: &Limits, tally: &mut Tally) {
 
 fn run(seed: u64, portion: Portion, tally: &mut Tally) {
     let book = Book::new(seed);
+    tally.add("bytes of journals", book.files.values().map(|bytes| bytes.len() as u64).sum());
     let mut look = Look::new(&book, tally);
     look.at_the_honest_journal();
     do_all(&book, &mut look, seed, portion);
