@@ -36,13 +36,14 @@ mod writer;
 pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
+pub(crate) use layout::LOCK_NAME;
 pub(crate) use lock::{PublishedCell, is_journal, peek};
 pub(crate) use retention::{
     ClosedSegment, Inventory, fits_journal, inventory, open_segment, remove_leftovers, remove_snapshot,
     retained, set_floor, visit_closed,
 };
 pub(crate) use salvage::{
-    Beginning, Builder, Gap, ORPHANS_NAME, ORPHANS_TMP_NAME, Salvaged, Sink, Wreck, follow,
+    Beginning, Builder, ORPHANS_NAME, ORPHANS_TMP_NAME, Sink, Wreck, follow, refuse_live,
 };
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
 pub(crate) use spare::RotationSize;

@@ -23,7 +23,7 @@ pub(crate) trait Sink {
     fn orphan(&mut self, place: &FramePlace<'_>) -> Result<Result<(), String>, Error>;
 
     /// What joins from here on stood in another segment than what came before.
-    fn cut(&mut self) -> Result<(), Error>;
+    fn cut(&mut self);
 }
 
 /// Where the history breaks off.
@@ -195,7 +195,7 @@ impl Chain<'_> {
     /// Whether the history goes on in this segment.
     fn enter(&mut self, part: &Part) -> Result<(), Error> {
         self.fill(part.place.first_seq)?;
-        self.sink.cut()?;
+        self.sink.cut();
         if let Some(header) = &part.header {
             self.note_epoch(header.epoch);
         }

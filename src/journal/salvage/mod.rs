@@ -14,5 +14,5 @@ mod seed;
 mod wreck;
 
 pub(crate) use build::{Beginning, Builder, ORPHANS_NAME, ORPHANS_TMP_NAME};
-pub(crate) use chain::{Gap, Salvaged, Sink, follow};
-pub(crate) use wreck::Wreck;
+pub(crate) use chain::{Sink, follow};
+pub(crate) use wreck::{Wreck, refuse_live};

@@ -21,7 +21,7 @@ use crate::storage::{Storage, StorageFile};
 
 /// A directory with what is left of a journal.
 pub(crate) struct Wreck<'s> {
-    pub(super) storage: &'s dyn Storage,
+    storage: &'s dyn Storage,
     /// The journal, where any header still tells.
     pub(crate) journal_id: Option<JournalId>,
     /// What the frames hold of its id.
@@ -203,6 +203,21 @@ impl<'s> Wreck<'s> {
             is_whole |= first.is_none() && is_good && part.header.is_some() && read.unreadable.is_empty();
         }
         Ok(found || is_whole)
+    }
+
+    /// Where it lies.
+    pub(crate) fn storage(&self) -> &'s dyn Storage {
+        self.storage
+    }
+
+    /// Opens a snapshot, and checks that it is what its name says.
+    pub(crate) fn open_snapshot(&self, name: SnapshotName) -> Result<SnapshotFile, Error> {
+        SnapshotFile::open(self.storage, name)
+    }
+
+    /// Whether the segment is there, whatever is left of it.
+    pub(crate) fn has_segment(&self, name: SegmentName) -> bool {
+        self.parts.iter().any(|part| part.place == name)
     }
 
     /// Whether a snapshot is of this journal as it went.
