@@ -12,6 +12,7 @@ use super::header::WriterVersion;
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
 use super::lock::{Published, PublishedCell, peek};
 use super::record::OpenRecord;
+use super::retention::testifies_to_missing;
 use super::tail::read_tail;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
@@ -229,8 +230,21 @@ impl Walk {
             return Ok(());
         }
         end?;
+        self.check_testimony(at.segment.name)?;
         if let Some(at) = &mut self.at {
             at.honest_end = Some((at.offset, len));
+        }
+        Ok(())
+    }
+
+    /// A snapshot behind the end says that more was there.
+    fn check_testimony(&self, newest: SegmentName) -> Result<(), Error> {
+        let snapshots = Directory::list(&*self.storage)?.snapshots;
+        for name in snapshots.into_iter().filter(|name| name.before.number > newest.number) {
+            if testifies_to_missing(&*self.storage, name)? {
+                let found = format!("segment {}, before which it stands, is missing", name.before);
+                return Err(Error::damaged(&name.to_string(), 0, Some(self.next_seq), found));
+            }
         }
         Ok(())
     }

@@ -178,7 +178,7 @@ impl Book {
         }
         let end = end_of_nonzero(found);
         match segment.tear(honest, found) {
-            Some(tear) if tear.is_proven => Some(at as u64),
+            Some(tear) if tear.is_proven => Some(at.min(end.max(tear.at)) as u64),
             Some(tear) if self.is_former_mark(file, found, tear.at) => None,
             Some(tear) => (end > tear.at).then_some(at.min(end) as u64),
             None => (end > segment.end()).then_some(at.min(end) as u64),
