@@ -13,7 +13,7 @@ use tallybook::format::{
     FRAME_HEADER_LEN, FrameKind, HEADER_LEN, RECORD_LEN, SegmentHeader, SegmentName, SnapshotName,
 };
 
-use super::book::{Book, Contents, TrueFrame, TrueSegment, stated_floor};
+use super::book::{Book, Contents, TrueSegment, stated_floor};
 
 /// What has to come of an opening.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -199,11 +199,10 @@ impl TrueSegment {
     fn tear(&self, honest: &[u8], found: &[u8]) -> Option<Tear> {
         let is_intact = |start: usize, end: usize| found.get(start..end) == Some(&honest[start..end]);
         let torn = self.frames.iter().find(|frame| !is_intact(frame.start, frame.end))?;
-        let testifies = |frame: &&TrueFrame| {
-            frame.durable_through > torn.start && is_intact(frame.start, frame.start + FRAME_HEADER_LEN)
-        };
+        let proves =
+            |&(at, synced): &(usize, usize)| synced > torn.start && is_intact(at, at + FRAME_HEADER_LEN);
         let is_in_birth = torn.start < usize::try_from(self.header.birth).unwrap_or(usize::MAX);
-        let is_proven = is_in_birth || self.frames.iter().any(|frame| testifies(&frame));
+        let is_proven = is_in_birth || self.proofs.iter().any(proves);
         Some(Tear { at: torn.start, seq: torn.first_seq, is_proven })
     }
 }

@@ -114,7 +114,12 @@ fn move_files(book: &Book, look: &mut Look<'_>) {
         look.at(&Damage { kind, what: what.to_owned(), change: Change::Files(files), is_read: true });
     };
     for (name, bytes) in &book.files {
-        files("a file deleted", "", vec![(name.clone(), None)]);
+        // Of a journal whose only file is gone, nothing tells that it was there.
+        let counts =
+            |name: &String| SegmentName::parse(name).is_some() || SnapshotName::parse(name).is_some();
+        if book.files.keys().any(|other| other != name && counts(other)) {
+            files("a file deleted", "", vec![(name.clone(), None)]);
+        }
         for next in next_names(book, name) {
             files("a file duplicated", &format!("of {name}"), vec![(next, Some(Arc::clone(bytes)))]);
         }

@@ -36,10 +36,10 @@ mod tests {
     #[test]
     fn damage_is_refused_or_loses_nothing() {
         let mut tally = Tally::default();
-        for seed in 1..=6 {
-            run(seed, Portion { step: 97 }, &mut tally);
+        for seed in 1..=3 {
+            run(seed, Portion { step: 389 }, &mut tally);
         }
-        assert!(tally.get("refused") > 1_000 && tally.get("found by verify") > 1_000, "{tally:?}");
+        assert!(tally.get("refused") > 500 && tally.get("found by verify") > 500, "{tally:?}");
         assert!(tally.get("opened, nothing lost") > 100, "{tally:?}");
         assert!(tally.get("opened, the unproven end lost") > 0, "{tally:?}");
     }
