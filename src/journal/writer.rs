@@ -12,6 +12,7 @@ use super::layout::{MAX_PAYLOAD_LEN, SPARE_NAME, SegmentName, frame_len, header_
 use super::lock::{Published, PublishedCell, WriterLock};
 use super::record::EndRecord;
 use super::spare::{RotationSize, Spare, write_zeros};
+use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
@@ -27,7 +28,7 @@ pub(crate) struct JournalOptions {
     /// Whether segments are filled with zeros ahead, which makes a sync cheap.
     pub(crate) zero_ahead: bool,
     /// Whether everything is done on the caller's thread (for the simulated disk, whose faults must repeat).
-    pub(crate) inline: bool,
+    pub(crate) background: Background,
 }
 
 /// The segment that is being written.
@@ -109,7 +110,7 @@ impl JournalWriter {
         last_epoch: Epoch,
         now: Timestamp,
     ) -> JournalWriter {
-        let spare = Spare::new(Arc::clone(&storage), options.inline);
+        let spare = Spare::new(Arc::clone(&storage), options.background.clone());
         let writer = JournalWriter {
             storage,
             options,

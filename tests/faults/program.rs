@@ -22,6 +22,9 @@
 #[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
 mod driver;
+mod power;
+#[path = "../common/retained.rs"]
+mod retained;
 mod tally;
 
 use std::process::ExitCode;
@@ -31,7 +34,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[];
+const ROWS: &[Row] = &[power::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]
