@@ -253,7 +253,8 @@ impl Shadow {
         }
         assert_eq!(head.seq, count, "the engine and a reader disagree");
         let step = self.steps.binary_search_by_key(&count, |step| step.projection.seq);
-        let step = step.unwrap_or_else(|_| panic!("law ATOMIC: a command is there in part, up to seq {count}"));
+        let step =
+            step.unwrap_or_else(|_| panic!("law ATOMIC: a command is there in part, up to seq {count}"));
         assert_eq!(
             head.state_hash,
             self.steps[step].state_hash(),

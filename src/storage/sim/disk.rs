@@ -373,7 +373,11 @@ impl Disk {
     }
 
     pub(super) fn used(&self) -> u64 {
-        self.directory.inodes().filter_map(|inode| self.inodes.get(&inode)).map(|inode| inode.allocated_bytes()).sum()
+        self.directory
+            .inodes()
+            .filter_map(|inode| self.inodes.get(&inode))
+            .map(|inode| inode.allocated_bytes())
+            .sum()
     }
 
     pub(super) fn contents(&mut self, name: &str) -> io::Result<Vec<u8>> {

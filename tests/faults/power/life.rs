@@ -56,6 +56,15 @@ impl Ending {
 }
 
 impl Known {
+    /// What is still known once a process ended so.
+    pub(crate) fn after(mut self, ending: Ending) -> Known {
+        if ending != Ending::Killed {
+            // What was only in the page cache is gone.
+            self.answered = self.acknowledged;
+        }
+        self
+    }
+
     pub(crate) fn expected(&self, ending: Ending) -> Expected {
         let at_least = match ending {
             Ending::Cut(_) => self.acknowledged,
@@ -121,16 +130,28 @@ impl Life {
         }
     }
 
-    /// The options of the next process.
-    pub(crate) fn options(&self, chance: &SeededEntropy) -> Options {
+    /// The options of a process that looks after nothing but commands.
+    pub(crate) fn plain_options(&self, chance: &SeededEntropy) -> Options {
         Options::new()
             .inline()
             .entropy(SeededEntropy::new(chance.next_u64()))
             .clock(SimulatedClock::new(self.clock.clone()))
             .durability(self.durability)
             .segment_bytes([4 << 10, 6 << 10, 10 << 10][index(chance.below(3))])
+            .retention(Retention::keep_all())
+            .snapshot_bytes(u64::MAX)
+    }
+
+    /// The options of one that prunes, archives and makes snapshots.
+    pub(crate) fn options(&self, chance: &SeededEntropy, shelf: Option<&Shelf>) -> Options {
+        let options = self
+            .plain_options(chance)
             .retention(Retention::new().segments(self.keep))
-            .snapshot_bytes([0, 9_000, 40_000][index(chance.below(3))])
+            .snapshot_bytes([0, 9_000, 40_000][index(chance.below(3))]);
+        match shelf {
+            Some(shelf) => options.archive(shelf.clone()),
+            None => options,
+        }
     }
 
     /// One session, from opening to its end, in which nothing goes wrong; and what a crash at each operation of it leaves.
@@ -138,13 +159,12 @@ impl Life {
         self.sessions += 1;
         let cuts = self.watch();
         let schedule = Schedule::new(self.chance.next_u64());
-        let options = self.options(&self.chance).schedule(&schedule);
-        let options = self.shelf.iter().fold(options, |options, shelf| options.archive(shelf.clone()));
+        let options = self.options(&self.chance, self.shelf.as_ref()).schedule(&schedule);
         let opened = options.open_storage(self.disk.scheduled_process(&schedule));
         let engine = opened.map(|engine| engine.blocking());
         let engine = engine.unwrap_or_else(|error| panic!("an honest journal was refused: {error}"));
         self.begin(&engine);
-        for _ in 0..2 + self.chance.below(14) {
+        for _ in 0..2 + self.chance.below(12) {
             self.step(&engine);
         }
         if self.chance.below(2) == 0 {
@@ -211,11 +231,16 @@ impl Life {
     pub(crate) fn check(&self, disk: &SimulatedDisk, engine: &Blocking, expected: Expected) -> u64 {
         let (floor, lines) = retained::retained(disk);
         let count = self.shadow.expect(expected, &engine.view().head(), floor, &lines);
-        for name in retained::snapshots(disk).into_iter().filter(|name| name.before >= retained::floor(disk)) {
+        for name in retained::snapshots(disk).into_iter().filter(|name| name.before >= retained::floor(disk))
+        {
             let header = retained::snapshot_header(disk, name);
             let state = self.shadow.state_hash_at(header.seq());
             let of_it = header.state_hash;
-            assert_eq!(state.map(|hash| hash.0), Some(of_it), "law RETAIN: snapshot {name} has another state");
+            assert_eq!(
+                state.map(|hash| hash.0),
+                Some(of_it),
+                "law RETAIN: snapshot {name} has another state"
+            );
         }
         count
     }
@@ -323,7 +348,7 @@ impl Life {
         self.disk = cut.disk.fork(self.chance.next_u64());
         ending.apply(&self.disk);
         self.shelf = cut.shelf;
-        self.note(|known| *known = cut.known);
+        self.note(|known| *known = cut.known.after(ending));
         self.ended = ending;
     }
 
@@ -358,8 +383,7 @@ impl Life {
     }
 
     fn open_inline(&self) -> Blocking {
-        let options = self.options(&self.chance);
-        let options = self.shelf.iter().fold(options, |options, shelf| options.archive(shelf.clone()));
+        let options = self.options(&self.chance, self.shelf.as_ref());
         options.open_storage(self.disk.process()).unwrap().blocking()
     }
 
