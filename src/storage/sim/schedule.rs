@@ -36,6 +36,7 @@ struct Turns {
     /// Who waits for the end of whom.
     joining: BTreeMap<Actor, Actor>,
     next_actor: Actor,
+    changes: u64,
 }
 
 thread_local! {
@@ -63,10 +64,16 @@ impl Schedule {
             ended: BTreeSet::new(),
             joining: BTreeMap::new(),
             next_actor: 1,
+            changes: 0,
         };
         let schedule = Schedule(Arc::new(Inner { turns: Mutex::new(turns), changed: Condvar::new() }));
         schedule.enter(0);
         schedule
+    }
+
+    /// How often another thread went on.
+    pub fn changes(&self) -> u64 {
+        self.lock().changes
     }
 
     fn enter(&self, actor: Actor) {
@@ -122,6 +129,7 @@ impl Schedule {
         let chosen = usize::try_from(chosen).ok().and_then(|index| turns.ready.iter().nth(index).copied());
         if let Some(chosen) = chosen {
             turns.ready.remove(&chosen);
+            turns.changes += u64::from(turns.running != chosen);
             turns.running = chosen;
             self.0.changed.notify_all();
         }

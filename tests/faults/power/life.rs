@@ -100,6 +100,7 @@ pub(crate) struct Life {
     keep: u64,
     shelf: Option<Shelf>,
     sessions: u64,
+    changes_of_thread: u64,
     known: Arc<Mutex<Known>>,
     /// How the last process ended.
     ended: Ending,
@@ -124,6 +125,7 @@ impl Life {
             shelf: (chance.below(3) > 0).then(Shelf::default),
             chance,
             sessions: 0,
+            changes_of_thread: 0,
             known: Arc::new(Mutex::new(known)),
             ended: Ending::Killed,
             cursors: Vec::new(),
@@ -178,6 +180,7 @@ impl Life {
         }
         self.disk.watch(None);
         drop(engine);
+        self.changes_of_thread += schedule.changes();
         self.cut_here(&cuts);
         let mut cuts = cuts.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::take(&mut *cuts)
@@ -390,6 +393,7 @@ impl Life {
     /// Counts what there was in this life.
     pub(crate) fn tally(&self, tally: &mut Tally) {
         tally.add("sessions", self.sessions);
+        tally.add("changes between writer and upkeep", self.changes_of_thread);
         tally.add("events", self.shadow.seq());
         tally.add("archived", self.shelf.as_ref().map_or(0, Shelf::newest));
         for name in self.disk.names() {

@@ -50,6 +50,7 @@ mod tests {
         assert!(tally.get("crashes") > 100, "{tally:?}");
         for covered in [
             "archived",
+            "changes between writer and upkeep",
             "operations cut at: a segment is made",
             "operations cut at: a snapshot is made",
             "operations cut at: segments are removed",
