@@ -12,6 +12,7 @@
 //! | row | what happens in a case |
 //! | --- | --- |
 //! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
+//! | `histories` | several threads ask for more than fits, in every third case while the power is cut; a sequential model gives each its answer |
 //!
 //! `cargo test` runs a few cases of each.
 
@@ -22,6 +23,7 @@
 #[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
 mod driver;
+mod histories;
 mod tally;
 
 use std::process::ExitCode;
@@ -31,7 +33,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[];
+const ROWS: &[Row] = &[histories::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]

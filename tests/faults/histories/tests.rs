@@ -1,0 +1,1 @@
+//! A few cases; and histories that were tampered with.
