@@ -155,7 +155,11 @@ impl Client {
                 return true;
             }
         };
-        if held.is_armed { work.holds.push(held) } else { drop(held) }
+        if held.is_armed {
+            work.holds.push(held)
+        } else {
+            drop(held)
+        }
         is_open
     }
 }
@@ -211,7 +215,8 @@ impl<'a> Work<'a> {
         for (request, invoked) in requests.into_iter().zip(invoked) {
             self.note(&request);
             // Of those that were not handed over all, some may have been.
-            let answer = answers.next().map_or(Some(Answer::Unknown), |answer| answer_of(answer.wait().map(done)));
+            let answer =
+                answers.next().map_or(Some(Answer::Unknown), |answer| answer_of(answer.wait().map(done)));
             let completed = self.stamp();
             if answer.as_ref().is_none_or(|answer| *answer == Answer::Unknown) {
                 is_open = false;
@@ -244,7 +249,8 @@ impl<'a> Work<'a> {
         if !is_open {
             client.again.push(request);
         }
-        let held = made.map(|hold| Held { is_armed: hold.reservation().status == ReservationStatus::Open, hold });
+        let held =
+            made.map(|hold| Held { is_armed: hold.reservation().status == ReservationStatus::Open, hold });
         self.holds.extend(held);
         is_open
     }

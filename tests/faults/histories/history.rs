@@ -343,7 +343,9 @@ pub(super) fn fact(event: &ChangeEvent) -> String {
             };
             let (over, of) = (charges(&it.overage), it.reservation_id.as_ref().map(name));
             let (budget, amount, incurred, late) = (&it.budget_id, it.amount, it.incurred, it.late);
-            format!("spent {id} {amount} of {budget} incurred {incurred} late {late} over {over:?} hold {of:?}")
+            format!(
+                "spent {id} {amount} of {budget} incurred {incurred} late {late} over {over:?} hold {of:?}"
+            )
         }
         Payload::SpendReversed(it) => format!("reversed {} {}", it.spend_id, it.amount),
         Payload::ReservationMade(it) => {

@@ -40,9 +40,23 @@ fn case(seed: u64, _limits: &Limits, tally: &mut Tally) {
     let crashes = history.sessions.iter().filter(|session| !session.is_clean).count();
     tally.add("crashes", crashes as u64);
     tally.add("operations", history.sessions.iter().map(|session| session.ops.len() as u64).sum());
+    tally.add("concurrent operations", history.sessions.iter().map(concurrent).sum());
     if let Err(why) = check::check(&history, tally) {
         panic!("not a history of a sequential engine: {why}");
     }
+}
+
+/// How many were invoked while another was under way.
+fn concurrent(session: &Session) -> u64 {
+    let mut times: Vec<_> = session.ops.iter().map(|op| (op.invoked, op.completed)).collect();
+    times.sort_unstable();
+    let mut until = 0;
+    let overlaps = times.into_iter().filter(|&(invoked, completed)| {
+        let is_under_way = invoked < until;
+        until = until.max(completed);
+        is_under_way
+    });
+    overlaps.count() as u64
 }
 
 /// One run of clients and engine.
@@ -78,7 +92,11 @@ impl Run {
         let is_cut = seed.is_multiple_of(3);
         let place = match seed % 16 {
             5 if !is_cut => Place::Real(tempfile::tempdir().unwrap()),
-            _ => Place::Simulated(SimulatedDisk::new(seed).sector(if chance.below(2) == 0 { 512 } else { 4_096 })),
+            _ => Place::Simulated(SimulatedDisk::new(seed).sector(if chance.below(2) == 0 {
+                512
+            } else {
+                4_096
+            })),
         };
         let durability = match chance.below(3) {
             0 => Durability::Interval(Duration::from_millis(chance.below(4))),
@@ -86,8 +104,9 @@ impl Run {
         };
         // With little room turns that are accounted may be added up; callers wait for each other.
         let inbox = if chance.below(4) == 0 { 2 + usize::from(chance.below(2) == 0) * 4 } else { 4_096 };
-        let count = 2 + chance.below(7);
-        let left = 40 + chance.below(40);
+        // A crowd now and then, the larger the shorter.
+        let count = if chance.below(12) == 0 { 48 } else { 2 + chance.below(7) };
+        let left = if count > 8 { 8 } else { 40 + chance.below(40) };
         let client = |number| Client {
             wishes: Wishes::new(seed, number, count),
             is_blocking: number % 3 != 1,
@@ -95,7 +114,16 @@ impl Run {
             again: Vec::new(),
         };
         let clients = (0..count).map(client).collect();
-        Run { seed, chance, table: Table::new(clock(), inbox == 4_096), clients, place, is_cut, durability, inbox }
+        Run {
+            seed,
+            chance,
+            table: Table::new(clock(), inbox == 4_096),
+            clients,
+            place,
+            is_cut,
+            durability,
+            inbox,
+        }
     }
 
     fn open(&self) -> Result<Blocking, tallybook::Error> {
@@ -104,7 +132,8 @@ impl Run {
             .clock(self.table.clock.clone())
             .durability(self.durability)
             .inbox_capacity(self.inbox);
-        let options = if self.seed.is_multiple_of(2) { options } else { options.segment_bytes(SMALL_SEGMENT) };
+        let options =
+            if self.seed.is_multiple_of(2) { options } else { options.segment_bytes(SMALL_SEGMENT) };
         options.open_storage(self.place.storage()).map(|engine| engine.blocking())
     }
 

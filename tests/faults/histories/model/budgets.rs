@@ -13,6 +13,9 @@ impl Model {
             _ => return Err(Stop::Rejected("invalid")),
         };
         let (id, parent) = (name(&new.budget_id), new.parent.as_ref().map(name));
+        if parent.as_ref() == Some(&id) {
+            return Err(Stop::Rejected("invalid"));
+        }
         if parent.as_ref().is_some_and(|parent| !self.budgets.contains_key(parent)) {
             return Err(Stop::Rejected("not_found"));
         }

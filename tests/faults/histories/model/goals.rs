@@ -27,6 +27,9 @@ impl Model {
     pub(super) fn create_goal(&mut self, new: &NewGoal) -> Result<(Subject, Facts), Stop> {
         let id = name(new.goal_id.expect("goals are given ids here"));
         let names: Vec<Name> = new.budgets.iter().map(name).collect();
+        if names.iter().any(|budget| budget.starts_with("goal:")) {
+            return Err(Stop::Rejected("invalid"));
+        }
         names.iter().try_for_each(|budget| self.find(budget).map(drop))?;
         let parent = new.parent_goal.map(name);
         if parent.as_ref().is_some_and(|parent| !self.goals.contains_key(parent)) {

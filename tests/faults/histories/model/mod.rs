@@ -135,9 +135,19 @@ enum Stop {
     Rejected(&'static str),
     Unchanged(Subject),
     Retried((u64, u64), Subject),
-    Refused { kind: &'static str, op: &'static str, budget: Name, amount: u128, hold: Option<Name> },
+    Refused {
+        kind: &'static str,
+        op: &'static str,
+        budget: Name,
+        amount: u128,
+        hold: Option<Name>,
+    },
     /// A goal's limit that would be reached already: the refusal shows the budget as it would be.
-    Blocked { op: &'static str, budget: Name, limit: Option<u128> },
+    Blocked {
+        op: &'static str,
+        budget: Name,
+        limit: Option<u128>,
+    },
 }
 
 type Facts = Vec<String>;

@@ -1,8 +1,10 @@
 //! What is shown.
 
+use std::collections::BTreeMap;
+
 use tallybook::{ReservationStatus, Timestamp};
 
-use super::{Model, Stop, Subject};
+use super::{Model, Node, Stop, Subject};
 use crate::histories::history::{
     Answer, Figures, GoalShown, HoldShown, Name, Shown, SpendShown, Whole, name,
 };
@@ -24,9 +26,29 @@ impl Model {
         }
     }
 
-    pub(in crate::histories) fn figures(&self, id: &Name) -> Figures {
-        let node = &self.budgets[id];
-        let (spent, reserved) = (self.spent(id), self.held(id));
+    fn figures(&self, id: &Name) -> Figures {
+        Model::figures_of(&self.budgets[id], self.spent(id), self.held(id))
+    }
+
+    /// The figures of all budgets: what is at each itself, added to all above it.
+    pub(in crate::histories) fn all_figures(&self) -> BTreeMap<Name, Figures> {
+        let mut sums = BTreeMap::<&Name, (u128, u128)>::new();
+        for (id, node) in &self.budgets {
+            let mut next = Some(id);
+            while let Some(above) = next {
+                let sum = sums.entry(above).or_default();
+                *sum = (sum.0 + node.own_spent, sum.1 + node.own_held);
+                next = self.budgets[above].parent.as_ref();
+            }
+        }
+        let of = |(id, (spent, held)): (&Name, (u128, u128))| {
+            (id.clone(), Model::figures_of(&self.budgets[id], spent, held))
+        };
+        sums.into_iter().map(of).collect()
+    }
+
+    fn figures_of(node: &Node, spent: u128, reserved: u128) -> Figures {
+        let used = spent + reserved;
         Figures {
             limit: node.limit,
             hard: node.hard,
@@ -34,12 +56,12 @@ impl Model {
             // Without windows, what is spent is spent for life.
             spent_total: spent,
             reserved,
-            remaining: self.remaining(id),
-            overage: node.limit.map_or(0, |limit| (spent + reserved).saturating_sub(limit)),
+            remaining: node.limit.map(|limit| limit.saturating_sub(used)),
+            overage: node.limit.map_or(0, |limit| used.saturating_sub(limit)),
             overage_total: node.overage_total,
             crossed: node.crossed,
             entries: node.entries,
-            status: match (&node.closed, self.is_exhausted(id)) {
+            status: match (&node.closed, node.limit.is_some_and(|limit| spent >= limit)) {
                 (Some(_), _) => "closed",
                 (None, true) => "exhausted",
                 (None, false) => "active",
@@ -103,7 +125,7 @@ impl Model {
         let held = self.holds.iter().filter(|(_, hold)| hold.status.is_held());
         Whole {
             seq: self.seq,
-            budgets: self.budgets.keys().map(|id| (id.clone(), self.figures(id))).collect(),
+            budgets: self.all_figures(),
             goals: self.goals.keys().map(|id| (id.clone(), self.goal_shown(id))).collect(),
             holds: held.map(|(id, _)| (id.clone(), self.hold_shown(id))).collect(),
             meters: self.meters.iter().map(|(id, meter)| (id.clone(), (meter.total, meter.booked))).collect(),
