@@ -15,7 +15,7 @@ pub(super) fn frames(reader: &JournalReader) -> (Vec<Frame>, StateHash) {
     let mut events = reader.events(1).unwrap();
     while let Some(journaled) = events.next().unwrap() {
         let place = (journaled.location().file.clone(), journaled.location().offset);
-        let event = decode_event(&journaled.line).unwrap();
+        let event = decode_event(journaled.line).unwrap();
         projection.apply(&event).unwrap();
         check_conserved(&projection.state, event.seq);
         if last_place.replace(place.clone()) != Some(place) {
