@@ -12,6 +12,7 @@
 //! | row | what happens in a case |
 //! | --- | --- |
 //! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
+//! | `histories` | several threads ask for more than fits, in every third case while the power is cut; a sequential model gives each its answer |
 //!
 //! `cargo test` runs a few cases of each.
 
@@ -19,9 +20,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 #[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
 mod driver;
+mod histories;
 mod power;
 #[path = "../common/retained.rs"]
 mod retained;
@@ -34,7 +35,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[power::ROW];
+const ROWS: &[Row] = &[power::ROW, histories::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]
