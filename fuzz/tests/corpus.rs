@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use tallybook::ids::SeededEntropy;
-use tallybook_fuzz::{check_directory, check_frames};
+use tallybook_fuzz::{check_command_lines, check_cursor, check_directory, check_frames, check_snapshot};
 
 #[test]
 fn frame_decode() {
@@ -16,6 +16,21 @@ fn frame_decode() {
 #[test]
 fn open_directory() {
     replay("open_directory", check_directory, 10_000);
+}
+
+#[test]
+fn snapshot() {
+    replay("snapshot", check_snapshot, 5_000);
+}
+
+#[test]
+fn cursor() {
+    replay("cursor", check_cursor, 10_000);
+}
+
+#[test]
+fn command_lines() {
+    replay("command_lines", check_command_lines, 5_000);
 }
 
 fn replay(target: &str, check: fn(&[u8]), rounds: u64) {
