@@ -27,7 +27,9 @@ static BOOK: LazyLock<Book> = LazyLock::new(|| {
     for seed in 21..23 {
         let engine = opened(&disk, seed);
         for round in 0..4 {
-            engine.create_goal(tallybook::NewGoal::new("more").scope(format!("{round}"))).expect("it is made");
+            engine
+                .create_goal(tallybook::NewGoal::new("more").scope(format!("{round}")))
+                .expect("it is made");
         }
         disk.kill();
     }

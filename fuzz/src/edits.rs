@@ -198,9 +198,9 @@ fn rewrite_events(files: &mut Files, index: usize, input: &mut Input<'_>) {
 }
 
 fn end_of(frames: &[(usize, FrameHeader, Vec<u8>)]) -> usize {
-    frames.last().map_or(HEADER_LEN, |(offset, _, payload)| {
-        offset + tallybook::format::frame_len(payload.len())
-    })
+    frames
+        .last()
+        .map_or(HEADER_LEN, |(offset, _, payload)| offset + tallybook::format::frame_len(payload.len()))
 }
 
 /// Other lines in a snapshot, or another header, with lengths and checksums that match.
@@ -228,7 +228,8 @@ fn rewrite_snapshot(bytes: &mut Vec<u8>, input: &mut Input<'_>) {
 /// A segment that says itself what a new name of it says.
 fn restate(files: &mut Files, index: usize, input: &mut Input<'_>) {
     let new = name(input);
-    let (Some(name), Ok(header)) = (SegmentName::parse(&new), SegmentHeader::from_bytes(&files[index].1)) else {
+    let (Some(name), Ok(header)) = (SegmentName::parse(&new), SegmentHeader::from_bytes(&files[index].1))
+    else {
         return;
     };
     let predecessor = Predecessor { last_seq: name.first_seq.wrapping_sub(1), ..header.predecessor };

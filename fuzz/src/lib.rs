@@ -1,5 +1,8 @@
-//! What the fuzz targets do with their input, as plain functions: so that a failure can be stepped through, and the
-//! corpora are replayed by `cargo test` on a stable toolchain.
+//! What the fuzz targets do with their input, as plain functions: so that a failure can be stepped through.
+//!
+//! `run`, beside this crate, builds the targets with coverage on the stable toolchain and runs them from the committed
+//! corpora on; `examples/seed_corpus.rs` makes these from real journals. An input is mostly not the bytes of a file but a list
+//! of edits to a journal, with checksums that match again: behind those is what there is to find.
 
 mod commands;
 mod cursors;

@@ -161,7 +161,7 @@ pub(crate) fn rotate(disk: &SimulatedDisk, engine: &Blocking, times: usize) {
         let newest = || disk.names().into_iter().filter(|name| name.ends_with(".seg")).max();
         let before = newest();
         while newest() == before {
-            let data = Json::parse(&format!("\"{}\"", "x".repeat(900))).expect("it is JSON");
+            let data = Json::parse(&format!("\"{}\"", "x".repeat(3_000))).expect("it is JSON");
             engine.execute(RecordEvent::new("filler", data)).expect("an event is recorded");
         }
     }

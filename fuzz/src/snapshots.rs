@@ -111,7 +111,7 @@ fn check_restored(disk: &SimulatedDisk, hash: StateHash, input: &mut Input<'_>) 
     let report = reader.verify().expect("it could be read before");
     assert!(!report.is_damaged(), "restored with the hash {hash:?}, but {report:?}");
     let engine = open(disk.process()).expect("it opened before");
-    check_agreement(disk, &engine);
+    check_agreement(disk, &engine, true);
     for _ in 0..MAX_COMMANDS {
         if input.is_empty() {
             break;
@@ -123,7 +123,7 @@ fn check_restored(disk: &SimulatedDisk, hash: StateHash, input: &mut Input<'_>) 
         }
         look_at(engine.view().state());
     }
-    check_agreement(disk, &engine);
+    check_agreement(disk, &engine, true);
     check_written_again(disk, &engine);
     check_close(disk, &ManualClock::new(NOON), engine, &BTreeSet::new());
 }
@@ -137,7 +137,7 @@ fn check_written_again(disk: &SimulatedDisk, engine: &Blocking) {
     assert_eq!(first_hash == second_hash, first == second, "equal states are the same bytes");
     let health = engine.health();
     assert!(health.last_upkeep_error.is_none(), "{:?}", health.last_upkeep_error);
-    check_agreement(disk, engine);
+    check_agreement(disk, engine, true);
 }
 
 /// The lines of the newest base.
