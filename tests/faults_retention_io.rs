@@ -115,18 +115,6 @@ impl Story {
     }
 }
 
-/// Leaves bytes of no meaning behind the end of the newest segment. Its name and all of its bytes.
-fn tear(disk: &SimulatedDisk) -> (String, Vec<u8>) {
-    let (name, mut bytes) = newest_segment(disk);
-    let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
-    let end = end.next_multiple_of(8);
-    let torn: Vec<u8> = (0..333).map(|number| u8::try_from(number % 251).unwrap() | 1).collect();
-    bytes.resize(bytes.len().max(end + torn.len()), 0);
-    bytes[end..end + torn.len()].copy_from_slice(&torn);
-    disk.put(&name, &bytes);
-    (name, bytes)
-}
-
 /// Opens and goes on through some rotations, with one thing going wrong on the way; then closes, and looks again.
 fn session(begun: &Story, wrong: Option<Wrong>, shelf: Option<&Shelf>) -> (u64, u64, bool) {
     let mut story = begun.fork();

@@ -12,16 +12,20 @@
 //! | row | what happens in a case |
 //! | --- | --- |
 //! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
+//! | `calls` | a call of the storage seam fails: every operation of a session in every way, every read; or two; or the disk is full |
 //!
 //! `cargo test` runs a few cases of each.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
+mod calls;
 #[path = "../common/mod.rs"]
 #[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
 mod driver;
+#[path = "../common/retained.rs"]
+mod retained;
 mod tally;
 
 use std::process::ExitCode;
@@ -31,7 +35,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[];
+const ROWS: &[Row] = &[calls::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]
