@@ -1,5 +1,6 @@
-//! Calls fail while segments are archived and pruned and snapshots made, and the disk is full: the upkeep never halts the
-//! engine, which lives on and tells; the next rotation makes up for it; and pruning frees room.
+//! The archive fails, the disk is full, a floor was not synced: the upkeep never halts the engine, which lives on and tells;
+//! the next rotation makes up for it; and pruning frees room. That every call fails in every way while segments are archived
+//! and pruned and snapshots made is the row `calls` of the program in `faults/`.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
@@ -10,17 +11,10 @@ mod retained;
 use common::{
     Answer, DEADLINE, Shadow, Workload, answer_of, clock, must, newest_segment, open, options, segments,
 };
-use retained::{Shelf, closed_count, expect_tidy, expect_true_snapshots, floor, snapshots};
+use retained::{Shelf, closed_count, expect_tidy, expect_true_snapshots, floor, snapshots, tear};
 use tallybook::format::SegmentName;
 use tallybook::storage::{Fault, SimulatedDisk, Survivors};
 use tallybook::{Blocking, EngineStatus, ErrorKind, KeyWindow, ManualClock, Options, Request, Retention};
-
-/// What goes wrong, once.
-#[derive(Debug, Clone, Copy)]
-enum Wrong {
-    Operation(u64, Fault),
-    Read(u64),
-}
 
 /// A journal in the midst of its life, with torn bytes behind the end of a segment that is about to be pruned.
 struct Story {
@@ -113,99 +107,6 @@ impl Story {
         let kept = self.disk.contents(name).unwrap_or_default();
         assert!(kept == *torn, "law EVIDENCE: {name} has {} bytes of {}", kept.len(), torn.len());
     }
-}
-
-/// Opens and goes on through some rotations, with one thing going wrong on the way; then closes, and looks again.
-fn session(begun: &Story, wrong: Option<Wrong>, shelf: Option<&Shelf>) -> (u64, u64, bool) {
-    let mut story = begun.fork();
-    let disk = story.disk.clone();
-    let (operations, reads) = (disk.operations(), disk.reads());
-    match wrong {
-        Some(Wrong::Operation(number, fault)) => disk.fail_at(operations + number, fault),
-        Some(Wrong::Read(number)) => disk.fail_read_at(reads + number),
-        None => {}
-    }
-    let options = |seed| match shelf {
-        Some(shelf) => small(seed, &story.clock).archive(shelf.clone()),
-        None => small(seed, &story.clock),
-    };
-    let (first, second) = (options(3), options(4));
-    let mut tells = false;
-    let (operations, reads) = match open(&disk, first) {
-        Ok(engine) => {
-            let mut is_running = true;
-            for _ in 0..3 {
-                is_running = is_running && story.close_segments(&engine, 1);
-                // What a failed upkeep says is said until the next one.
-                tells |= engine.engine().health().last_upkeep_error.is_some();
-            }
-            let health = engine.engine().health();
-            tells &= health.upkeep_failures > 0;
-            let counts = (disk.operations() - operations, disk.reads() - reads);
-            if is_running && engine.shutdown(DEADLINE).is_ok() {
-                story.shadow.expose();
-            }
-            if let Some(error) = engine.engine().health().last_error {
-                let error = error.to_string();
-                let upkeep = ["snapshot", "pruned", "floor", "torn", "archiv"];
-                assert!(!upkeep.iter().any(|word| error.contains(word)), "the upkeep halted it: {error}");
-            }
-            counts
-        }
-        Err(error) => {
-            assert!(matches!(error.kind(), ErrorKind::Io | ErrorKind::NoSpace), "{error:?}");
-            let error = error.to_string();
-            assert!(!error.contains("floor") && !error.contains("archiv"), "the upkeep refused it: {error}");
-            (0, 0)
-        }
-    };
-    // The power goes, so that whatever was done without a sync shows.
-    let number = match wrong {
-        Some(Wrong::Operation(number, _) | Wrong::Read(number)) => number,
-        None => 0,
-    };
-    let cut = disk.fork(number);
-    cut.restart(if number % 3 == 0 { Survivors::Nothing } else { Survivors::Seeded });
-    story.disk = cut;
-    let engine = open(&story.disk, second).expect("an honest journal was refused");
-    story.check(&engine);
-    assert!(story.close_segments(&engine, 2));
-    story.check(&engine);
-    story.expect_made_up_for(&engine);
-    (operations, reads, tells)
-}
-
-#[test]
-fn law_retain_every_operation_fails_once_and_the_next_rotation_makes_up_for_it() {
-    let begun = Story::begin();
-    let (operations, _, tells) = session(&begun, None, None);
-    assert!(operations > 60 && !tells, "a session worth failing: {operations} operations");
-    let mut told = 0;
-    // All of them in all ways, or (unless rounds are asked for) a part.
-    let is_whole = std::env::var_os("TALLYBOOK_ROUNDS").is_some();
-    for operation in 0..operations {
-        for (fault, number) in [Fault::Eio, Fault::Enospc, Fault::ShortWrite, Fault::SyncLost].iter().zip(0..)
-        {
-            if is_whole || number == operation % 5 || number + operation % 2 == 0 {
-                let (_, _, tells) = session(&begun, Some(Wrong::Operation(operation, *fault)), None);
-                told += u64::from(tells);
-            }
-        }
-    }
-    assert!(told > operations / 6, "{told} of {operations} operations told of a failed upkeep");
-}
-
-#[test]
-fn law_retain_every_read_fails_once_and_the_next_rotation_makes_up_for_it() {
-    let begun = Story::begin();
-    let shelf = Shelf::default();
-    let (_, reads, _) = session(&begun, None, Some(&shelf));
-    let mut told = 0;
-    for read in (0..reads).step_by(11) {
-        let (_, _, tells) = session(&begun, Some(Wrong::Read(read)), Some(&Shelf::default()));
-        told += u64::from(tells);
-    }
-    assert!(told > reads / 30, "{told} of {reads} reads told of a failed upkeep");
 }
 
 /// A floor that was moved and whose sync failed is no floor yet: nothing is removed below it before it is durable.

@@ -66,8 +66,7 @@ pub(super) fn run(life: &mut Life, script: &Script, watch: &Watch) -> Seen {
         }
     };
     life.opened(&engine);
-    let feed =
-        engine.engine().subscribe(Start::after_view(&engine.view())).expect("nothing has to be read for it");
+    let feed = subscribe(&engine, watch, Start::after_view(&engine.view()));
     let last_fed = engine.view().seq();
     let mut session =
         Session { life, watch, engine: &engine, feed, last_fed, fed: Vec::new(), may_lack_room: false, seen };
@@ -76,6 +75,20 @@ pub(super) fn run(life: &mut Life, script: &Script, watch: &Watch) -> Seen {
     expect_fed_as_decided(life, &fed);
     // Whatever happened, the journal is free now, also as long as the handle is there.
     seen
+}
+
+/// A subscription begins by reading: where that fails it tells, and the next one does not.
+fn subscribe(engine: &Blocking, watch: &Watch, start: Start) -> Subscription {
+    loop {
+        let hits = watch.hit_count();
+        match engine.subscribe(start) {
+            Ok(feed) => return feed,
+            Err(error) => {
+                assert!(watch.hit_count() > hits, "a subscription failed by itself: {error}");
+                assert_eq!(*error.kind(), ErrorKind::Io, "{error}");
+            }
+        }
+    }
 }
 
 /// An opening may fail where a call failed or the disk is full, and says so; nothing was changed then that was there.
@@ -282,11 +295,7 @@ impl Session<'_> {
                 Err(error) if *error.kind() == ErrorKind::Halted => return Some(error),
                 Err(error) => {
                     assert!(self.watch.hit_count() > hits, "the feed failed by itself: {error}");
-                    self.feed = self
-                        .engine
-                        .engine()
-                        .subscribe(Start::From(self.last_fed + 1))
-                        .expect("one read fails, not all");
+                    self.feed = subscribe(self.engine, self.watch, Start::From(self.last_fed + 1));
                     return Some(error);
                 }
             }
