@@ -21,7 +21,6 @@
 
 mod calls;
 #[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
 mod driver;
 #[path = "../common/retained.rs"]
