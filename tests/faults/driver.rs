@@ -180,6 +180,7 @@ fn quiet_panics() {
     }));
 }
 
-fn last_panic() -> String {
+/// What the last panic of this thread said, and where; nothing in a test, which prints it itself.
+pub(crate) fn last_panic() -> String {
     LAST_PANIC.with_borrow(|message| message.chars().take(2_000).collect())
 }

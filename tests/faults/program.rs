@@ -13,12 +13,14 @@
 //! | --- | --- |
 //! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
 //! | `histories` | several threads ask for more than fits, in every third case while the power is cut; a sequential model gives each its answer |
+//! | `calls` | a call of the storage seam fails: every operation of a session in every way, every read; or two; or the disk is full |
 //!
 //! `cargo test` runs a few cases of each.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
+mod calls;
 #[path = "../common/mod.rs"]
 mod common;
 mod driver;
@@ -35,7 +37,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[power::ROW, histories::ROW];
+const ROWS: &[Row] = &[power::ROW, histories::ROW, calls::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]
