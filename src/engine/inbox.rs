@@ -237,7 +237,8 @@ impl Inbox {
     pub(super) fn close(&self, why: Error) -> Drained {
         let mut waiting = self.lock();
         // A close that fails has halted (law HALT), whatever was said when it began.
-        let had_only_begun = |before: &Error| *before.kind() == ErrorKind::Closed && *why.kind() == ErrorKind::Halted;
+        let had_only_begun =
+            |before: &Error| *before.kind() == ErrorKind::Closed && *why.kind() == ErrorKind::Halted;
         if waiting.closed.as_ref().is_none_or(had_only_begun) {
             waiting.closed = Some(why);
         }

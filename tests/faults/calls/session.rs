@@ -187,7 +187,7 @@ impl Session<'_> {
                 let seq = self.engine.view().seq();
                 // What was due may have been answered before.
                 let is_elapsed = seq == self.life.shadow.seq();
-                self.halted(if is_elapsed { seq } else { published }, true);
+                self.halted(if is_elapsed { seq } else { published });
             }
         }
     }
@@ -203,7 +203,7 @@ impl Session<'_> {
                 assert_eq!(*error.kind(), ErrorKind::Halted, "it halted after its last answer");
                 self.life.shadow.take_back_to(before);
                 self.life.unknown = requests;
-                return self.halted(published, false);
+                return self.halted(published);
             }
         };
         let answers: Vec<_> = pending.into_iter().map(|pending| answer_of(&pending.wait())).collect();
@@ -215,7 +215,7 @@ impl Session<'_> {
                 self.life.in_doubt = Some((before, requests.clone()));
             }
             self.life.unknown = requests;
-            return self.halted(published, false);
+            return self.halted(published);
         }
         if answers.contains(&Answer::NoSpace) {
             assert!(self.may_lack_room, "there is room: {answers:?}");
@@ -249,7 +249,7 @@ impl Session<'_> {
         assert!(health.last_upkeep_error.is_none() || health.upkeep_failures > 0);
         if health.status == EngineStatus::Halted {
             // After its last answer, while it prepared for more.
-            return self.halted(health.seq, false);
+            return self.halted(health.seq);
         }
         self.drain();
         assert_eq!(self.last_fed, health.seq, "the feed: something is missing");
@@ -303,7 +303,7 @@ impl Session<'_> {
     }
 
     /// Law HALT, and law DURABLE: nothing goes on, and nothing that is not durable can be seen. `published`: what was.
-    fn halted(&mut self, published: u64, is_closing: bool) -> bool {
+    fn halted(&mut self, published: u64) -> bool {
         let (engine, hits) = (self.engine, self.watch.hits());
         self.seen.outcome = Outcome::Halted;
         let health = engine.engine().health();
@@ -333,12 +333,7 @@ impl Session<'_> {
             "the feed says why it ends"
         );
         assert_eq!(self.last_fed, published, "everything that was published was fed, and no more");
-        // What comes after a shutdown was begun is refused for that, however it ended.
-        let is_refused = |kind: &ErrorKind| match kind {
-            ErrorKind::Halted => true,
-            ErrorKind::Closed => is_closing,
-            _ => false,
-        };
+        let is_refused = |kind: &ErrorKind| *kind == ErrorKind::Halted;
         match engine.execute(NewGoal::new("too late")) {
             Err(CommandError::Engine(error)) => assert!(is_refused(error.kind()), "law HALT: {error}"),
             other => panic!("law HALT: too late, and answered {other:?}"),
