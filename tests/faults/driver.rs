@@ -163,7 +163,7 @@ impl Run<'_> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a program that measures how long it runs")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 

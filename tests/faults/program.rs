@@ -12,6 +12,7 @@
 //! | row | what happens in a case |
 //! | --- | --- |
 //! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
+//! | `kill` | a process with an engine is killed (`SIGKILL`) again and again, at any moment; what it answered is kept outside of it |
 //!
 //! `cargo test` runs a few cases of each.
 
@@ -22,6 +23,8 @@
 #[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
 mod driver;
+mod kill;
+mod processes;
 mod tally;
 
 use std::process::ExitCode;
@@ -31,7 +34,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[];
+const ROWS: &[Row] = &[kill::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]
@@ -49,10 +52,22 @@ fn row_names() -> Vec<&'static str> {
 }
 
 fn main() -> ExitCode {
+    if processes::run_if_ordered() {
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::parse();
     let mut is_held = true;
     for row in ROWS.iter().filter(|row| arguments.row == row.name || arguments.row == "all") {
         is_held &= driver::run(row, &arguments.limits);
     }
     if is_held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[ignore = "the other tests run it, as a process of its own"]
+    fn the_victim_of_the_other_tests() {
+        assert!(super::processes::run_if_ordered(), "expected orders in the environment");
+    }
 }
