@@ -3,6 +3,7 @@
 //!
 //! A case is a journal that lives through ten such ends or so, each time with other rules.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tallybook::ids::SeededEntropy;
@@ -17,8 +18,10 @@ pub(crate) const ROW: Row = Row { name: "kill", unit: "kills", seeds: 20, case }
 const KILLS: u64 = 10;
 /// The latest moment of a kill, after the start.
 const LONGEST_LIFE_US: u64 = 60_000;
-/// So many commands each client gives in peace at the end, after those that it gave before.
-const IN_PEACE: u64 = 12;
+/// How long a kill waits for what it wants to break off.
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
+/// So many commands each client gives in peace at the end.
+const IN_PEACE: u64 = 16;
 /// Long enough for any honest shutdown; short enough that a hang shows.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -27,8 +30,13 @@ fn case(seed: u64, _limits: &Limits, tally: &mut Tally) {
 }
 
 fn run(seed: u64, kills: u64, tally: &mut Tally) {
-    let home = tempfile::tempdir().unwrap();
     let dice = SeededEntropy::new(seed);
+    // In memory that is a file system, too, most of the time: a kill loses nothing that was written, and is soon done.
+    let memory = Path::new("/dev/shm");
+    let home = match dice.below(4) {
+        1.. if memory.is_dir() => tempfile::tempdir_in(memory).unwrap(),
+        _ => tempfile::tempdir().unwrap(),
+    };
     let record = Record::new(home.path().join("book"), home.path(), dice.below(4) > 0);
     let mut witness = Witness::default();
     for _ in 0..kills {
@@ -63,7 +71,7 @@ fn orders(record: &Record, witness: &Witness, dice: &SeededEntropy) -> Orders {
         snapshot_bytes: [0, 4_096, 30_000, 64 << 20][index(dice, 4)],
         window: [1, 3, 16, 64][index(dice, 4)],
         begin: witness.begin(),
-        end: None,
+        commands: None,
         patience_ms: 0,
     }
 }
@@ -127,9 +135,8 @@ fn live_and_die(
 
 /// A writer that is killed has had nothing to complain of.
 fn expect_lived(told: &[Told]) {
-    let is_bad = |told: &&Told| {
-        matches!(told, Told::Unopened(..) | Told::Failed(..) | Told::Closed | Told::Ended(..))
-    };
+    let is_bad =
+        |told: &&Told| matches!(told, Told::Unopened(..) | Told::Failed(..) | Told::Closed | Told::Ended(..));
     let bad: Vec<_> = told.iter().filter(is_bad).collect();
     assert!(bad.is_empty(), "a writer that is to be killed: {bad:?}");
 }
@@ -143,17 +150,17 @@ fn hear_for(victim: &mut Victim, time: Duration) {
     while victim.hear_until(until).is_some() {}
 }
 
-/// Waits until a file shows that something is under way: a spare segment, a snapshot, a base, a copy of torn bytes.
+/// Waits until a file shows that something is under way: a spare segment, a snapshot, a base, a copy of torn bytes, one in
+/// the archive; if that one does not come, any.
 fn wait_for_upkeep(victim: &mut Victim, record: &Record, dice: &SeededEntropy) -> &'static str {
     let sign = ["spare.tmp", ".snap", ".base", "snapshot.tmp", ".seg", ".torn", ".base"][index(dice, 7)];
     let of_archive = dice.below(4) == 0 && record.archive.is_some();
-    let look = || {
-        let names = if of_archive { record.archived_names() } else { record.names() };
-        names.into_iter().filter(|name| name.ends_with(sign) || of_archive).collect::<Vec<_>>()
-    };
-    let (before, until) = (look(), now() + Duration::from_micros(LONGEST_LIFE_US));
-    while now() < until {
-        if look().iter().any(|name| !before.contains(name)) {
+    let look = || if of_archive { record.archived_names() } else { record.names() };
+    let (before, begun) = (look(), now());
+    let is_new = |name: &String| !before.contains(name);
+    while begun.elapsed() < LONGEST_WAIT {
+        let is_patient = begun.elapsed().as_micros() < u128::from(LONGEST_LIFE_US);
+        if look().iter().any(|name| is_new(name) && (name.ends_with(sign) || !is_patient)) {
             pause([0, 0, dice.below(600)][index(dice, 3)]);
             return "upkeep";
         }
@@ -178,9 +185,7 @@ fn open_and_close(orders: &Orders, record: &Record, witness: &mut Witness, tally
 
 /// Ends in peace, and gives every command once more.
 fn finish(record: &Record, witness: &mut Witness, dice: &SeededEntropy, tally: &mut Tally) {
-    let orders = orders(record, witness, dice);
-    let furthest = orders.begin.iter().skip(1).max().copied().unwrap_or(0);
-    let orders = Orders { end: Some(furthest + IN_PEACE), ..orders };
+    let orders = Orders { commands: Some(IN_PEACE), ..orders(record, witness, dice) };
     let exit = Victim::start(&orders).wait();
     exit.expect_orderly();
     assert_eq!(exit.told.last(), Some(&Told::Closed), "it closes: {}", exit.description);

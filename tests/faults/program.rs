@@ -13,6 +13,7 @@
 //! | --- | --- |
 //! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
 //! | `kill` | a process with an engine is killed (`SIGKILL`) again and again, at any moment; what it answered is kept outside of it |
+//! | `full-disk` | a disk of its own gets full under such a process, in one way or another, and has room again |
 //!
 //! `cargo test` runs a few cases of each.
 
@@ -23,6 +24,7 @@
 #[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
 mod driver;
+mod full_disk;
 mod kill;
 mod processes;
 mod tally;
@@ -34,7 +36,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[kill::ROW];
+const ROWS: &[Row] = &[kill::ROW, full_disk::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]
@@ -56,6 +58,9 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let arguments = Arguments::parse();
+    if [full_disk::ROW.name, "all"].contains(&arguments.row.as_str()) {
+        full_disk::go_apart();
+    }
     let mut is_held = true;
     for row in ROWS.iter().filter(|row| arguments.row == row.name || arguments.row == "all") {
         is_held &= driver::run(row, &arguments.limits);

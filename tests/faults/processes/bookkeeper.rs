@@ -90,7 +90,11 @@ impl Bookkeeper {
             let found = (&budget.budget.parent, budget.budget.spent, budget.budget.reserved);
             // The budget of a goal hangs under that of its parent, whatever the field says.
             let parent = if matches!(id, BudgetId::Goal(_)) { found.0 } else { &account.parent };
-            assert_eq!(found, (parent, account.spent, account.reserved), "parent, spent and reserved of {id}");
+            assert_eq!(
+                found,
+                (parent, account.spent, account.reserved),
+                "parent, spent and reserved of {id}"
+            );
             if let Some(limit) = budget.limit() {
                 let identity = account.spent + account.reserved + budget.remaining().unwrap();
                 assert_eq!(limit + budget.overage(), identity, "{id}: limit + overage");

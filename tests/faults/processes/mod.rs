@@ -8,7 +8,7 @@ mod told;
 mod victim;
 mod witness;
 
-pub(crate) use process::Victim;
+pub(crate) use process::{Exit, Victim};
 pub(crate) use record::Record;
 pub(crate) use told::Told;
 pub(crate) use victim::{Keep, Orders, run_if_ordered};

@@ -100,7 +100,12 @@ impl Victim {
             self.child.kill().unwrap();
         }
         let exit = self.end();
-        assert!(!is_late, "a hang: the victim did not end within {PATIENCE:?}: {}", exit.description);
+        let last = &exit.told[exit.told.len().saturating_sub(8)..];
+        assert!(
+            !is_late,
+            "a hang: the victim did not end within {PATIENCE:?}: {last:?}, {}",
+            exit.description
+        );
         exit
     }
 

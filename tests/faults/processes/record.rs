@@ -73,6 +73,13 @@ impl Record {
         newest.map_or(SegmentName { number: 1, first_seq: 1 }, |base| base.before)
     }
 
+    /// Whether there is a snapshot that would let a segment go which is still there.
+    pub(crate) fn has_snapshot_above_floor(&self) -> bool {
+        let floor = self.floor();
+        let names = self.names().into_iter().filter_map(|name| SnapshotName::parse(&name));
+        names.filter(|name| name.before > floor).count() > 0
+    }
+
     /// How many closed segments are retained.
     pub(crate) fn closed(&self) -> usize {
         let floor = self.floor();

@@ -21,6 +21,8 @@ pub(crate) enum Told {
     Answered(u64, u64, Answer),
     /// The engine could not carry a command out: the kind of the error.
     Failed(u64, u64, String),
+    /// At the end: the last run of retention and snapshots failed, and why.
+    Upkeep(String, String),
     /// It closed cleanly.
     Closed,
     /// It ended otherwise: the kind of the error, and what it says.
@@ -73,6 +75,7 @@ impl fmt::Display for Told {
             }
             Told::Answered(client, number, Answer::Senseless) => write!(f, "senseless {client} {number}"),
             Told::Failed(client, number, kind) => write!(f, "failed {client} {number} {kind}"),
+            Told::Upkeep(kind, message) => write!(f, "upkeep {kind} {}", one_line(message)),
             Told::Closed => f.write_str("closed"),
             Told::Ended(kind, message) => write!(f, "ended {kind} {}", one_line(message)),
         }
@@ -108,6 +111,7 @@ impl Told {
             "refused" => answered(Answer::Refused(number(2).map(|seq| (seq > 0).then_some(seq))?)),
             "senseless" => answered(Answer::Senseless),
             "failed" => Some(Told::Failed(number(0)?, number(1)?, (*words.get(2)?).to_owned())),
+            "upkeep" => message().map(|(kind, message)| Told::Upkeep(kind, message)),
             "closed" => Some(Told::Closed),
             "ended" => message().map(|(kind, message)| Told::Ended(kind, message)),
             _ => None,

@@ -2,7 +2,7 @@
 //! and may be killed at any moment.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tallybook::{
@@ -11,6 +11,7 @@ use tallybook::{
 
 use super::commands::{CLIENTS, OF_STEWARD, STEWARD, command};
 use super::told::{Answer, Told, kind_of};
+use crate::driver::now;
 
 /// Where a victim finds its orders.
 pub(super) const ORDERS: &str = "TALLYBOOK_VICTIM";
@@ -42,8 +43,8 @@ pub(crate) struct Orders {
     pub(crate) window: u64,
     /// From which of its commands on each client begins; the first is the steward.
     pub(crate) begin: Vec<u64>,
-    /// Where the clients end; without it they go on until they are killed.
-    pub(crate) end: Option<u64>,
+    /// How many commands each client gives; without it they go on until they are killed.
+    pub(crate) commands: Option<u64>,
     /// For how long a client gives a command again for which there is no room.
     pub(crate) patience_ms: u64,
 }
@@ -51,9 +52,8 @@ pub(crate) struct Orders {
 impl Orders {
     /// How the engine is opened.
     pub(crate) fn options(&self) -> Options {
-        let durability = self.interval_ms.map_or(Durability::Sync, |ms| {
-            Durability::Interval(Duration::from_millis(ms))
-        });
+        let durability =
+            self.interval_ms.map_or(Durability::Sync, |ms| Durability::Interval(Duration::from_millis(ms)));
         let retention = match self.keep {
             Keep::All => Retention::keep_all(),
             Keep::Segments(segments) => Retention::new().segments(segments),
@@ -65,8 +65,15 @@ impl Orders {
         self.archive.iter().map(DirectoryArchive::new).fold(options, Options::archive)
     }
 
+    fn begin_of(&self, client: u64) -> u64 {
+        self.begin[usize::try_from(client).unwrap()]
+    }
+
     fn end_of(&self, client: u64) -> u64 {
-        if client == STEWARD { OF_STEWARD } else { self.end.unwrap_or(u64::MAX) }
+        if client == STEWARD {
+            return OF_STEWARD;
+        }
+        self.commands.map_or(u64::MAX, |commands| self.begin_of(client) + commands)
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -103,7 +110,11 @@ fn run(orders: &Orders) {
             }
         });
     }
-    match engine.shutdown(DEADLINE) {
+    let ended = engine.shutdown(DEADLINE);
+    if let Some(error) = engine.health().last_upkeep_error {
+        Told::Upkeep(kind_of(&error), error.to_string()).tell();
+    }
+    match ended {
         Ok(()) => Told::Closed.tell(),
         Err(error) => Told::Ended(kind_of(&error), error.to_string()).tell(),
     }
@@ -116,20 +127,17 @@ struct Client<'a> {
 }
 
 impl Client<'_> {
-    fn begin(&self) -> u64 {
-        self.orders.begin[usize::try_from(self.id).unwrap()]
-    }
-
     fn tell(&self, number: u64, answer: Answer) {
         Told::Answered(self.id, number, answer).tell();
     }
 
-    /// Tells of an error; whether the command may be given again.
-    fn tell_error(&self, number: u64, error: &Error, tries: u64) -> bool {
-        let waited = PAUSE.saturating_mul(u32::try_from(tries).unwrap_or(u32::MAX));
+    /// Tells of an error, the first time; whether the command may be given again, having been given in vain since then.
+    fn tell_error(&self, number: u64, error: &Error, since: &mut Option<Instant>) -> bool {
+        let is_first = since.is_none();
+        let waited = since.get_or_insert_with(now).elapsed();
         let may_go_on = matches!(error.kind(), ErrorKind::NoSpace | ErrorKind::Busy)
             && waited < Duration::from_millis(self.orders.patience_ms);
-        if tries == 0 || !may_go_on {
+        if is_first || !may_go_on {
             Told::Failed(self.id, number, kind_of(error)).tell();
         }
         may_go_on
@@ -137,40 +145,37 @@ impl Client<'_> {
 
     /// Whether it came to its end.
     fn one_by_one(&self) -> bool {
-        (self.begin()..self.orders.end_of(self.id)).all(|number| {
-            (0..)
-                .find_map(|tries| match Answer::of(self.engine.execute(command(self.id, number))) {
+        (self.orders.begin_of(self.id)..self.orders.end_of(self.id)).all(|number| {
+            let mut since = None;
+            loop {
+                match Answer::of(self.engine.execute(command(self.id, number))) {
                     Ok(answer) => {
                         self.tell(number, answer);
-                        Some(true)
+                        return true;
                     }
-                    Err(error) if self.tell_error(number, &error, tries) => {
-                        std::thread::sleep(PAUSE);
-                        None
-                    }
-                    Err(_) => Some(false),
-                })
-                .unwrap_or(false)
+                    Err(error) if !self.tell_error(number, &error, &mut since) => return false,
+                    Err(_) => std::thread::sleep(PAUSE),
+                }
+            }
         })
     }
 
     fn in_windows(&self) -> bool {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let (mut number, mut tries) = (self.begin(), 0);
+            let (mut number, mut since) = (self.orders.begin_of(self.id), None);
             let end = self.orders.end_of(self.id);
             while number < end {
                 let window = number..end.min(number.saturating_add(self.orders.window.max(1)));
                 let requests = window.clone().map(|number| command(self.id, number)).collect();
                 match self.hand_over(self.engine.engine(), window.clone(), requests).await {
-                    None => (number, tries) = (window.end, 0),
+                    None => (number, since) = (window.end, None),
                     Some((at, error)) => {
-                        tries = if at > number { 0 } else { tries };
+                        since = since.filter(|_| at == number);
                         number = at;
-                        if !self.tell_error(number, &error, tries) {
+                        if !self.tell_error(number, &error, &mut since) {
                             return false;
                         }
-                        tries += 1;
                         tokio::time::sleep(PAUSE).await;
                     }
                 }

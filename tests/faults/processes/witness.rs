@@ -47,7 +47,8 @@ impl Witness {
     /// Where each client has to go on: a few commands before the first that has no answer.
     pub(crate) fn begin(&self) -> Vec<u64> {
         let first_unanswered = |client| {
-            let answered = self.answers.range((client, 0)..=(client, u64::MAX)).map(|((_, number), _)| *number);
+            let answered =
+                self.answers.range((client, 0)..=(client, u64::MAX)).map(|((_, number), _)| *number);
             (0..).zip(answered).find(|(expected, number)| expected != number).map_or_else(
                 || self.answers.range((client, 0)..=(client, u64::MAX)).count() as u64,
                 |(gap, _)| gap,
@@ -149,7 +150,10 @@ impl Witness {
             let of_command = self.spans.entry(command).or_insert((event.seq, event.seq));
             let is_first = of_command.0 == event.seq;
             let goes_on = is_same_frame && of_command.1 + 1 == event.seq;
-            assert!(is_first || goes_on, "law EXACT or ATOMIC: command {command:?} is there twice: {event:?}");
+            assert!(
+                is_first || goes_on,
+                "law EXACT or ATOMIC: command {command:?} is there twice: {event:?}"
+            );
             of_command.1 = event.seq;
         }
         self.projection.apply(&event).expect("law FOLD");
@@ -182,7 +186,11 @@ impl Witness {
     /// What engines said of themselves when they had opened the journal.
     fn check_heads(&mut self) {
         for (seq, hash) in std::mem::take(&mut self.heads) {
-            assert!(seq <= self.seq(), "law DURABLE: an engine opened at seq {seq}, and {} are left", self.seq());
+            assert!(
+                seq <= self.seq(),
+                "law DURABLE: an engine opened at seq {seq}, and {} are left",
+                self.seq()
+            );
             let folded = if seq == self.seq() { self.projection.clone() } else { self.fold(seq) };
             assert_eq!(folded.state.state_hash().to_string(), hash, "law FOLD: opened at seq {seq}");
         }
