@@ -123,7 +123,7 @@ impl Case<'_> {
         }
         // Full again where the ballast was taken away meanwhile.
         if self.disk.free() > ROOM_TO_OPEN || self.below(3) == 0 {
-            let leave = self.any(&[0, 0, 1_024, 4_096, 8_192, 20_000]);
+            let leave = self.any(&[0, 1_024, 4_096, 20_000, 150_000, 400_000]);
             self.disk.fill(BALLAST, leave);
         }
         if self.record.has_begun() {

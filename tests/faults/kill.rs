@@ -15,7 +15,7 @@ use crate::tally::Tally;
 pub(crate) const ROW: Row = Row { name: "kill", unit: "kills", seeds: 20, case };
 
 /// How often the writer of a journal is killed.
-const KILLS: u64 = 10;
+const KILLS: u64 = if cfg!(test) { 3 } else { 10 };
 /// The latest moment of a kill, after the start.
 const LONGEST_LIFE_US: u64 = 60_000;
 /// How long a kill waits for what it wants to break off.
@@ -26,10 +26,6 @@ const IN_PEACE: u64 = 16;
 const DEADLINE: Duration = Duration::from_secs(20);
 
 fn case(seed: u64, _limits: &Limits, tally: &mut Tally) {
-    run(seed, KILLS, tally);
-}
-
-fn run(seed: u64, kills: u64, tally: &mut Tally) {
     let dice = SeededEntropy::new(seed);
     // In memory that is a file system, too, most of the time: a kill loses nothing that was written, and is soon done.
     let memory = Path::new("/dev/shm");
@@ -39,7 +35,7 @@ fn run(seed: u64, kills: u64, tally: &mut Tally) {
     };
     let record = Record::new(home.path().join("book"), home.path(), dice.below(4) > 0);
     let mut witness = Witness::default();
-    for _ in 0..kills {
+    for _ in 0..KILLS {
         let orders = orders(&record, &witness, &dice);
         live_and_die(&orders, &record, &mut witness, &dice, tally);
         // Every third time the next one has to recover from what nobody has looked at.
@@ -208,8 +204,8 @@ mod tests {
     #[test]
     fn a_process_is_killed_and_nothing_that_it_answered_is_gone() {
         let mut tally = Tally::default();
-        run(1, 3, &mut tally);
-        assert_eq!(tally.get("kills"), 3);
+        case(1, &Limits::of_a_test(), &mut tally);
+        assert_eq!(tally.get("kills"), KILLS);
         assert!(tally.get("answers") > 0 && tally.get("retries recognised") > 0, "{tally:?}");
     }
 }

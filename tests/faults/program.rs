@@ -21,7 +21,6 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it is a program")]
 
 #[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "it is shared with the tests, each of which uses a part")]
 mod common;
 mod driver;
 mod full_disk;

@@ -47,7 +47,9 @@ fn of_steward(number: u64) -> Request {
     match number {
         0 => NewBudget::new("shared").unlimited().into(),
         1 => NewGoal::new("root").id(root()).into(),
-        _ if number % 2 == 0 => NewBudget::new(team(number / 2)).limit(1 << 60).parent("shared").into(),
+        _ if number.is_multiple_of(2) => {
+            NewBudget::new(team(number / 2)).limit(1 << 60).parent("shared").into()
+        }
         _ => NewBudget::new(tight(number / 2)).limit(TIGHT_LIMIT).into(),
     }
 }
