@@ -12,7 +12,7 @@ use crate::driver::{Limits, Row, now};
 use crate::processes::{Keep, Orders, Record, Told, Victim, Witness};
 use crate::tally::Tally;
 
-pub(crate) const ROW: Row = Row { name: "kill", unit: "kills", seeds: 20, case };
+pub(crate) const ROW: Row = Row { name: "kill", unit: "kills", seeds: 10, case };
 
 /// How often the writer of a journal is killed.
 const KILLS: u64 = if cfg!(test) { 3 } else { 10 };
