@@ -134,6 +134,9 @@ impl Core {
 
     /// What was decided after that `seq` becomes durable, then state, answers and feed.
     pub(super) fn finish(&mut self, seq_before: u64, decided: Result<(), Error>, answers: Answers) {
+        if let Some(journal) = &mut self.journal {
+            journal.look_for_room_again();
+        }
         match decided.and_then(|()| self.make_durable()) {
             Ok(()) => {
                 self.publish();

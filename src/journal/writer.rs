@@ -94,6 +94,8 @@ pub(crate) struct JournalWriter {
     zero_step: u64,
     /// Whether the last zeroing ahead found no room.
     room_is_short: bool,
+    /// Why there was no room for the next segment, when that was found out for the batch under way.
+    no_next: Option<Error>,
     failed: Option<Error>,
 }
 
@@ -127,6 +129,7 @@ impl JournalWriter {
             spare,
             zero_step: FIRST_STEP,
             room_is_short: false,
+            no_next: None,
             failed: None,
         };
         writer.publish();
@@ -227,6 +230,12 @@ impl JournalWriter {
         self.active.synced = self.active.end;
         self.synced_seq = self.next_seq - 1;
         Ok(())
+    }
+
+    /// A batch is over: there may be room for the next where there was none for this one. Within a batch the next segment
+    /// is tried once, and not for each of many commands, which may cost a whole segment of zeros each time.
+    pub(crate) fn look_for_room_again(&mut self) {
+        self.no_next = None;
     }
 
     /// Lets readers read all that is written.
@@ -368,9 +377,16 @@ impl JournalWriter {
         if name.number > SegmentName::MAX_NUMBER {
             return Err(Error::new(ErrorKind::NoSpace, "the journal has used up its segment numbers"));
         }
+        if let Some(error) = &self.no_next {
+            return Err(error.clone());
+        }
         let (file, capacity) = match self.spare.take(self.spare_len()) {
-            Err(error) if *error.kind() != ErrorKind::NoSpace => return Err(self.fail(error)),
-            taken => taken?,
+            Ok(built) => built,
+            Err(error) if *error.kind() == ErrorKind::NoSpace => {
+                self.no_next = Some(error.clone());
+                return Err(error);
+            }
+            Err(error) => return Err(self.fail(error)),
         };
         self.options.rotation.rotating();
         let now = self.now;
