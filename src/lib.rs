@@ -87,8 +87,8 @@ pub use engine::{
     CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
     EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health, Hold, HostEvent,
     JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Reset,
-    ResetCause, Retention, RiskAssessor, RiskCase, SalvageReport, SegmentReader, SegmentStatistics, SnapshotStatistics,
-    Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    ResetCause, Retention, RiskAssessor, RiskCase, SalvageReport, SegmentReader, SegmentStatistics,
+    SnapshotStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

@@ -75,7 +75,8 @@ fn print(report: &SalvageReport) -> Result<(), Failure> {
     let mut out = stdout();
     let mut table = Table::of_pairs();
     table.pair("new journal", report.journal_id);
-    let from = report.salvaged_from.map_or_else(|| "unknown: no header is left".to_owned(), |id| id.to_string());
+    let from =
+        report.salvaged_from.map_or_else(|| "unknown: no header is left".to_owned(), |id| id.to_string());
     table.pair("salvaged from", from);
     table.pair("begins with", report.snapshot.as_deref().unwrap_or("the first event"));
     table.pair("events", report.events);

@@ -95,7 +95,9 @@ pub(crate) fn fits_journal(
             return match Directory::list(storage)?.segments.contains(&header.before) {
                 true => Err(error),
                 // No error of the system: it testifies to a segment that is gone.
-                false => Err(damaged(&format!("segment {}, before which it stands, is missing", header.before))),
+                false => {
+                    Err(damaged(&format!("segment {}, before which it stands, is missing", header.before)))
+                }
             };
         }
         opened => opened?,

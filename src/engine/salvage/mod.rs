@@ -14,8 +14,8 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::{JournalId, SystemEntropy};
 use crate::journal::format::SnapshotName;
 use crate::journal::{
-    Beginning, Builder, Finding, FindingKind, LOCK_NAME, SnapshotFile, SnapshotOf, SnapshotWriter, Wreck, follow,
-    refuse_live,
+    Beginning, Builder, Finding, FindingKind, LOCK_NAME, SnapshotFile, SnapshotOf, SnapshotWriter, Wreck,
+    follow, refuse_live,
 };
 use crate::projection::Projection;
 use crate::storage::{Files, Storage, is_within};
@@ -55,11 +55,14 @@ struct Start {
 }
 
 pub(super) fn salvage_dir(dir: &Path, out: &Path) -> Result<SalvageReport, Error> {
-    let from =
-        Files::open(dir).map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))?;
+    let from = Files::open(dir)
+        .map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))?;
     let looking = |error| Error::io(format!("looking at {}", out.display()), error);
     let refuse = |found: &str| {
-        let message = format!("expected a new or empty directory for the new journal, found {}: {found}", out.display());
+        let message = format!(
+            "expected a new or empty directory for the new journal, found {}: {found}",
+            out.display()
+        );
         Err(Error::new(ErrorKind::InvalidArgument, message))
     };
     if is_within(out, dir).map_err(looking)? {
@@ -68,12 +71,15 @@ pub(super) fn salvage_dir(dir: &Path, out: &Path) -> Result<SalvageReport, Error
     match Files::is_vacant(out, LOCK_NAME) {
         Ok(true) => {}
         Ok(false) => return refuse("there is something in it"),
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return refuse("it is no directory"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+            return refuse("it is no directory");
+        }
         Err(error) => return Err(looking(error)),
     }
     let make = || -> Result<Arc<dyn Storage>, Error> {
         let made = Files::create(out);
-        let files = made.map_err(|error| Error::io(format!("making the directory {}", out.display()), error))?;
+        let files =
+            made.map_err(|error| Error::io(format!("making the directory {}", out.display()), error))?;
         Ok(Arc::new(files))
     };
     let (wreck, start) = survey(&from).map_err(|error| error.in_dir(dir))?;
@@ -238,6 +244,8 @@ fn confirm(to: &dyn Storage, copied: &Copying) -> Result<(), Error> {
         |finding| format!("{}: {}", finding.file, finding.message),
     );
     let (events, last_seq) = expected;
-    let message = format!("read again, the new journal is not what was written: expected {events} events up to seq {last_seq}, found {found}");
+    let message = format!(
+        "read again, the new journal is not what was written: expected {events} events up to seq {last_seq}, found {found}"
+    );
     Err(Error::new(ErrorKind::Io, message))
 }

@@ -39,11 +39,8 @@ pub(crate) struct Beginning {
 
 impl Beginning {
     /// From the first event on.
-    pub(crate) const NOTHING: Beginning = Beginning {
-        name: SegmentName { number: 1, first_seq: 1 },
-        epoch: Epoch::NONE,
-        has_base: false,
-    };
+    pub(crate) const NOTHING: Beginning =
+        Beginning { name: SegmentName { number: 1, first_seq: 1 }, epoch: Epoch::NONE, has_base: false };
 }
 
 /// A journal in the making. It holds the lock.
@@ -165,7 +162,12 @@ impl Builder {
 
     /// Completes the journal: closed cleanly, by an epoch newer than all that were in the old one. `others` are further
     /// files, synced, with the names that they are to get.
-    pub(crate) fn finish(&self, newest_epoch: Epoch, entropy: &dyn Entropy, others: &[(&str, &str)]) -> Result<(), Error> {
+    pub(crate) fn finish(
+        &self,
+        newest_epoch: Epoch,
+        entropy: &dyn Entropy,
+        others: &[(&str, &str)],
+    ) -> Result<(), Error> {
         let counter = newest_epoch.counter.max(self.last_epoch.counter).saturating_add(1);
         let epoch = Epoch { counter, tag: new_epoch_tag(entropy) };
         self.write_body()?;

@@ -78,7 +78,8 @@ pub(crate) fn follow(
     }
     if groups.is_empty() {
         let file = beginning.name.to_string();
-        let message = "the segment with which the journal begins is missing, and all that come after it".to_owned();
+        let message =
+            "the segment with which the journal begins is missing, and all that come after it".to_owned();
         let seq = Some(beginning.name.first_seq);
         chain.findings.push(Finding { kind: FindingKind::Damage, file, start: 0, end: 0, seq, message });
     }
@@ -127,13 +128,8 @@ impl Copied {
 
     fn place(&self) -> FramePlace<'_> {
         let Copied { header, offset, length, payload_crc, payload, .. } = self;
-        let frame = Frame {
-            header: *header,
-            offset: *offset,
-            length: *length,
-            payload_crc: *payload_crc,
-            payload,
-        };
+        let frame =
+            Frame { header: *header, offset: *offset, length: *length, payload_crc: *payload_crc, payload };
         FramePlace { file: &self.file, frame, written_by: self.written_by }
     }
 }

@@ -138,7 +138,8 @@ impl<'s> Wreck<'s> {
     /// Finds out which journal it is: the one that most headers name. With no header left, a frame tells that much of it
     /// that all others can be checked.
     fn identify(&mut self, parts: &[Part]) -> Result<(), Error> {
-        let of_segments = parts.iter().filter_map(|part| part.header.as_ref()).map(|header| header.journal_id);
+        let of_segments =
+            parts.iter().filter_map(|part| part.header.as_ref()).map(|header| header.journal_id);
         let of_snapshots = self.snapshots.iter().filter_map(|&name| {
             SnapshotFile::open(self.storage, name).ok().map(|file| file.header.journal_id)
         });
