@@ -259,8 +259,16 @@ fn a_pruned_journal_keeps_its_base() {
     assert!(retried["ok"]["first_seq"].as_u64().unwrap() < floor, "{retried}");
     assert_eq!(retried["ok"]["retried"], true, "{retried}");
 
-    // Without the base, the only snapshot, there is no state to begin from; all events are kept.
+    // Without the base it begins with the next snapshot, and what is before that is kept.
     flip(&book, &base, 4200);
+    let (new, report) = salvage(&book, 2);
+    assert!(report["snapshot"].as_str().unwrap().ends_with(".snap"), "{report}");
+    assert_eq!(report["state_hash"], before["state_hash"]);
+    assert_eq!([orphans(&new).unwrap(), lines(&new)].concat(), expected);
+
+    // Without any there is no state to begin from; all events are kept.
+    let snapshots = book.files().into_iter().map(|(name, _)| name).filter(|name| name.ends_with(".snap"));
+    snapshots.for_each(|name| book.remove(&name));
     let (new, report) = salvage(&book, 2);
     assert_eq!((&report["events"], &report["snapshot"]), (&json!(0), &Value::Null));
     assert_eq!(orphans(&new).unwrap(), expected);
