@@ -56,6 +56,7 @@
 //! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`], [`DirectoryArchive`] |
 //! | bound the memory | [`Options::forget_after`], [`Options::key_window`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
+//! | bring back what is good of a damaged journal | [`JournalReader::salvage_dir`], [`SalvageReport`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
 //! With `default-features = false` there is only the library, without the command line. The feature `test-util` adds
@@ -89,8 +90,8 @@ pub use engine::{
     CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
     EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health, Hold, HostEvent,
     JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Reset,
-    ResetCause, Retention, RiskAssessor, RiskCase, SegmentReader, SegmentStatistics, SnapshotStatistics,
-    Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    ResetCause, Retention, RiskAssessor, RiskCase, SalvageReport, SegmentReader, SegmentStatistics,
+    SnapshotStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

@@ -52,10 +52,7 @@ impl Segment {
         let len = file_len(&*file, &file_name)?;
         let block = read_range(&*file, &file_name, 0, len.min(offset_of(HEADER_LEN)))?;
         let header = SegmentHeader::from_bytes(&block).map_err(|error| match error {
-            HeaderError::Unsupported { found } => Error::new(
-                ErrorKind::Unsupported,
-                format!("segment {file_name} is of format version {found}, which is unsupported: this is Tallybook {}, which knows versions up to {FORMAT_VERSION}: upgrade", env!("CARGO_PKG_VERSION")),
-            ),
+            HeaderError::Unsupported { found } => unsupported(&file_name, found),
             HeaderError::Bad(wrong) => Error::damaged(&file_name, 0, Some(name.first_seq), wrong),
         })?;
         if header.number != name.number || header.first_seq != name.first_seq {
@@ -123,6 +120,30 @@ impl Segment {
     pub(super) fn damaged(&self, offset: u64, seq: u64, found: impl std::fmt::Display) -> Error {
         Error::damaged(&self.file_name, offset, Some(seq), found)
     }
+}
+
+/// A segment of a format that is newer than what this version knows.
+pub(super) fn unsupported(file: &str, found: u32) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "segment {file} is of format version {found}, which is unsupported: this is Tallybook {}, which knows versions up to {FORMAT_VERSION}: upgrade",
+            env!("CARGO_PKG_VERSION")
+        ),
+    )
+}
+
+/// The journal that most of these belong to; of several the first. One file that strayed in does not make strangers of
+/// the others.
+pub(super) fn most_frequent(ids: impl Iterator<Item = JournalId>) -> Option<JournalId> {
+    let mut counts: Vec<(JournalId, usize)> = Vec::new();
+    for id in ids {
+        match counts.iter_mut().find(|(known, _)| *known == id) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((id, 1)),
+        }
+    }
+    counts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(id, _)| id)
 }
 
 /// What a reader is told whose segment was pruned.

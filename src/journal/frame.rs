@@ -120,6 +120,13 @@ impl FrameCodec {
         FrameCodec { seed }
     }
 
+    /// The same for a journal of whose id only the CRC is known: all that the CRCs of its frames hold of it.
+    pub(super) fn with_crc_of_id(crc: u32, segment: u64) -> FrameCodec {
+        let mut seed = Hasher::new_with_initial(crc);
+        seed.update(&segment.to_le_bytes());
+        FrameCodec { seed }
+    }
+
     fn hasher_at(&self, offset: u64) -> Hasher {
         let mut hasher = self.seed.clone();
         hasher.update(&offset.to_le_bytes());

@@ -89,14 +89,25 @@ pub(crate) fn fits_journal(
     name: SnapshotName,
     header: &SnapshotHeader,
 ) -> Result<(), Error> {
-    let segment = Segment::open(storage, header.before)?;
+    let damaged = |found: &str| Error::damaged(&name.to_string(), 0, Some(header.seq()), found);
+    let segment = match Segment::open(storage, header.before) {
+        Err(error) if *error.kind() == ErrorKind::Io => {
+            return match Directory::list(storage)?.segments.contains(&header.before) {
+                true => Err(error),
+                // No error of the system: it testifies to a segment that is gone.
+                false => {
+                    Err(damaged(&format!("segment {}, before which it stands, is missing", header.before)))
+                }
+            };
+        }
+        opened => opened?,
+    };
     let fits =
         segment.header.journal_id == header.journal_id && segment.header.previous_epoch == header.epoch;
     if fits {
         return Ok(());
     }
-    let found = "it is of another journal, or of a history that went another way";
-    Err(Error::damaged(&name.to_string(), 0, Some(header.seq()), found))
+    Err(damaged("it is of another journal, or of a history that went another way"))
 }
 
 /// Goes through the events of the closed segments from `from` up to the one before `before`. `None` when stopped.

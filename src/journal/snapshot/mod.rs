@@ -172,8 +172,9 @@ impl SnapshotFile {
         if header.before != name.before {
             return Err(damaged(0, "its header says that it stands elsewhere: it was renamed or swapped"));
         }
-        if len != header_end().saturating_add(header.payload_len) {
-            return Err(damaged(len, "the file is longer or shorter than its header says"));
+        let stated = header_end().saturating_add(header.payload_len);
+        if len != stated {
+            return Err(damaged(len.min(stated), "the file is longer or shorter than its header says"));
         }
         Ok(SnapshotFile { name, header, file })
     }
