@@ -69,7 +69,8 @@ impl<'a> Explorer<'a> {
         );
         let disk = cut.disk.fork(self.chance.next_u64());
         ending.apply(&disk);
-        let goes_deeper = depth < self.depth && self.chance.below(24) == 0;
+        // Each opening has some ten operations: the rarer, the deeper, so that no depth takes all the time.
+        let goes_deeper = depth < self.depth && self.chance.below(8 * 3u64.pow(depth)) == 0;
         let shelf = cut.shelf.as_ref().map(Shelf::fork);
         let deeper = goes_deeper.then(|| watch(&disk, &cut.known, ending, shelf.as_ref()));
         let options = match goes_deeper {
