@@ -63,6 +63,7 @@
 //! what tests of a host need: an engine in memory, seeded randomness, an engine without a thread, and a simulated disk.
 
 pub mod adapter;
+mod background;
 pub mod clock;
 pub mod domain;
 mod engine;
@@ -73,6 +74,8 @@ mod journal;
 pub mod projection;
 pub mod storage;
 
+#[cfg(any(test, feature = "test-util"))]
+pub use clock::SimulatedClock;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
     AdjustBudget, Allowance, Budget, BudgetQuery, BudgetStatus, BudgetView, BurnRate, CloseBudget, Command,

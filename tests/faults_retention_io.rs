@@ -10,7 +10,7 @@ mod retained;
 use common::{
     Answer, DEADLINE, Shadow, Workload, answer_of, clock, must, newest_segment, open, options, segments,
 };
-use retained::{Shelf, closed_count, expect_tidy, expect_true_snapshots, floor, snapshots};
+use retained::{Shelf, closed_count, expect_tidy, expect_true_snapshots, floor, snapshots, tear};
 use tallybook::format::SegmentName;
 use tallybook::storage::{Fault, SimulatedDisk, Survivors};
 use tallybook::{Blocking, EngineStatus, ErrorKind, KeyWindow, ManualClock, Options, Request, Retention};
@@ -113,18 +113,6 @@ impl Story {
         let kept = self.disk.contents(name).unwrap_or_default();
         assert!(kept == *torn, "law EVIDENCE: {name} has {} bytes of {}", kept.len(), torn.len());
     }
-}
-
-/// Leaves bytes of no meaning behind the end of the newest segment. Its name and all of its bytes.
-fn tear(disk: &SimulatedDisk) -> (String, Vec<u8>) {
-    let (name, mut bytes) = newest_segment(disk);
-    let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
-    let end = end.next_multiple_of(8);
-    let torn: Vec<u8> = (0..333).map(|number| u8::try_from(number % 251).unwrap() | 1).collect();
-    bytes.resize(bytes.len().max(end + torn.len()), 0);
-    bytes[end..end + torn.len()].copy_from_slice(&torn);
-    disk.put(&name, &bytes);
-    (name, bytes)
 }
 
 /// Opens and goes on through some rotations, with one thing going wrong on the way; then closes, and looks again.

@@ -14,7 +14,7 @@ use super::published::View;
 use super::reply::Reply;
 use super::shared::Shared;
 use super::upkeep::Upkeep;
-use crate::clock::{Timestamp, monotonic};
+use crate::clock::Timestamp;
 use crate::domain::{Turn, minute_of};
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, RefusalKind};
@@ -68,7 +68,7 @@ impl Core {
         working: Projection,
     ) -> Core {
         let upkeep = Upkeep::new(&options, Arc::clone(&shared.storage), Arc::clone(&shared.upkeep));
-        let maintenance = Maintenance::new(Box::new(move |stop| upkeep.run(stop)), options.inline);
+        let maintenance = Maintenance::new(Box::new(move |stop| upkeep.run(stop)), &options.background);
         shared.upkeep.set_active(journal.active_segment());
         Core {
             maintenance,
@@ -117,7 +117,7 @@ impl Core {
 
     /// The same when there is no room, now and then: what the rules let go may make some.
     pub(super) fn look_after_room(&mut self) {
-        let now = monotonic();
+        let now = self.options.clock.monotonic();
         if self.asked_for_room.is_none_or(|last| now.duration_since(last) >= ASK_FOR_ROOM) {
             self.asked_for_room = Some(now);
             self.maintenance.request();
@@ -134,6 +134,9 @@ impl Core {
 
     /// What was decided after that `seq` becomes durable, then state, answers and feed.
     pub(super) fn finish(&mut self, seq_before: u64, decided: Result<(), Error>, answers: Answers) {
+        if let Some(journal) = &mut self.journal {
+            journal.look_for_room_again();
+        }
         match decided.and_then(|()| self.make_durable()) {
             Ok(()) => {
                 self.publish();
@@ -158,7 +161,7 @@ impl Core {
         let forget_in = if self.is_open() { self.forget() } else { None };
         let sync_in = match (self.options.durability, self.unsynced_since) {
             (Durability::Interval(interval), Some(since)) => {
-                let left = interval.saturating_sub(monotonic().duration_since(since));
+                let left = interval.saturating_sub(self.options.clock.monotonic().duration_since(since));
                 if left.is_zero() { self.sync_late() } else { Some(left) }
             }
             _ => None,
@@ -271,8 +274,9 @@ impl Core {
             Durability::Sync => journal.sync(),
             Durability::Interval(interval) => {
                 journal.write()?;
-                let since = *self.unsynced_since.get_or_insert_with(monotonic);
-                if monotonic().duration_since(since) >= interval {
+                let now = self.options.clock.monotonic();
+                let since = *self.unsynced_since.get_or_insert(now);
+                if now.duration_since(since) >= interval {
                     journal.sync()?;
                     self.unsynced_since = None;
                 }

@@ -164,6 +164,14 @@ impl JournalReader {
         verify(&open_dir(dir.as_ref())?)
     }
 
+    /// [`verify_dir`](Self::verify_dir) in any storage.
+    ///
+    /// # Errors
+    /// See [`verify`](Self::verify).
+    pub fn verify_storage(storage: &dyn Storage) -> Result<VerifyReport, Error> {
+        verify(storage)
+    }
+
     /// [`statistics`](Self::statistics) without opening the journal first.
     ///
     /// # Errors

@@ -77,7 +77,7 @@ impl UpkeepRecord {
         let mut status = self.lock();
         status.retention_floor = first_seq;
         status.snapshots = snapshots.len();
-        status.snapshot_seq = snapshots.last().map(|newest| newest.before.first_seq - 1);
+        status.snapshot_seq = snapshots.last().map(|newest| newest.before.first_seq.saturating_sub(1));
     }
 
     pub(super) fn status(&self) -> UpkeepStatus {

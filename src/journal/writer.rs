@@ -12,6 +12,7 @@ use super::layout::{MAX_PAYLOAD_LEN, SPARE_NAME, SegmentName, frame_len, header_
 use super::lock::{Published, PublishedCell, WriterLock};
 use super::record::EndRecord;
 use super::spare::{RotationSize, Spare, write_zeros};
+use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
@@ -27,7 +28,7 @@ pub(crate) struct JournalOptions {
     /// Whether segments are filled with zeros ahead, which makes a sync cheap.
     pub(crate) zero_ahead: bool,
     /// Whether everything is done on the caller's thread (for the simulated disk, whose faults must repeat).
-    pub(crate) inline: bool,
+    pub(crate) background: Background,
 }
 
 /// The segment that is being written.
@@ -93,6 +94,8 @@ pub(crate) struct JournalWriter {
     zero_step: u64,
     /// Whether the last zeroing ahead found no room.
     room_is_short: bool,
+    /// Why there was no room for the next segment, when that was found out for the batch under way.
+    no_next: Option<Error>,
     failed: Option<Error>,
 }
 
@@ -109,7 +112,7 @@ impl JournalWriter {
         last_epoch: Epoch,
         now: Timestamp,
     ) -> JournalWriter {
-        let spare = Spare::new(Arc::clone(&storage), options.inline);
+        let spare = Spare::new(Arc::clone(&storage), options.background.clone());
         let writer = JournalWriter {
             storage,
             options,
@@ -126,6 +129,7 @@ impl JournalWriter {
             spare,
             zero_step: FIRST_STEP,
             room_is_short: false,
+            no_next: None,
             failed: None,
         };
         writer.publish();
@@ -226,6 +230,12 @@ impl JournalWriter {
         self.active.synced = self.active.end;
         self.synced_seq = self.next_seq - 1;
         Ok(())
+    }
+
+    /// A batch is over: there may be room for the next where there was none for this one. Within a batch the next segment
+    /// is tried once, and not for each of many commands, which may cost a whole segment of zeros each time.
+    pub(crate) fn look_for_room_again(&mut self) {
+        self.no_next = None;
     }
 
     /// Lets readers read all that is written.
@@ -367,9 +377,16 @@ impl JournalWriter {
         if name.number > SegmentName::MAX_NUMBER {
             return Err(Error::new(ErrorKind::NoSpace, "the journal has used up its segment numbers"));
         }
+        if let Some(error) = &self.no_next {
+            return Err(error.clone());
+        }
         let (file, capacity) = match self.spare.take(self.spare_len()) {
-            Err(error) if *error.kind() != ErrorKind::NoSpace => return Err(self.fail(error)),
-            taken => taken?,
+            Ok(built) => built,
+            Err(error) if *error.kind() == ErrorKind::NoSpace => {
+                self.no_next = Some(error.clone());
+                return Err(error);
+            }
+            Err(error) => return Err(self.fail(error)),
         };
         self.options.rotation.rotating();
         let now = self.now;

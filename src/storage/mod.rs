@@ -26,7 +26,9 @@ pub use file::Files;
 pub use map::{Mapping, SharedPage};
 pub(crate) use place::is_within;
 #[cfg(any(test, feature = "test-util"))]
-pub use sim::{Fault, SimulatedDisk, Survivors};
+pub(crate) use sim::ScheduledThread;
+#[cfg(any(test, feature = "test-util"))]
+pub use sim::{Fault, Schedule, SimulatedDisk, Survivors};
 
 /// One directory of files. Names are plain file names, without any path.
 pub trait Storage: fmt::Debug + Send + Sync + 'static {

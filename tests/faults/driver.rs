@@ -44,6 +44,9 @@ pub(crate) struct Limits {
     /// How many crashes in a row: within the recovery from a crash, within that from the second …
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=5))]
     pub(crate) depth: u32,
+    /// Pass over what this machine does not allow (to mount a disk, say) instead of failing; it is counted.
+    #[arg(long)]
+    pub(crate) may_skip: bool,
 }
 
 fn parse_shard(text: &str) -> Result<(u64, u64), String> {
@@ -58,7 +61,16 @@ impl Limits {
     /// What a test runs of a case.
     #[cfg(test)]
     pub(crate) fn of_a_test() -> Limits {
-        Limits { seed: 1, seeds: None, seconds: 0, hours: 0.0, jobs: 1, shard: (1, 1), depth: 2 }
+        Limits {
+            seed: 1,
+            seeds: None,
+            seconds: 0,
+            hours: 0.0,
+            jobs: 1,
+            shard: (1, 1),
+            depth: 2,
+            may_skip: false,
+        }
     }
 
     fn time(&self) -> Option<Duration> {
@@ -163,7 +175,7 @@ impl Run<'_> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a program that measures how long it runs")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
@@ -180,6 +192,7 @@ fn quiet_panics() {
     }));
 }
 
-fn last_panic() -> String {
+/// What the last panic of this thread said, and where; nothing in a test, which prints it itself.
+pub(crate) fn last_panic() -> String {
     LAST_PANIC.with_borrow(|message| message.chars().take(2_000).collect())
 }

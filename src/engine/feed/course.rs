@@ -129,7 +129,7 @@ impl Course {
             self.reset = Some(Reset { cause: ResetCause::BelowRetention, view });
         } else {
             self.expected = seq;
-            self.told = seq - 1;
+            self.told = seq.saturating_sub(1);
         }
         self.catches_up_with = Some(source.last_seq()?);
         Ok(())

@@ -84,7 +84,7 @@ impl Live {
         Live {
             journal_id,
             epoch,
-            is_inline: options.inline,
+            is_inline: !options.background.has_writer(),
             capacity: options.live_events,
             subscriptions: AtomicUsize::new(0),
             handed_from: AtomicU64::new(1),

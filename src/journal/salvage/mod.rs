@@ -5,10 +5,12 @@
 //! what is good beyond the first gap is given to whoever keeps orphans.
 //!
 //! From the bottom up: [`read`] (bytes, also off a disk that fails), [`seed`] (proving frames whose journal is not known),
-//! [`wreck`] (which file is what), [`chain`] (what joins), [`build`] (the new journal).
+//! [`wreck`] (which file is what), [`copies`] (frames that are there more than once), [`chain`] (what joins), [`build`] (the
+//! new journal).
 
 mod build;
 mod chain;
+mod copies;
 mod read;
 mod seed;
 mod wreck;
