@@ -268,3 +268,18 @@ fn verify(disk: &SimulatedDisk) -> tallybook::VerifyReport {
     export(disk, dir.path());
     JournalReader::verify_dir(dir.path()).unwrap()
 }
+
+#[test]
+fn a_newest_segment_cut_to_its_header_is_no_end_to_whoever_reads() {
+    let sample = sample();
+    let disk = copy(&sample.disk);
+    // What a recovery hands over was synced before the segment got its name.
+    drop(open(&disk, options(9, &sample.clock)).unwrap());
+    disk.kill();
+    let (name, bytes) = common::newest_segment(&disk);
+    assert!(SegmentHeader::from_bytes(&bytes).unwrap().birth > HEADER_LEN as u64);
+    disk.put(&name, &bytes[..HEADER_LEN]);
+    let error = lines(&disk).unwrap_err();
+    assert_eq!(error.damage().map(|damage| damage.file.as_str()), Some(name.as_str()), "{error}");
+    sample.refuses(&disk, &name, "cut to its header");
+}

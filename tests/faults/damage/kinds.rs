@@ -30,14 +30,14 @@ pub(super) fn do_all(book: &Book, look: &mut Look<'_>, seed: u64, portion: Porti
     move_files(book, look);
 }
 
-/// Every bit. Readers and `verify` look at one of each byte; the lock file, on which nothing relies, has no other.
+/// Every bit. Readers and `verify` look at one of each byte; files on which nothing relies have no other.
 fn flip_bits(book: &Book, look: &mut Look<'_>, file: &str, offset: usize, portion: Portion) {
     let kind = kind_of(file, ["a bit of a segment", "a bit of a snapshot", "a bit of another file"]);
     let bits = (offset % portion.step..book.files[file].len() * 8).step_by(portion.step);
     for number in bits {
         let (at, bit) = (number / 8, number % 8);
         let is_read = bit == (at + offset) % 8 || portion.step > 8;
-        if is_read || file != "lock" {
+        if is_read || is_relied_on(file) {
             let change = Change::Flip { file: file.to_owned(), at, bit: u32::try_from(bit).unwrap() };
             look.at(&Damage { kind, what: String::new(), change, is_read });
         }
@@ -48,7 +48,7 @@ fn flip_bits(book: &Book, look: &mut Look<'_>, file: &str, offset: usize, portio
 fn cut(book: &Book, look: &mut Look<'_>, file: &str, portion: Portion) {
     let kind = kind_of(file, ["a segment cut off", "a snapshot cut off", "another file cut off"]);
     let bytes = &book.files[file];
-    let step = if file == "lock" { portion.step.max(61) } else { portion.step };
+    let step = if is_relied_on(file) { portion.step } else { portion.step.max(61) };
     for (count, len) in (0..bytes.len()).step_by(step).enumerate() {
         let change = Change::Files(vec![(file.to_owned(), Some(bytes[..len].into()))]);
         let what = format!("{len} of {} bytes", bytes.len());
@@ -155,6 +155,11 @@ fn next_names(book: &Book, name: &str) -> Vec<String> {
     names.dedup();
     names.retain(|name| !book.files.contains_key(name));
     names
+}
+
+/// Whether it is a segment or a snapshot.
+fn is_relied_on(file: &str) -> bool {
+    SegmentName::parse(file).is_some() || SnapshotName::parse(file).is_some()
 }
 
 fn kind_of(file: &str, [segment, snapshot, other]: [&'static str; 3]) -> &'static str {

@@ -14,7 +14,7 @@ use look::Look;
 use crate::driver::{Limits, Row};
 use crate::tally::Tally;
 
-pub(crate) const ROW: Row = Row { name: "damage", unit: "damages", seeds: 2, case };
+pub(crate) const ROW: Row = Row { name: "damage", unit: "damages", seeds: 3, case };
 
 /// A journal, and all damage to it.
 fn case(seed: u64, _limits: &Limits, tally: &mut Tally) {
