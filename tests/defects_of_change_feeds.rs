@@ -243,3 +243,43 @@ fn a_follower_that_failed_is_over_and_says_so() {
     assert!(matches!(follower.next_blocking(), Some(Err(_))));
     assert!(follower.is_over() && follower.next_blocking().is_none());
 }
+
+/// There: whatever a restart does to the file makes a client begin anew.
+#[test]
+fn a_cursor_of_what_a_recovery_handed_over_is_gone_on_after() {
+    let disk = SimulatedDisk::new(13);
+    let engine = open(&disk).unwrap();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    let cursor = engine.view().cursor().unwrap();
+    disk.kill();
+    drop(engine);
+    let engine = open(&disk).unwrap();
+    let mut feed = engine.subscribe(Start::After(cursor)).unwrap();
+    assert_eq!(caught_up(feed.try_next().unwrap()), Some(cursor));
+    engine.create_goal(NewGoal::new("two").scope("2")).unwrap();
+    assert_eq!(given(&mut feed), [2]);
+}
+
+/// There: two histories with the same numbers cannot be told apart. A backup that was put back has a second one.
+#[test]
+fn a_cursor_of_another_history_with_the_same_numbers_begins_anew() {
+    let disk = SimulatedDisk::new(14);
+    let engine = open(&disk).unwrap();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    engine.shutdown(std::time::Duration::from_secs(20)).unwrap();
+    disk.kill();
+    let backup = disk.fork(1);
+    backup.restart(Survivors::Everything);
+    let goes_on = |disk: &SimulatedDisk, text: &str| {
+        let engine = open(disk).unwrap();
+        engine.create_goal(NewGoal::new(text).scope("2")).unwrap();
+        engine
+    };
+    let cursor = goes_on(&disk, "two").view().cursor().unwrap();
+    let engine = goes_on(&backup, "another two");
+    let here = engine.view().cursor().unwrap();
+    assert_eq!((cursor.seq, cursor.epoch.counter), (here.seq, here.epoch.counter), "the same numbers");
+    let mut feed = engine.subscribe(Start::After(cursor)).unwrap();
+    let Some(FeedItem::Reset(reset)) = feed.try_next().unwrap() else { panic!("it goes on as if nothing") };
+    assert_eq!(reset.cause, ResetCause::UnmadeFuture);
+}

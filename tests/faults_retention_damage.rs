@@ -382,3 +382,17 @@ fn law_retain_no_spoiled_snapshot_becomes_a_base_or_the_beginning_of_one() {
     }
     expect_true_snapshots(&book.disk, &book.shadow.history());
 }
+
+/// A flipped digit, and nothing that tells of it but the CRC.
+#[test]
+fn law_retain_a_snapshot_of_a_forged_state_is_passed_over() {
+    let book = Book::unpruned();
+    book.expect_same("with another amount", |disk| {
+        let name = newest(disk).to_string();
+        let bytes = disk.contents(&name).unwrap();
+        let (header, lines) = bytes.split_at(HEADER_LEN);
+        let mut lines = lines.to_vec();
+        forge(&mut lines);
+        disk.put(&name, &[header, &lines].concat());
+    });
+}

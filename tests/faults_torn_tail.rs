@@ -7,7 +7,7 @@ mod common;
 
 use common::{Shadow, Workload, clock, copy, lines, must, newest_segment, open, options, segments};
 use tallybook::storage::{SimulatedDisk, Survivors};
-use tallybook::{Clock, ErrorKind, JournalReader, ManualClock, Request};
+use tallybook::{Clock, ErrorKind, JournalReader, Json, ManualClock, RecordEvent, Request};
 
 /// A journal that lost its power while its last command was being written.
 struct Torn {
@@ -233,6 +233,77 @@ fn a_name_that_only_the_page_cache_had_does_not_become_a_missing_segment() {
             disk.restart(Survivors::Seeded);
             let engine = open(&disk, options(3, &clock))
                 .unwrap_or_else(|error| panic!("cut at {operation}, then at {depth}, seed {seed}: {error}"));
+            shadow.clone().check(&engine, &lines(&disk).unwrap());
+        }
+    }
+}
+
+/// What the header says of the most that is ever unsynced is so: else the rest of a long batch could not be told from
+/// damage once its beginning is torn.
+#[test]
+fn a_batch_longer_than_what_may_stand_unsynced_is_no_damage_wherever_the_power_is_cut() {
+    let text = "x".repeat(60 << 10);
+    let mut torn = 0;
+    for operation in 0..6 {
+        let (clock, disk) = (clock(), SimulatedDisk::new(1));
+        let engine = open(&disk, options(1, &clock).segment_bytes(8 << 20)).unwrap();
+        engine.create_goal(tallybook::NewGoal::new("before")).unwrap();
+        let begin = lines(&disk).unwrap().pop().map(|line| line.offset + line.length).unwrap();
+        let at = usize::try_from(begin).unwrap();
+        let said = |number| Json::parse(&format!("[{number},\"{text}\"]")).unwrap();
+        let batch: Vec<Request> =
+            (0..24).map(|number| RecordEvent::new("said", said(number)).into()).collect();
+        disk.power_cut_at(disk.operations() + operation);
+        for pending in engine.submit_all(batch).unwrap() {
+            let _ = pending.wait();
+        }
+        let disk = copy(&disk);
+        let (name, mut bytes) = newest_segment(&disk);
+        // Only what was not synced may be torn.
+        let is_durable =
+            disk.durable_contents(&name).is_ok_and(|durable| durable[at..].iter().any(|&byte| byte != 0));
+        if is_durable || bytes[at..].iter().all(|&byte| byte == 0) {
+            continue;
+        }
+        bytes[at..at + 512].fill(0);
+        disk.put(&name, &bytes);
+        let engine =
+            open(&disk, options(2, &clock)).unwrap_or_else(|error| panic!("cut at {operation}: {error}"));
+        assert_eq!(engine.view().seq(), 1);
+        torn += 1;
+    }
+    assert!(torn > 0, "a batch that was torn");
+}
+
+/// Whatever is on the disk by then, what was there before the rotation is there, and the journal is an honest one.
+#[test]
+fn law_evidence_a_rotation_cut_at_every_operation_is_never_refused() {
+    let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(1), Shadow::default());
+    let mut workload = Workload::new(5);
+    // Every command rotates.
+    let rotating = |seed, clock: &ManualClock| options(seed, clock).segment_bytes(4 << 10);
+    let engine = open(&disk, rotating(1, &clock)).unwrap();
+    for _ in 0..2 {
+        let request = workload.next(shadow.projection(), &clock);
+        must(&engine, &mut shadow, &clock, request);
+    }
+    engine.shutdown(common::DEADLINE).unwrap();
+    disk.restart(Survivors::Nothing);
+    let begun = copy(&disk);
+    let request = workload.next(shadow.projection(), &clock);
+    for operation in 0..14 {
+        let (disk, mut shadow) = (copy(&begun), shadow.clone());
+        let engine = open(&disk, rotating(2, &clock)).unwrap();
+        disk.power_cut_at(disk.operations() + operation);
+        shadow.predict(&request, &clock);
+        if let common::Answer::Acknowledged(..) = common::answer_of(&engine.execute(request.clone())) {
+            shadow.expose();
+        }
+        for seed in 0..12 {
+            let disk = disk.fork(seed);
+            disk.restart(if seed == 0 { Survivors::Nothing } else { Survivors::Seeded });
+            let engine = open(&disk, options(3, &clock))
+                .unwrap_or_else(|error| panic!("cut at {operation}, seed {seed}: {error}"));
             shadow.clone().check(&engine, &lines(&disk).unwrap());
         }
     }

@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, RefusalKind};
 use crate::ids::{BudgetId, GoalId, ReservationId};
 use crate::journal::JournalWriter;
+use crate::planted::{Bug, planted};
 use crate::projection::Projection;
 
 /// How often the upkeep is asked for at most because there is no room.
@@ -134,6 +135,9 @@ impl Core {
 
     /// What was decided after that `seq` becomes durable, then state, answers and feed.
     pub(super) fn finish(&mut self, seq_before: u64, decided: Result<(), Error>, answers: Answers) {
+        if planted(Bug::PublishedBeforeDurable) {
+            self.publish();
+        }
         match decided.and_then(|()| self.make_durable()) {
             Ok(()) => {
                 self.publish();
@@ -142,6 +146,10 @@ impl Core {
                 if self.working.seq != seq_before {
                     self.work_ahead();
                 }
+            }
+            Err(error) if planted(Bug::AnsweredThoughTheSyncFailed) => {
+                answers.send(&self.shared);
+                self.halt(&error, Answers::default());
             }
             Err(error) => self.halt(&error, answers),
         }
@@ -343,8 +351,13 @@ impl Core {
     /// refused. The lock is given up, so that the journal can be reopened.
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
-        self.abandon();
-        self.shared.halt(error, answers.not_begun);
+        if planted(Bug::FedThoughTheAppendFailed) {
+            self.publish();
+        }
+        if !planted(Bug::FailureDoesNotHalt) {
+            self.abandon();
+            self.shared.halt(error, answers.not_begun);
+        }
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,
             format!(
@@ -358,6 +371,10 @@ impl Core {
             self.shared.count_dropped_release(&id, &unknown);
         }
         for (reply, _) in answers.commands {
+            if planted(Bug::WaitersHangAfterAFailedSync) {
+                std::mem::forget(reply);
+                continue;
+            }
             reply.fail(&unknown);
         }
         for (reply, _) in answers.views {
