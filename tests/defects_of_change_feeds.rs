@@ -70,6 +70,9 @@ fn law_order_a_newest_segment_with_only_torn_bytes_does_not_restart_the_numbers(
     let engine = open(&disk).unwrap();
     assert_eq!(engine.view().seq(), 3);
     assert_eq!(engine.execute(NewGoal::new("goal 3").scope("3")).unwrap().first_seq, Some(4));
+    // Nor on the disk.
+    disk.kill();
+    assert_eq!(open(&disk).unwrap().view().seq(), 4);
 }
 
 /// There: unreadable lines are skipped in silence.
@@ -96,8 +99,13 @@ fn law_evidence_an_unreadable_event_is_refused_with_file_offset_and_seq() {
 #[test]
 fn law_order_a_subscriber_that_lags_by_any_number_of_events_misses_none() {
     let disk = SimulatedDisk::new(6);
-    let engine =
-        Options::new().inline().segment_bytes(8_192).open_storage(disk.process()).unwrap().blocking();
+    let engine = Options::new()
+        .inline()
+        .segment_bytes(8_192)
+        .live_events(64)
+        .open_storage(disk.process())
+        .unwrap()
+        .blocking();
     let mut feed = engine.engine().subscribe(Start::Beginning).unwrap();
     let goal = engine.create_goal(NewGoal::new("one")).unwrap();
     for _ in 0..500 {

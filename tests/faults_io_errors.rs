@@ -374,3 +374,30 @@ fn law_honest_a_close_that_cannot_journal_the_suppressed_refusals_halts_and_give
         assert!(again.is_ok(), "operation {operation}: {again:?}");
     }
 }
+
+/// At a rotation everything before the seal is synced, and the seal is not: the page cache shows it, the disk does not
+/// have it.
+#[test]
+fn law_evidence_a_seal_whose_sync_failed_is_not_believed() {
+    // Every command rotates.
+    let rotating = |seed, clock: &ManualClock| options(seed, clock).segment_bytes(4 << 10);
+    for operation in 0..14 {
+        let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(6), Shadow::default());
+        let mut workload = Workload::new(11);
+        let engine = open(&disk, rotating(1, &clock)).unwrap();
+        let request = workload.next(shadow.projection(), &clock);
+        must(&engine, &mut shadow, &clock, request);
+        disk.fail_at(disk.operations() + operation, Fault::SyncLost);
+        let request = workload.next(shadow.projection(), &clock);
+        shadow.predict(&request, &clock);
+        let _ = engine.execute(request);
+        disk.kill();
+        let engine = open(&disk, rotating(2, &clock)).unwrap();
+        shadow.check(&engine, &lines(&disk).unwrap());
+        shadow.expose();
+        disk.restart(Survivors::Nothing);
+        let engine = open(&disk, rotating(3, &clock))
+            .unwrap_or_else(|error| panic!("operation {operation} failed: {error}"));
+        shadow.check(&engine, &lines(&disk).unwrap());
+    }
+}

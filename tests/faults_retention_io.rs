@@ -420,3 +420,33 @@ fn law_evidence_torn_bytes_that_cannot_be_copied_hold_their_segment_back() {
     }
     assert!(held_back > 0, "the copy failed once");
 }
+
+/// After a sync that failed nobody knows what the disk holds, and the next one may say that all is well: nothing is removed
+/// below that floor before the journal is opened again.
+#[test]
+fn law_retain_a_floor_whose_sync_failed_is_not_gone_on_with() {
+    let mut begun = Story::begin();
+    let rules = |seed, clock: &ManualClock| small(seed, clock).retention(Retention::new().segments(0));
+    // Once the torn bytes are kept, nothing but the floor has the directory synced.
+    open(&begun.disk, rules(1, &begun.clock)).unwrap().shutdown(DEADLINE).unwrap();
+    let keep_all = small(2, &begun.clock).retention(Retention::keep_all()).snapshot_bytes(u64::MAX);
+    let engine = open(&begun.disk, keep_all).unwrap();
+    assert!(begun.close_segments(&engine, 3));
+    engine.shutdown(DEADLINE).unwrap();
+    begun.disk.restart(Survivors::Everything);
+    let mut failed = 0;
+    for operation in 0..40 {
+        let mut story = begun.fork();
+        let before = segments(&story.disk).len();
+        story.disk.fail_at(story.disk.operations() + operation, Fault::Eio);
+        let Ok(engine) = open(&story.disk, rules(3, &story.clock)) else { continue };
+        let base = snapshots(&story.disk).into_iter().rfind(|name| name.is_base);
+        if base.is_none_or(|base| story.disk.durable_contents(&base.to_string()).is_ok()) {
+            continue;
+        }
+        failed += 1;
+        assert!(story.close_segments(&engine, 2));
+        assert!(segments(&story.disk).len() >= before + 2, "{:?}", story.disk.names());
+    }
+    assert_eq!(failed, 1, "one operation makes the floor durable");
+}

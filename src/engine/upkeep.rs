@@ -208,7 +208,7 @@ impl Upkeep {
             if stop.is_set() {
                 return (0, None);
             }
-            if planted(Bug::ArchiveSkipsASegment) && index % 2 == 1 {
+            if planted(Bug::ArchiveSkipsASegment) && segment.name.number % 2 == 0 {
                 continue;
             }
             let archived = open_segment(&*self.storage, segment).and_then(|(file, len)| {

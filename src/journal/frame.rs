@@ -312,9 +312,11 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_another_place_or_segment_is_bad() {
+    fn a_frame_of_another_place_segment_or_journal_is_bad() {
         let bytes = written(b"{}\n", 4096);
         assert!(matches!(codec(1).read_at(&bytes, 4104), FrameRead::Bad(_)));
         assert!(matches!(codec(2).read_at(&bytes, 4096), FrameRead::Bad(_)));
+        let other = FrameCodec::new(JournalId(uuid::Uuid::from_u128(8)), 1);
+        assert!(matches!(other.read_at(&bytes, 4096), FrameRead::Bad(_)), "of another journal");
     }
 }
