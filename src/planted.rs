@@ -5,6 +5,10 @@
 //! `--cfg planted_bugs` contains all of them, and the environment variable `TALLYBOOK_PLANTED` names the one that it has.
 //! Which test has to catch which is told in `tests/planted-bugs.md`; `.ci/planted-bugs` holds them to it.
 
+use crate::error::Error;
+use crate::journal::format::SegmentName;
+use crate::storage::Storage;
+
 /// Whether that bug is to be there.
 #[cfg(not(planted_bugs))]
 pub(crate) const fn planted(_: Bug) -> bool {
@@ -22,6 +26,12 @@ pub(crate) fn planted(bug: Bug) -> bool {
         )
     });
     *NAMED == Some(bug)
+}
+
+/// What no retention should do: removes a segment that lies above the floor.
+pub(crate) fn remove_at_once(storage: &dyn Storage, name: SegmentName) -> Result<(), Error> {
+    let removed = storage.remove(&name.to_string());
+    removed.map_err(|error| Error::io(format!("removing segment {name}"), error))
 }
 
 macro_rules! bugs {

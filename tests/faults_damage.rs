@@ -404,8 +404,10 @@ fn more_behind_the_last_frame_than_its_writer_ever_left_unsynced_is_damage() {
 #[test]
 fn what_a_recovery_handed_over_is_synced_before_it_is_named_and_damage_to_it_is_refused() {
     let (disk, clock, _) = killed(3);
-    drop(open(&disk, options(2, &clock)).unwrap());
+    let engine = open(&disk, options(2, &clock)).unwrap();
+    // Before it is closed: a mark would testify.
     disk.kill();
+    drop(engine);
     let (name, bytes) = common::newest_segment(&disk);
     let birth = SegmentHeader::from_bytes(&bytes).unwrap().birth;
     assert!(birth > 4_096 + 80, "something was handed over: {birth}");

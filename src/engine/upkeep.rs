@@ -20,7 +20,7 @@ use crate::journal::{
     ClosedSegment, FramePlace, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot,
     retained, set_floor, visit_closed,
 };
-use crate::planted::{Bug, planted};
+use crate::planted::{Bug, planted, remove_at_once};
 use crate::storage::Storage;
 
 /// What the upkeep works with.
@@ -151,7 +151,7 @@ impl Upkeep {
         let wished = found.closed.iter().take_while(|segment| segment.name < floor).count();
         let doomed = &found.closed[..wished];
         if planted(Bug::PrunedWithoutASnapshot) {
-            return doomed.iter().try_for_each(|segment| self.remove_at_once(segment));
+            return doomed.iter().try_for_each(|segment| remove_at_once(&*self.storage, segment.name));
         }
         let (archived, mut failed) = self.archive(&found, doomed, stop);
         let target = found.name_at(archived);
@@ -161,7 +161,9 @@ impl Upkeep {
         {
             failed = failed.or(missed);
             if planted(Bug::RemovedBeforeTheFloorIsSet) {
-                doomed[..archived].iter().try_for_each(|segment| self.remove_at_once(segment))?;
+                doomed[..archived]
+                    .iter()
+                    .try_for_each(|segment| remove_at_once(&*self.storage, segment.name))?;
             }
             set_floor(&*self.storage, base).inspect_err(|_| {
                 self.is_floor_in_doubt.store(!planted(Bug::FailedFloorBelieved), Ordering::SeqCst);
@@ -171,12 +173,6 @@ impl Upkeep {
             self.inventory()?;
         }
         failed.map_or(cleared, Err)
-    }
-
-    /// Removes a segment that is in front of the floor, as no engine should.
-    fn remove_at_once(&self, segment: &ClosedSegment) -> Result<(), Error> {
-        let removed = self.storage.remove(&segment.name.to_string());
-        removed.map_err(|error| Error::io(format!("removing segment {}", segment.name), error))
     }
 
     /// When the last event in a closed segment was decided; `None` when it holds none.
