@@ -85,7 +85,7 @@ pub(super) fn read_tail(
         .map(|(before, _)| before.end)
         .collect();
     let end = if planted(Bug::DroppedPastD) { believed } else { end_of_frames };
-    let begins_anew = planted(Bug::SeqStartsAgainAtOne) && history.is_empty() && torn_len > 0;
+    let begins_anew = planted(Bug::SeqStartsAgainAtOne) && scan.events == 0 && torn_len > 0;
     Ok(Tail {
         is_clean,
         frames_end: scan.offset,
