@@ -71,6 +71,7 @@ pub mod error;
 pub mod event;
 pub mod ids;
 mod journal;
+mod planted;
 pub mod projection;
 pub mod storage;
 

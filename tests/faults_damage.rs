@@ -283,3 +283,53 @@ fn a_newest_segment_cut_to_its_header_is_no_end_to_whoever_reads() {
     assert_eq!(error.damage().map(|damage| damage.file.as_str()), Some(name.as_str()), "{error}");
     sample.refuses(&disk, &name, "cut to its header");
 }
+
+/// A journal whose writer was killed, and where the frames in its newest segment end.
+fn killed(commands: usize) -> (SimulatedDisk, ManualClock, u64) {
+    let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(3), Shadow::default());
+    let engine = open(&disk, options(1, &clock).segment_bytes(64 << 10)).unwrap();
+    let mut workload = Workload::new(8);
+    for _ in 0..commands {
+        let request = workload.next(shadow.projection(), &clock);
+        must(&engine, &mut shadow, &clock, request);
+    }
+    disk.kill();
+    let last = lines(&disk).unwrap().pop().unwrap();
+    (disk, clock, last.offset + last.length)
+}
+
+#[test]
+fn more_behind_the_last_frame_than_its_writer_ever_left_unsynced_is_damage() {
+    let (disk, clock, end) = killed(3);
+    let (name, bytes) = common::newest_segment(&disk);
+    let max_unsynced = usize::try_from(SegmentHeader::from_bytes(&bytes).unwrap().max_unsynced).unwrap();
+    for (len, is_damage) in [(max_unsynced, false), (max_unsynced + 1, true)] {
+        let disk = copy(&disk);
+        let mut bytes = bytes[..usize::try_from(end).unwrap()].to_vec();
+        bytes.resize(bytes.len() + len, b'x');
+        disk.put(&name, &bytes);
+        match open(&disk, options(2, &clock)) {
+            Ok(_) => assert!(!is_damage, "{len} bytes were taken for a torn tail"),
+            Err(error) => assert!(is_damage && error.damage().unwrap().offset == end, "{len} bytes: {error}"),
+        }
+    }
+}
+
+/// Nothing after it testifies yet: only the header does, with what was synced before the segment got its name.
+#[test]
+fn what_a_recovery_handed_over_is_synced_before_it_is_named_and_damage_to_it_is_refused() {
+    let (disk, clock, _) = killed(3);
+    let engine = open(&disk, options(2, &clock)).unwrap();
+    // Before it is closed: a mark would testify.
+    disk.kill();
+    drop(engine);
+    let (name, bytes) = common::newest_segment(&disk);
+    let birth = SegmentHeader::from_bytes(&bytes).unwrap().birth;
+    assert!(birth > 4_096 + 80, "something was handed over: {birth}");
+    for at in (4_096..birth).step_by(7) {
+        let disk = copy(&disk);
+        disk.corrupt(&name, at, 0x20).unwrap();
+        let error = open(&disk, options(3, &clock)).expect_err("what was synced was damaged, and was opened");
+        assert_eq!(error.damage().unwrap().file, name, "at {at}: {error}");
+    }
+}

@@ -9,13 +9,61 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use common::{
-    Answer, DEADLINE, SMALL_SEGMENT, Shadow, Workload, answer_of, clock, lines, must, open, options,
+    Answer, DEADLINE, SMALL_SEGMENT, Shadow, Workload, answer_of, clock, lines, must, open, options, segments,
 };
 use tallybook::storage::{Fault, SimulatedDisk, Survivors};
 use tallybook::{
-    Blocking, CommandError, EngineStatus, Error, ErrorKind, GoalQuery, JournalReader, NewGoal, Options,
-    RecordTurn, Turn,
+    Blocking, CommandError, EngineStatus, Error, ErrorKind, GoalQuery, JournalReader, Json, ManualClock,
+    NewGoal, Options, RecordEvent, RecordTurn, Request, Turn,
 };
+
+#[test]
+fn law_evidence_a_read_that_fails_is_an_io_error_and_never_the_end() {
+    let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(6), Shadow::default());
+    let mut workload = Workload::new(11);
+    let engine = open(&disk, options(1, &clock)).unwrap();
+    while segments(&disk).len() < 4 {
+        let request = workload.next(shadow.projection(), &clock);
+        must(&engine, &mut shadow, &clock, request);
+    }
+    engine.shutdown(DEADLINE).unwrap();
+    let unclean = disk.fork(1);
+    unclean.restart(Survivors::Nothing);
+    drop(open(&unclean, options(3, &clock)).map(|_| unclean.kill()));
+    for disk in [disk, unclean] {
+        let before = segments(&disk);
+        let count = lines(&disk).unwrap().len();
+        let reads = |act: &dyn Fn()| {
+            let first = disk.reads();
+            act();
+            disk.reads() - first
+        };
+        for read in 0..reads(&|| drop(lines(&disk).unwrap())) {
+            let disk = common::copy(&disk);
+            disk.fail_read_at(disk.reads() + read);
+            let error = lines(&disk).map(|lines| lines.len()).expect_err("a failed read, taken for the end");
+            assert_eq!(*error.kind(), ErrorKind::Io, "{error}");
+            assert_eq!(lines(&disk).unwrap().len(), count, "and the next time it is all there");
+        }
+        let opening = reads(&|| drop(open(&common::copy(&disk), options(4, &clock)).unwrap()));
+        for read in 0..opening.max(30) {
+            let disk = common::copy(&disk);
+            let operations = disk.operations();
+            disk.fail_read_at(disk.reads() + read);
+            match open(&disk, options(4, &clock)) {
+                Err(error) => {
+                    assert_eq!(*error.kind(), ErrorKind::Io, "read {read}: {error}");
+                    assert!(segments(&disk) == before, "read {read}: a segment was changed");
+                    assert_eq!(disk.operations(), operations, "read {read}: something was written");
+                }
+                Ok(engine) => assert_eq!(engine.view().seq(), count as u64, "read {read}"),
+            }
+            disk.kill();
+            let engine = open(&disk, options(5, &clock)).unwrap();
+            assert_eq!(engine.view().seq(), count as u64);
+        }
+    }
+}
 
 #[test]
 fn a_full_disk_refuses_commands_and_the_engine_works_again_when_there_is_room() {
@@ -171,5 +219,32 @@ fn law_honest_a_close_that_cannot_journal_the_suppressed_refusals_halts_and_give
         let (closed, _, again, _) = run(Some(operation));
         assert!(matches!(closed, Ok(()) | Err(ErrorKind::Halted)), "operation {operation}: {closed:?}");
         assert!(again.is_ok(), "operation {operation}: {again:?}");
+    }
+}
+
+/// At a rotation everything before the seal is synced, and the seal is not: the page cache shows it, the disk does not
+/// have it.
+#[test]
+fn law_evidence_a_seal_whose_sync_failed_is_not_believed() {
+    let said = |number: u64| -> Request {
+        RecordEvent::new("said", Json::parse(&number.to_string()).unwrap()).into()
+    };
+    // Every command rotates.
+    let rotating = |seed, clock: &ManualClock| options(seed, clock).segment_bytes(4 << 10);
+    for operation in 0..14 {
+        let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(6), Shadow::default());
+        let engine = open(&disk, rotating(1, &clock)).unwrap();
+        must(&engine, &mut shadow, &clock, said(1));
+        disk.fail_at(disk.operations() + operation, Fault::SyncLost);
+        shadow.predict(&said(2), &clock);
+        let _ = engine.execute(said(2));
+        disk.kill();
+        let engine = open(&disk, rotating(2, &clock)).unwrap();
+        shadow.check(&engine, &lines(&disk).unwrap());
+        shadow.expose();
+        disk.restart(Survivors::Nothing);
+        let engine = open(&disk, rotating(3, &clock))
+            .unwrap_or_else(|error| panic!("operation {operation} failed: {error}"));
+        shadow.check(&engine, &lines(&disk).unwrap());
     }
 }

@@ -409,3 +409,45 @@ fn law_evidence_a_snapshot_before_a_segment_that_is_gone_is_testimony() {
     assert!(reader.verify().unwrap().is_damaged());
     assert_eq!(disk.names(), left);
 }
+
+/// A flipped digit, and nothing that tells of it but the CRC.
+#[test]
+fn law_retain_a_snapshot_of_a_forged_state_is_passed_over() {
+    let book = Book::unpruned();
+    book.expect_same("with another amount", |disk| {
+        let name = newest(disk).to_string();
+        let bytes = disk.contents(&name).unwrap();
+        let (header, lines) = bytes.split_at(HEADER_LEN);
+        let mut lines = lines.to_vec();
+        forge(&mut lines);
+        disk.put(&name, &[header, &lines].concat());
+    });
+}
+
+#[test]
+fn law_retain_a_snapshot_with_something_behind_its_end_is_refused() {
+    let book = Book::with_a_base_only();
+    let name = newest(&book.disk).to_string();
+    let longer = [book.disk.contents(&name).unwrap(), vec![0]].concat();
+    book.expect_refused("a byte more", |disk| disk.put(&name, &longer));
+}
+
+/// Its CRC is right; what it says of its state is not. An opening starts from another one, so that it is retention alone
+/// that has to look.
+#[test]
+fn law_retain_a_snapshot_with_another_state_than_its_hash_becomes_no_base() {
+    let book = Book::unpruned();
+    let disk = common::copy(&book.disk);
+    let wrong = snapshots(&disk)[0];
+    rewrite(&disk, wrong, |_, lines| forge(lines));
+    let closed = book.disk.names().into_iter().filter_map(|name| SegmentName::parse(&name));
+    let keep = closed.filter(|name| name.number >= wrong.before.number).count() as u64 - 1;
+    let engine = open(&disk, growing(5, &book.clock).retention(Retention::new().segments(keep))).unwrap();
+    engine.shutdown(DEADLINE).unwrap();
+    let base = snapshots(&disk)[0];
+    assert!(base.is_base && base.before == wrong.before, "the floor is where the rule says: {base}");
+    let state = JournalReader::with_storage(disk.process()).unwrap();
+    let state = state.state(StateAt::Seq(base.before.first_seq - 1)).unwrap().state;
+    let expected = common::refold(&book.shadow.history()[..index(base.before.first_seq - 1)]);
+    assert_eq!(state.state_hash(), expected.state_hash(), "law RETAIN: {base} covers nothing");
+}

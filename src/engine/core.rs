@@ -20,6 +20,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, RefusalKind};
 use crate::ids::{BudgetId, GoalId, ReservationId};
 use crate::journal::JournalWriter;
+use crate::planted::{Bug, planted};
 use crate::projection::Projection;
 
 /// How often the upkeep is asked for at most because there is no room.
@@ -137,6 +138,9 @@ impl Core {
         if let Some(journal) = &mut self.journal {
             journal.look_for_room_again();
         }
+        if planted(Bug::PublishedBeforeDurable) {
+            self.publish();
+        }
         match decided.and_then(|()| self.make_durable()) {
             Ok(()) => {
                 self.publish();
@@ -145,6 +149,10 @@ impl Core {
                 if self.working.seq != seq_before {
                     self.work_ahead();
                 }
+            }
+            Err(error) if planted(Bug::AnsweredThoughTheSyncFailed) => {
+                answers.send(&self.shared);
+                self.halt(&error, Answers::default());
             }
             Err(error) => self.halt(&error, answers),
         }
@@ -347,8 +355,13 @@ impl Core {
     /// refused. The lock is given up, so that the journal can be reopened.
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
-        self.abandon();
-        self.shared.halt(error, answers.not_begun);
+        if planted(Bug::FedThoughTheAppendFailed) {
+            self.publish();
+        }
+        if !planted(Bug::FailureDoesNotHalt) {
+            self.abandon();
+            self.shared.halt(error, answers.not_begun);
+        }
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,
             format!(
@@ -362,6 +375,10 @@ impl Core {
             self.shared.count_dropped_release(&id, &unknown);
         }
         for (reply, _) in answers.commands {
+            if planted(Bug::WaitersHangAfterAFailedSync) {
+                std::mem::forget(reply);
+                continue;
+            }
             reply.fail(&unknown);
         }
         for (reply, _) in answers.views {

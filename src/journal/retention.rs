@@ -13,6 +13,7 @@ use super::snapshot::{SnapshotFile, SnapshotHeader, create_temporary};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
+use crate::planted::{Bug, planted};
 use crate::storage::{Storage, StorageFile};
 
 /// Copies of torn bytes are kept up to so many bytes altogether, the newest.
@@ -104,7 +105,7 @@ pub(crate) fn fits_journal(
     };
     let fits =
         segment.header.journal_id == header.journal_id && segment.header.previous_epoch == header.epoch;
-    if fits {
+    if fits || planted(Bug::ForeignSnapshotBelieved) {
         return Ok(());
     }
     Err(damaged("it is of another journal, or of a history that went another way"))
@@ -161,7 +162,7 @@ fn torn_bytes(open: &Segment, end: u64, discarded_len: u64) -> Result<Vec<u8>, E
 /// Keeps a copy of the bytes that a recovery found behind the end of a segment and did not believe (law EVIDENCE).
 fn keep_torn(storage: &dyn Storage, name: SegmentName, successor: SegmentName) -> Result<(), Error> {
     let stated = Segment::open(storage, successor)?.header.predecessor;
-    if stated.discarded_len == 0 {
+    if stated.discarded_len == 0 || planted(Bug::TornBytesNotKept) {
         return Ok(());
     }
     let copy = name.torn();
@@ -193,6 +194,9 @@ pub(crate) fn set_floor(storage: &dyn Storage, snapshot: SnapshotName) -> Result
     if !snapshot.is_base {
         storage.rename(&snapshot.to_string(), &base.to_string()).map_err(doing)?;
     }
+    if planted(Bug::FloorNotSynced) {
+        return Ok(());
+    }
     storage.sync_dir().map_err(doing)
 }
 
@@ -200,7 +204,8 @@ pub(crate) fn set_floor(storage: &dyn Storage, snapshot: SnapshotName) -> Result
 /// of room say, stays until they can be, and the one after it, which says where it ends.
 pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
     let directory = Directory::list(storage)?;
-    if !directory.pruned.is_empty() || !directory.superseded.is_empty() {
+    let has_some = !directory.pruned.is_empty() || !directory.superseded.is_empty();
+    if has_some && !planted(Bug::FloorNotSynced) {
         // A floor that was moved and never synced may be taken back by a power cut, and the removals not.
         storage.sync_dir().map_err(|error| Error::io("syncing the retention floor", error))?;
     }
@@ -219,7 +224,7 @@ pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
         if let Err(error) = kept {
             tracing::warn!(%error, segment = %name, "torn bytes of a pruned segment were not kept");
         }
-        if !is_missing && !is_held_back {
+        if !is_missing && !is_held_back || planted(Bug::TornCopyErrorIgnored) {
             match remove(storage, &name.to_string()) {
                 Ok(()) => removed += 1,
                 Err(error) => first_error = first_error.and(Err(error)),

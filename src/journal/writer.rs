@@ -16,6 +16,7 @@ use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
+use crate::planted::{Bug, planted};
 use crate::storage::{Storage, StorageFile};
 
 /// How a journal is written.
@@ -169,6 +170,15 @@ impl JournalWriter {
         self.active.end - self.active.synced + offset_of(self.batch.len())
     }
 
+    /// How much of the active segment the next frame testifies to be synced.
+    fn known_synced(&self) -> u64 {
+        if planted(Bug::SyncedOffsetStaysZero) {
+            return 0;
+        }
+        let ahead = if planted(Bug::SyncedOffsetRunsAhead) { self.unsynced() } else { 0 };
+        self.active.synced + ahead
+    }
+
     /// Gathers one frame of `event_count` events, whose first is the next in the sequence. It may write, sync and
     /// rotate to make room.
     ///
@@ -193,7 +203,7 @@ impl JournalWriter {
             payload_len,
             event_count,
             first_seq: self.next_seq,
-            durable_through: self.active.synced,
+            durable_through: self.known_synced(),
             epoch: self.epoch,
         };
         let offset = self.active.end + offset_of(self.batch.len());
@@ -225,8 +235,13 @@ impl JournalWriter {
         if self.active.synced == self.active.end {
             return Ok(());
         }
-        let result = self.active.file.sync();
-        self.or_fail(result, "syncing")?;
+        let mut result = self.active.file.sync();
+        if planted(Bug::FailedSyncTriedAgain) && result.is_err() {
+            result = self.active.file.sync();
+        }
+        if !planted(Bug::FailedSyncIgnored) {
+            self.or_fail(result, "syncing")?;
+        }
         self.active.synced = self.active.end;
         self.synced_seq = self.next_seq - 1;
         Ok(())
@@ -309,14 +324,17 @@ impl JournalWriter {
 
     fn fail(&mut self, error: Error) -> Error {
         tracing::error!(%error, "the journal failed; nothing more is written until it is reopened");
-        self.failed = Some(error.clone());
+        if !planted(Bug::FailureDoesNotHalt) {
+            self.failed = Some(error.clone());
+        }
         error
     }
 
     /// Sees to it that a frame of `len` bytes fits: into what may stand unsynced, into the segment, and into what is
     /// zeroed ahead. There is always room for a seal or a mark behind it.
     fn make_room(&mut self, len: u64) -> Result<(), Error> {
-        if self.unsynced() + len > self.active.max_unsynced && self.unsynced() > 0 {
+        let is_too_much = self.unsynced() + len > self.active.max_unsynced && self.unsynced() > 0;
+        if is_too_much && !planted(Bug::NoMaxUnsynced) {
             self.sync()?;
         }
         let end = self.active.end + offset_of(self.batch.len()) + len + record_len();
@@ -410,12 +428,17 @@ impl JournalWriter {
         };
         let result = file.write_all_at(&header.to_bytes(), 0).and_then(|()| file.sync());
         self.or_fail(result, "writing the header of the segment after")?;
+        if planted(Bug::SuccessorNamedBeforeTheSeal) {
+            let result = self.name_spare(name);
+            self.or_fail(result, "naming the segment after")?;
+        }
         let result =
             self.active.file.write_all_at(&seal, self.active.end).and_then(|()| self.active.file.sync());
         self.or_fail(result, "sealing")?;
-        let result =
-            self.storage.rename(SPARE_NAME, &name.to_string()).and_then(|()| self.storage.sync_dir());
-        self.or_fail(result, "naming the segment after")?;
+        if !planted(Bug::SuccessorNamedBeforeTheSeal) {
+            let result = self.name_spare(name);
+            self.or_fail(result, "naming the segment after")?;
+        }
         if let Err(error) = self.active.file.set_len(header.predecessor.end) {
             // The successor states where this one ends: zeros after it cost room, and nothing else.
             tracing::warn!(%error, segment = %self.active.name, "the sealed segment was not trimmed");
@@ -425,6 +448,11 @@ impl JournalWriter {
         self.active = Active::new(name, file, codec, header_end(), capacity, max_unsynced);
         self.publish();
         Ok(())
+    }
+
+    fn name_spare(&self, name: SegmentName) -> std::io::Result<()> {
+        self.storage.rename(SPARE_NAME, &name.to_string())?;
+        if planted(Bug::DirectoryNotSyncedAtARotation) { Ok(()) } else { self.storage.sync_dir() }
     }
 
     fn end_record(&self, kind: FrameKind, now: Timestamp) -> Vec<u8> {
@@ -441,7 +469,7 @@ impl JournalWriter {
             payload_len: u32::try_from(payload.len()).unwrap_or(0),
             event_count: 0,
             first_seq: self.next_seq,
-            durable_through: self.active.synced,
+            durable_through: self.known_synced(),
             epoch: self.epoch,
         };
         let mut out = Vec::new();
