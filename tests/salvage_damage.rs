@@ -8,11 +8,14 @@ mod common;
 #[path = "common/salvaging.rs"]
 mod salvaging;
 
-use common::{copy, open, options, segments};
+use common::{DEADLINE, Shadow, Workload, clock, copy, must, open, options, segments};
 use salvaging::{Expected, Place, Sample, salvage, stride};
-use tallybook::format::HEADER_LEN;
+use tallybook::format::{
+    FrameCodec, FrameHeader, FrameRead, HEADER_LEN, RECORD_LEN, SegmentHeader, SegmentName, SnapshotHeader,
+    SnapshotName,
+};
 use tallybook::storage::SimulatedDisk;
-use tallybook::{ErrorKind, FindingKind, NewGoal};
+use tallybook::{ErrorKind, FindingKind, JournalReader, NewGoal};
 
 fn sample() -> Sample {
     let sample = Sample::new(6 << 10, &[7, 4, 3]);
@@ -239,6 +242,204 @@ fn what_is_damaged_twice_breaks_off_at_the_first() {
             assert_eq!(salvaged.report.gap_at.unwrap(), salvaged.report.last_seq + 1);
             let Expected { orphans, .. } = expected;
             assert!(!orphans.is_empty() || second.start > first.start);
+        }
+    }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
+
+/// A journal of one segment, the last three frames of which are of one batch that was never synced.
+fn unsynced() -> (Sample, String, Vec<Place>) {
+    let sample = Sample::new(64 << 10, &[6]);
+    let (file, mut bytes) = segments(&sample.disk).remove(0);
+    let header = SegmentHeader::from_bytes(&bytes).unwrap();
+    let codec = FrameCodec::new(header.journal_id, header.number);
+    let batch: Vec<Place> =
+        sample.frames.values().rev().take(3).map(|(_, places)| places[0].clone()).collect();
+    let batch: Vec<Place> = batch.into_iter().rev().collect();
+    for place in &batch {
+        let FrameRead::Frame(frame) = codec.read(&bytes, place.start) else { panic!("no frame") };
+        let header = FrameHeader { durable_through: batch[0].start, ..frame.header };
+        codec.finish(&mut bytes[index(place.start)..index(place.end)], place.start, &header);
+    }
+    sample.disk.put(&file, &bytes);
+    (sample, file, batch)
+}
+
+/// Sectors of one batch reach the disk in any order: a whole frame after one that did not is no proof of damage.
+#[test]
+fn law_evidence_a_whole_frame_behind_a_torn_one_of_the_same_batch_is_torn_as_well() {
+    let (sample, file, batch) = unsynced();
+    for (index, torn) in batch.iter().enumerate() {
+        let disk = copy(&sample.disk);
+        disk.corrupt(&file, torn.start + 20, 1).unwrap();
+        let verified = JournalReader::with_storage(disk.process()).unwrap().verify().unwrap();
+        let is_torn = |findings: &[tallybook::Finding]| matches!(findings, [found] if found.kind == FindingKind::TornTail && found.start == torn.start);
+        assert!(is_torn(&verified.findings), "{:?}", verified.findings);
+        let mut expected = sample.expected(|place| batch[index..].contains(place));
+        assert_eq!(std::mem::take(&mut expected.orphans), Vec::<Vec<u8>>::new());
+        let salvaged = sample.expect(&disk, &expected, &format!("{torn:?}"));
+        assert!(is_torn(&salvaged.report.findings), "{:?}", salvaged.report.findings);
+        assert_eq!(salvaged.report.gap_at, None);
+    }
+}
+
+#[test]
+fn frames_of_another_journal_do_not_tell_which_one_it_was() {
+    let sample = Sample::new(64 << 10, &[6]);
+    let other = SimulatedDisk::new(4);
+    drop(open(&other, options(77, &sample.clock)).unwrap());
+    let (_, foreign) = common::newest_segment(&other);
+    let (file, bytes) = segments(&sample.disk).remove(0);
+    // The open record is the other one's, and the first frame that is whole.
+    let records = HEADER_LEN..HEADER_LEN + RECORD_LEN;
+    let mut bent = bytes.clone();
+    bent[..HEADER_LEN].fill(0);
+    bent[records.clone()].copy_from_slice(&foreign[records.clone()]);
+    let disk = copy(&sample.disk);
+    disk.put(&file, &bent);
+    let salvaged = sample.expect(&disk, &sample.all(), "one stray frame");
+    assert!(salvaged.finds(&file, HEADER_LEN as u64), "{:?}", salvaged.report.findings);
+    // With one frame of each nobody can tell.
+    let (_, places) = sample.frames.values().last().unwrap();
+    bent[records.end..index(places[0].start)].fill(0);
+    disk.put(&file, &bent);
+    let error = salvage(&disk).map(|_| ()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Damaged(_)), "{error}");
+    assert!(error.to_string().contains("several journals"), "{error}");
+}
+
+/// What lies behind the end of a segment is a copy as far as the successor tells that it was handed over.
+#[test]
+fn behind_a_stated_end_only_what_was_handed_over_is_a_copy() {
+    let sample = sample();
+    let restated = |file: &str, restate: &dyn Fn(&mut SegmentHeader)| {
+        let disk = copy(&sample.disk);
+        let mut bytes = disk.contents(file).unwrap();
+        let mut header = SegmentHeader::from_bytes(&bytes).unwrap();
+        restate(&mut header);
+        bytes[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+        disk.put(file, &bytes);
+        disk
+    };
+    let mut handed_over = 0;
+    for (&seq, (_, places)) in &sample.frames {
+        let [behind, place] = &places[..] else { continue };
+        handed_over += 1;
+        let is_lost = |lost: &Place| lost == place || lost == behind;
+        type Restate = dyn Fn(&mut SegmentHeader);
+        let discarded = |header: &mut SegmentHeader| header.predecessor.discarded_len = 0;
+        let born = |header: &mut SegmentHeader| header.birth = (HEADER_LEN + RECORD_LEN) as u64;
+        let nothing = |_: &mut SegmentHeader| {};
+        let all: [(&Restate, Expected); 3] = [
+            (&nothing, sample.all()),
+            (&discarded, sample.expected(is_lost)),
+            (&born, sample.expected(is_lost)),
+        ];
+        for (restate, expected) in all {
+            let disk = restated(&place.file, restate);
+            disk.corrupt(&place.file, place.start + 60, 1).unwrap();
+            sample.expect(&disk, &expected, &format!("{seq} in {place:?}"));
+        }
+    }
+    assert!(handed_over >= 2);
+}
+
+/// A journal with snapshots of which nothing was pruned; where `begins_empty`, nothing was journaled into its first segment.
+fn with_snapshots(begins_empty: bool) -> (Sample, Vec<SnapshotName>) {
+    let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(2), Shadow::default());
+    if begins_empty {
+        let _engine = open(&disk, options(2, &clock)).unwrap();
+        disk.kill();
+    }
+    let mut workload = Workload::new(21);
+    let engine = open(&disk, options(1, &clock).snapshot_bytes(9_000)).unwrap();
+    for _ in 0..40 {
+        let request = workload.next(shadow.projection(), &clock);
+        must(&engine, &mut shadow, &clock, request);
+    }
+    engine.shutdown(DEADLINE).unwrap();
+    let mut names: Vec<_> = disk.names().iter().filter_map(|name| SnapshotName::parse(name)).collect();
+    names.sort_unstable();
+    assert!(names.len() >= 2 && names.iter().all(|name| !name.is_base), "{names:?}");
+    (Sample::of(disk, clock), names)
+}
+
+fn seqs(lines: &[common::Line], range: std::ops::Range<u64>) -> Vec<Vec<u8>> {
+    lines.iter().filter(|line| range.contains(&line.seq)).map(|line| line.bytes.clone()).collect()
+}
+
+#[test]
+fn a_first_segment_that_lost_its_events_is_none_that_never_had_any() {
+    let (sample, names) = with_snapshots(false);
+    let all = segments(&sample.disk);
+    let (file, bytes) = &all[0];
+    let second = SegmentName::parse(&all[1].0).unwrap().first_seq;
+    let record_end = HEADER_LEN + RECORD_LEN;
+    let zeroed = [&bytes[..record_end], &vec![0; bytes.len() - record_end]].concat();
+    for left in [&bytes[..HEADER_LEN], &bytes[..record_end], &zeroed] {
+        let disk = copy(&sample.disk);
+        disk.put(file, left);
+        let first = names[0].before.first_seq;
+        let expected = Expected {
+            copied: seqs(&sample.lines, first..u64::MAX),
+            orphans: seqs(&sample.lines, second..first),
+        };
+        let salvaged = sample.expect(&disk, &expected, &format!("{} bytes left", left.len()));
+        assert_eq!(salvaged.report.snapshot, Some(names[0].to_string()));
+        // The copies of what is before it are orphans as any other.
+        let Some(name) = names.last().filter(|name| name.before.first_seq > second) else {
+            panic!("{names:?}")
+        };
+        names
+            .iter()
+            .filter(|other| *other != name)
+            .for_each(|other| disk.remove_file(&other.to_string()).unwrap());
+        disk.put(&format!("{:010}-{:020}.seg", 99, 9_999), &all[1].1);
+        let place =
+            sample.frames.values().find(|(_, places)| places[0].file == all[1].0).unwrap().1[0].clone();
+        disk.corrupt(&place.file, place.start + 60, 1).unwrap();
+        let first = name.before.first_seq;
+        let expected = Expected {
+            copied: seqs(&sample.lines, first..u64::MAX),
+            orphans: seqs(&sample.lines, second..first),
+        };
+        sample.expect(&disk, &expected, "with the second segment twice");
+    }
+}
+
+#[test]
+fn the_first_event_may_lie_in_the_second_segment() {
+    let (sample, _) = with_snapshots(true);
+    let (file, _) = segments(&sample.disk).remove(0);
+    assert!(sample.frames.values().all(|(_, places)| places.iter().all(|place| place.file != file)));
+    let disk = copy(&sample.disk);
+    disk.remove_file(&file).unwrap();
+    let salvaged = sample.expect(&disk, &sample.all(), "without the first segment");
+    assert_eq!((salvaged.report.snapshot, salvaged.report.gap_at), (None, None));
+}
+
+#[test]
+fn a_snapshot_before_event_0_is_damaged() {
+    let (sample, names) = with_snapshots(false);
+    let bytes = sample.disk.contents(&names[0].to_string()).unwrap();
+    let header = SnapshotHeader::from_bytes(&bytes).unwrap();
+    let disk = copy(&sample.disk);
+    names.iter().for_each(|name| disk.remove_file(&name.to_string()).unwrap());
+    for is_base in [false, true] {
+        for (number, first_seq) in [(1, 0), (0, 0), (0, 1)] {
+            let name = SnapshotName { before: SegmentName { number, first_seq }, is_base };
+            let forged = SnapshotHeader { before: name.before, ..header.clone() };
+            let disk = copy(&disk);
+            disk.put(&name.to_string(), &[&forged.to_bytes(), &bytes[HEADER_LEN..]].concat());
+            let salvaged = sample.expect(&disk, &sample.all(), &name.to_string());
+            assert!(
+                salvaged.report.findings.iter().any(|found| found.file == name.to_string()),
+                "{name}: {:?}",
+                salvaged.report.findings
+            );
         }
     }
 }
