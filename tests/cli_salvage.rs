@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ mod cli;
 mod pruning;
 
 use cli::{Book, Ran};
-use pruning::{archived, history, tiny, twin_of};
+use pruning::{TINY, archived, history, tiny, twin_of};
 
 const A: &str = "00000000-0000-7000-8000-00000000000a";
 /// Segments of two or three commands.
@@ -309,6 +310,24 @@ fn a_journal_of_format_version_1_is_salvaged_into_one_of_today() {
     bend(&book, 30);
     let (new, _) = salvage(&book, 2);
     assert_eq!(lines(&new), expected[..29]);
+}
+
+#[test]
+fn a_journal_of_more_segments_than_a_process_may_open_is_salvaged() {
+    let book = Book::new();
+    book.apply(&TINY, &history(10));
+    let (expected, segments) = (lines(&book), book.segments());
+    assert!(segments.len() > 40, "{}", segments.len());
+    // With the first one gone the new journal is small, and all that the old one holds is read.
+    book.remove(&segments[0].0);
+    let out = book.beside("out");
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 20; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_tallybook"), "salvage"]);
+    command.arg(book.dir()).arg("--out").arg(&out).arg("--json");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let report = cli::finish(command, b"").expect_code(2).json();
+    let kept = expected.len() + 1 - segments[1].0[11..31].parse::<usize>().unwrap();
+    assert_eq!((&report["orphans"], &report["findings"][1]), (&json!(kept), &Value::Null), "{report}");
 }
 
 #[test]

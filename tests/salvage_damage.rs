@@ -10,9 +10,9 @@ mod salvaging;
 
 use common::{copy, open, options, segments};
 use salvaging::{Expected, Place, Sample, salvage, stride};
-use tallybook::format::HEADER_LEN;
+use tallybook::format::{FrameCodec, FrameHeader, FrameRead, HEADER_LEN, RECORD_LEN, SegmentHeader};
 use tallybook::storage::SimulatedDisk;
-use tallybook::{ErrorKind, FindingKind, NewGoal};
+use tallybook::{ErrorKind, FindingKind, JournalReader, NewGoal};
 
 fn sample() -> Sample {
     let sample = Sample::new(6 << 10, &[7, 4, 3]);
@@ -241,4 +241,105 @@ fn what_is_damaged_twice_breaks_off_at_the_first() {
             assert!(!orphans.is_empty() || second.start > first.start);
         }
     }
+}
+
+fn index(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
+
+/// A journal of one segment, the last three frames of which are of one batch that was never synced.
+fn unsynced() -> (Sample, String, Vec<Place>) {
+    let sample = Sample::new(64 << 10, &[6]);
+    let (file, mut bytes) = segments(&sample.disk).remove(0);
+    let header = SegmentHeader::from_bytes(&bytes).unwrap();
+    let codec = FrameCodec::new(header.journal_id, header.number);
+    let batch: Vec<Place> =
+        sample.frames.values().rev().take(3).map(|(_, places)| places[0].clone()).collect();
+    let batch: Vec<Place> = batch.into_iter().rev().collect();
+    for place in &batch {
+        let FrameRead::Frame(frame) = codec.read(&bytes, place.start) else { panic!("no frame") };
+        let header = FrameHeader { durable_through: batch[0].start, ..frame.header };
+        codec.finish(&mut bytes[index(place.start)..index(place.end)], place.start, &header);
+    }
+    sample.disk.put(&file, &bytes);
+    (sample, file, batch)
+}
+
+/// Sectors of one batch reach the disk in any order: a whole frame after one that did not is no proof of damage.
+#[test]
+fn law_evidence_a_whole_frame_behind_a_torn_one_of_the_same_batch_is_torn_as_well() {
+    let (sample, file, batch) = unsynced();
+    for (index, torn) in batch.iter().enumerate() {
+        let disk = copy(&sample.disk);
+        disk.corrupt(&file, torn.start + 20, 1).unwrap();
+        let verified = JournalReader::with_storage(disk.process()).unwrap().verify().unwrap();
+        let is_torn = |findings: &[tallybook::Finding]| matches!(findings, [found] if found.kind == FindingKind::TornTail && found.start == torn.start);
+        assert!(is_torn(&verified.findings), "{:?}", verified.findings);
+        let mut expected = sample.expected(|place| batch[index..].contains(place));
+        assert_eq!(std::mem::take(&mut expected.orphans), Vec::<Vec<u8>>::new());
+        let salvaged = sample.expect(&disk, &expected, &format!("{torn:?}"));
+        assert!(is_torn(&salvaged.report.findings), "{:?}", salvaged.report.findings);
+        assert_eq!(salvaged.report.gap_at, None);
+    }
+}
+
+#[test]
+fn frames_of_another_journal_do_not_tell_which_one_it_was() {
+    let sample = Sample::new(64 << 10, &[6]);
+    let other = SimulatedDisk::new(4);
+    drop(open(&other, options(77, &sample.clock)).unwrap());
+    let (_, foreign) = common::newest_segment(&other);
+    let (file, bytes) = segments(&sample.disk).remove(0);
+    // The open record is the other one's, and the first frame that is whole.
+    let records = HEADER_LEN..HEADER_LEN + RECORD_LEN;
+    let mut bent = bytes.clone();
+    bent[..HEADER_LEN].fill(0);
+    bent[records.clone()].copy_from_slice(&foreign[records.clone()]);
+    let disk = copy(&sample.disk);
+    disk.put(&file, &bent);
+    let salvaged = sample.expect(&disk, &sample.all(), "one stray frame");
+    assert!(salvaged.finds(&file, HEADER_LEN as u64), "{:?}", salvaged.report.findings);
+    // With one frame of each nobody can tell.
+    let (_, places) = sample.frames.values().last().unwrap();
+    bent[records.end..index(places[0].start)].fill(0);
+    disk.put(&file, &bent);
+    let error = salvage(&disk).map(|_| ()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Damaged(_)), "{error}");
+    assert!(error.to_string().contains("several journals"), "{error}");
+}
+
+/// What lies behind the end of a segment is a copy as far as the successor tells that it was handed over.
+#[test]
+fn behind_a_stated_end_only_what_was_handed_over_is_a_copy() {
+    let sample = sample();
+    let restated = |file: &str, restate: &dyn Fn(&mut SegmentHeader)| {
+        let disk = copy(&sample.disk);
+        let mut bytes = disk.contents(file).unwrap();
+        let mut header = SegmentHeader::from_bytes(&bytes).unwrap();
+        restate(&mut header);
+        bytes[..HEADER_LEN].copy_from_slice(&header.to_bytes());
+        disk.put(file, &bytes);
+        disk
+    };
+    let mut handed_over = 0;
+    for (&seq, (_, places)) in &sample.frames {
+        let [behind, place] = &places[..] else { continue };
+        handed_over += 1;
+        let is_lost = |lost: &Place| lost == place || lost == behind;
+        type Restate = dyn Fn(&mut SegmentHeader);
+        let discarded = |header: &mut SegmentHeader| header.predecessor.discarded_len = 0;
+        let born = |header: &mut SegmentHeader| header.birth = (HEADER_LEN + RECORD_LEN) as u64;
+        let nothing = |_: &mut SegmentHeader| {};
+        let all: [(&Restate, Expected); 3] = [
+            (&nothing, sample.all()),
+            (&discarded, sample.expected(is_lost)),
+            (&born, sample.expected(is_lost)),
+        ];
+        for (restate, expected) in all {
+            let disk = restated(&place.file, restate);
+            disk.corrupt(&place.file, place.start + 60, 1).unwrap();
+            sample.expect(&disk, &expected, &format!("{seq} in {place:?}"));
+        }
+    }
+    assert!(handed_over >= 2);
 }

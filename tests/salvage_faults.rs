@@ -184,17 +184,18 @@ struct Rotten {
     inner: Arc<dyn Storage>,
     file: String,
     range: Range<u64>,
+    /// What the system says.
+    errno: i32,
 }
 
 #[derive(Debug)]
 struct RottenFile {
     inner: Arc<dyn StorageFile>,
     range: Range<u64>,
+    errno: i32,
 }
 
-fn eio() -> io::Error {
-    io::Error::from_raw_os_error(5)
-}
+const EIO: i32 = 5;
 
 impl Storage for Rotten {
     fn list(&self) -> io::Result<Vec<String>> {
@@ -207,9 +208,9 @@ impl Storage for Rotten {
             return Ok(inner);
         }
         if self.range.is_empty() {
-            return Err(eio());
+            return Err(io::Error::from_raw_os_error(self.errno));
         }
-        Ok(Arc::new(RottenFile { inner, range: self.range.clone() }))
+        Ok(Arc::new(RottenFile { inner, range: self.range.clone(), errno: self.errno }))
     }
 
     fn peek_lock(&self, name: &str) -> io::Result<Option<LockPeek>> {
@@ -249,7 +250,7 @@ impl StorageFile for RottenFile {
     fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
         let end = offset + buffer.len() as u64;
         if offset < self.range.end && self.range.start < end {
-            return Err(eio());
+            return Err(io::Error::from_raw_os_error(self.errno));
         }
         self.inner.read_exact_at(buffer, offset)
     }
@@ -267,7 +268,7 @@ impl StorageFile for RottenFile {
     }
 
     fn map(&self, _: u64) -> io::Result<Mapping> {
-        Err(eio())
+        Err(io::Error::from_raw_os_error(self.errno))
     }
 }
 
@@ -278,7 +279,8 @@ fn a_sector_that_cannot_be_read_is_a_gap_and_told_apart_from_damage() {
         let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() as u64 + 1;
         for start in (0..end).step_by(512) {
             let range = start..(start + 512).min(bytes.len() as u64);
-            let rotten = Rotten { inner: sample.disk.process(), file: file.clone(), range: range.clone() };
+            let rotten =
+                Rotten { inner: sample.disk.process(), file: file.clone(), range: range.clone(), errno: EIO };
             let what = format!("{file} from {start} on");
             let salvaged =
                 salvage_from(&rotten, &sample.disk).unwrap_or_else(|error| panic!("{what}: {error}"));
@@ -290,13 +292,30 @@ fn a_sector_that_cannot_be_read_is_a_gap_and_told_apart_from_damage() {
             let worst = salvaged.report.findings.iter().map(|finding| finding.kind).max();
             assert_eq!(worst, Some(FindingKind::Unreadable), "{what}");
         }
-        let rotten = Rotten { inner: sample.disk.process(), file: file.clone(), range: 0..0 };
+        let rotten = Rotten { inner: sample.disk.process(), file: file.clone(), range: 0..0, errno: EIO };
         let salvaged = salvage_from(&rotten, &sample.disk).unwrap();
         let what = format!("{file} cannot be opened");
         salvaged.expect(&sample.expected(|place| place.file == file), &what);
         let told =
             |finding: &tallybook::Finding| finding.kind == FindingKind::Unreadable && finding.file == file;
         assert!(salvaged.report.findings.iter().any(told), "{what}");
+    }
+}
+
+/// EPERM, ENOMEM, EACCES, ENFILE and EMFILE say nothing about the disk: what they keep from being read is not lost.
+#[test]
+fn an_error_that_is_not_the_disks_ends_the_salvage() {
+    let (disk, _) = pruned();
+    let is_read = |name: &String| name.ends_with(".seg") || name.ends_with(".base");
+    for file in disk.names().into_iter().filter(is_read) {
+        for errno in [1, 12, 13, 23, 24] {
+            for range in [0..0, 0..1, 4200..4201] {
+                let rotten = Rotten { inner: disk.process(), file: file.clone(), range, errno };
+                let what = format!("errno {errno} of {:?} in {file}", rotten.range);
+                let error = salvage_from(&rotten, &disk).map(|_| ()).expect_err(&what);
+                assert_eq!(*error.kind(), ErrorKind::Io, "{what}: {error}");
+            }
+        }
     }
 }
 

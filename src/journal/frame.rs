@@ -28,7 +28,7 @@ pub enum FrameKind {
 }
 
 impl FrameKind {
-    fn from_byte(byte: u8) -> Option<FrameKind> {
+    pub(super) fn from_byte(byte: u8) -> Option<FrameKind> {
         [FrameKind::Events, FrameKind::Open, FrameKind::Close, FrameKind::Seal]
             .into_iter()
             .find(|kind| *kind as u8 == byte)

@@ -43,7 +43,7 @@ pub(crate) use retention::{
     retained, set_floor, testifies_to_missing, visit_closed,
 };
 pub(crate) use salvage::{
-    Beginning, Builder, ORPHANS_NAME, ORPHANS_TMP_NAME, Sink, Wreck, follow, refuse_live,
+    Beginning, Builder, ORPHANS_NAME, ORPHANS_TMP_NAME, Sink, Wreck, follow, is_refusal, refuse_live,
 };
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
 pub(crate) use spare::RotationSize;

@@ -15,7 +15,7 @@ use crate::ids::{JournalId, SystemEntropy};
 use crate::journal::format::SnapshotName;
 use crate::journal::{
     Beginning, Builder, Finding, FindingKind, LOCK_NAME, SnapshotFile, SnapshotOf, SnapshotWriter, Wreck,
-    follow, refuse_live,
+    follow, is_refusal, refuse_live,
 };
 use crate::projection::Projection;
 use crate::storage::{Files, Storage, is_within};
@@ -184,6 +184,8 @@ fn check(
                 ErrorKind::Unsupported => {
                     unsupported.get_or_insert(error);
                 }
+                // It may well be whole.
+                _ if is_refusal(&error) => return Err(error),
                 kind => {
                     let (kind, range) = match kind {
                         ErrorKind::Damaged(damage) => (FindingKind::Damage, (damage.offset, damage.offset)),

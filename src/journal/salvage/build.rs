@@ -1,7 +1,8 @@
 //! The new journal: built whole under temporary names, and named so that no crash leaves a part of it that looks like all.
 //!
 //! First everything is written and synced; then all names are given but that of the first segment, and synced; then that
-//! one. A directory without it is refused by every opening, as a journal whose beginning is missing.
+//! one. A directory with the others and without it is refused by every opening, as a journal whose beginning is missing; one
+//! with none of them holds no journal at all.
 
 use std::sync::Arc;
 

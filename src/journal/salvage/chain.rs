@@ -8,7 +8,7 @@ use super::super::frame::{FrameHeader, FrameKind, FramePlace};
 use super::super::sweep::{Bad, Swept, sweep};
 use super::super::tail::read_tail;
 use super::build::Beginning;
-use super::copies::{Copied, Limits};
+use super::copies::{Copied, HandedOver, Limits};
 use super::read::Bytes;
 use super::wreck::{Part, Wreck};
 use crate::error::Error;
@@ -84,7 +84,16 @@ pub(crate) fn follow(
         chain.findings.push(Finding { kind: FindingKind::Damage, file, start: 0, end: 0, seq, message });
     }
     chain.end()?;
-    let Chain { newest_epoch, gap, findings, .. } = chain;
+    let Chain { newest_epoch, gap, mut findings, .. } = chain;
+    if let Some(Gap { seq }) = gap
+        && findings.is_empty()
+        && wreck.findings.is_empty()
+    {
+        // Only copies lie beyond it: nothing else told that anything is missing.
+        let file = beginning.name.to_string();
+        let message = format!("the sequence has a gap: seq {seq} is missing");
+        findings.push(Finding { kind: FindingKind::Damage, file, start: 0, end: 0, seq: Some(seq), message });
+    }
     wreck.findings.extend(findings);
     wreck.findings.sort_by(|a, b| (&a.file, a.start).cmp(&(&b.file, b.start)));
     Ok(Salvaged { newest_epoch, gap })
@@ -129,12 +138,16 @@ impl Chain<'_> {
         for double in doubles {
             let found = format!("{} is of the same segment", part.file_name);
             self.report(FindingKind::Damage, double, (0, double.len), Some(part.place.first_seq), found);
-            self.keep_copies(&wreck.segment(double), &double.read(), limits)?;
+            match wreck.read(double)? {
+                Ok((segment, bytes)) => self.keep_copies(&segment, &bytes, limits)?,
+                Err(found) => self.report(FindingKind::Unreadable, double, (0, double.len), None, found),
+            }
         }
         self.enter(part)?;
-        let segment = wreck.segment(part);
-        let bytes = part.read();
-        self.read(part, &segment, &bytes, limits, next.is_none())?;
+        match wreck.read(part)? {
+            Ok((segment, bytes)) => self.read(part, &segment, &bytes, limits, next.is_none())?,
+            Err(found) => self.report(FindingKind::Unreadable, part, (0, part.len), None, found),
+        }
         self.fill(limits.seq)
     }
 
@@ -192,21 +205,25 @@ impl Chain<'_> {
             let found = format!("the file is cut off: it should have {end} bytes, and has {}", bytes.len());
             self.report(FindingKind::Damage, part, (bytes.len(), end), None, found);
         }
-        // Behind the stated end of a segment there may be what a recovery handed over.
-        let mut is_contiguous = true;
-        sweep(segment, &bytes.bytes, bytes.used().max(end.min(bytes.len())), &mut |swept| match swept {
+        // Behind the stated end of a segment there may be what a recovery handed over. Behind a torn tail's beginning there
+        // may be whole frames of the same batch, which no opening keeps.
+        let swept_end = torn_at.unwrap_or_else(|| bytes.used().max(end.min(bytes.len())));
+        let mut copies = limits.handed_over;
+        sweep(segment, &bytes.bytes, swept_end, &mut |swept| match swept {
             Swept::Good(frame, written_by) => {
                 let place = FramePlace { file: &segment.file_name, frame, written_by };
-                self.good(part, &place, limits, is_contiguous)
+                self.good(part, &place, limits, &mut copies)
             }
             Swept::Bad(bad) => {
-                is_contiguous = false;
-                let is_known = bad.start >= end || torn_at.is_some_and(|torn_at| bad.start >= torn_at);
-                self.bad(part, bytes, &bad, is_known, end);
+                // What a recovery handed over reaches up to the first bad frame that it saw.
+                copies = HandedOver::NOTHING;
+                if bad.start < end {
+                    self.bad(part, bytes, &bad, end);
+                }
                 match bad.misplaced {
                     Some((frame, written_by)) => {
                         let place = FramePlace { file: &segment.file_name, frame, written_by };
-                        self.good(part, &place, limits, false)
+                        self.good(part, &place, limits, &mut copies)
                     }
                     None => Ok(()),
                 }
@@ -249,11 +266,8 @@ impl Chain<'_> {
         }
     }
 
-    fn bad(&mut self, part: &Part, bytes: &Bytes, bad: &Bad<'_>, is_known: bool, end: u64) {
+    fn bad(&mut self, part: &Part, bytes: &Bytes, bad: &Bad<'_>, end: u64) {
         let is_unreadable = bytes.unreadable.iter().any(|range| range.overlaps(bad.start, bad.end));
-        if is_known {
-            return;
-        }
         let range = (bad.start, bad.end.min(end));
         let (kind, wrong) = if is_unreadable {
             (FindingKind::Unreadable, "what cannot be read is a part of this".to_owned())
@@ -268,7 +282,7 @@ impl Chain<'_> {
         part: &Part,
         place: &FramePlace<'_>,
         limits: Limits,
-        is_contiguous: bool,
+        copies: &mut HandedOver,
     ) -> Result<(), Error> {
         let is_held = limits.hold(&place.frame);
         if is_held {
@@ -280,8 +294,7 @@ impl Chain<'_> {
         if is_held {
             return self.arrive(part, place);
         }
-        // What a recovery handed over reaches up to the first bad frame that it saw.
-        if is_contiguous {
+        if copies.take(&place.frame) {
             self.copies.entry(place.frame.header.first_seq).or_insert_with(|| Copied::of(place));
         }
         Ok(())
@@ -306,8 +319,9 @@ impl Chain<'_> {
     /// A frame of the segment that counts.
     fn arrive(&mut self, part: &Part, place: &FramePlace<'_>) -> Result<(), Error> {
         let header = &place.frame.header;
+        // That leaves none below it.
         self.fill(header.first_seq)?;
-        self.copies.retain(|&seq, _| seq > header.first_seq);
+        self.copies.remove(&header.first_seq);
         let is_before = header.next_seq() <= self.first_seq;
         if self.gap.is_none() && !is_before {
             if header.first_seq == self.next_seq && self.follows(header.epoch) {
@@ -349,7 +363,8 @@ impl Chain<'_> {
         while let Some(entry) = self.copies.first_entry().filter(|entry| *entry.key() < seq) {
             let copy = entry.remove();
             let (place, header) = (copy.place(), &copy.header);
-            if self.gap.is_none() && header.first_seq < self.next_seq {
+            let is_before = header.next_seq() <= self.first_seq;
+            if self.gap.is_none() && !is_before && header.first_seq < self.next_seq {
                 continue;
             }
             let joins = self.gap.is_none()

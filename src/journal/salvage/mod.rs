@@ -17,4 +17,4 @@ mod wreck;
 
 pub(crate) use build::{Beginning, Builder, ORPHANS_NAME, ORPHANS_TMP_NAME};
 pub(crate) use chain::{Sink, follow};
-pub(crate) use wreck::{Wreck, refuse_live};
+pub(crate) use wreck::{Wreck, is_refusal, refuse_live};

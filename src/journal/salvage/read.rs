@@ -29,26 +29,44 @@ impl Unreadable {
     }
 }
 
-/// Reads the first `len` bytes. A failed read is made again in smaller pieces: it is never the end of the file.
-pub(super) fn read(file: &dyn StorageFile, len: u64) -> Bytes {
-    let mut out = Bytes { bytes: vec![0; index_of(len)], unreadable: Vec::new() };
-    if file.read_exact_at(&mut out.bytes, 0).is_err() {
-        out.bytes.fill(0);
-        pieces(file, 0..len, BLOCK, &mut out);
-    }
-    out
+/// Whether an error says nothing about the disk: whoever may not read a file, or whose process or machine is short of
+/// something, is to be told that, and not that the file is lost.
+pub(super) fn is_refusal(error: &io::Error) -> bool {
+    /// The machine, or the process, has as many files open as it may.
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    let kinds = [io::ErrorKind::PermissionDenied, io::ErrorKind::NotFound, io::ErrorKind::OutOfMemory];
+    kinds.contains(&error.kind()) || [Some(ENFILE), Some(EMFILE)].contains(&error.raw_os_error())
 }
 
-fn pieces(file: &dyn StorageFile, range: Range<u64>, size: u64, out: &mut Bytes) {
+/// Reads the first `len` bytes. A failed read is made again in smaller pieces: it is never the end of the file.
+///
+/// # Errors
+/// Those that say nothing about the disk.
+pub(super) fn read(file: &dyn StorageFile, len: u64) -> io::Result<Bytes> {
+    let mut out = Bytes { bytes: vec![0; index_of(len)], unreadable: Vec::new() };
+    match file.read_exact_at(&mut out.bytes, 0) {
+        Ok(()) => {}
+        Err(error) if is_refusal(&error) => return Err(error),
+        Err(_) => {
+            out.bytes.fill(0);
+            pieces(file, 0..len, BLOCK, &mut out)?;
+        }
+    }
+    Ok(out)
+}
+
+fn pieces(file: &dyn StorageFile, range: Range<u64>, size: u64, out: &mut Bytes) -> io::Result<()> {
     let mut start = range.start;
     while start < range.end {
         let end = (start + size).min(range.end);
         let buffer = &mut out.bytes[index_of(start)..index_of(end)];
         match file.read_exact_at(buffer, start) {
             Ok(()) => {}
+            Err(error) if is_refusal(&error) => return Err(error),
             Err(_) if size > SECTOR => {
                 buffer.fill(0);
-                pieces(file, start..end, SECTOR, out);
+                pieces(file, start..end, SECTOR, out)?;
             }
             Err(error) => {
                 buffer.fill(0);
@@ -57,6 +75,7 @@ fn pieces(file: &dyn StorageFile, range: Range<u64>, size: u64, out: &mut Bytes)
         }
         start = end;
     }
+    Ok(())
 }
 
 impl Bytes {

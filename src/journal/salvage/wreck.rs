@@ -1,6 +1,5 @@
 //! Which file of a damaged journal is what.
 
-use std::io;
 use std::sync::Arc;
 
 use super::super::audit::{Finding, FindingKind};
@@ -13,7 +12,8 @@ use super::super::layout::{LOCK_NAME, SegmentName, SnapshotName, header_end};
 use super::super::lock::holder;
 use super::super::snapshot::{SnapshotFile, SnapshotHeader};
 use super::super::sweep::{Swept, sweep};
-use super::{read, seed};
+use super::read;
+use super::seed::Votes;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
@@ -48,7 +48,6 @@ pub(super) struct Part {
     /// The header, where it is whole.
     pub(super) header: Option<SegmentHeader>,
     pub(super) len: u64,
-    file: Arc<dyn StorageFile>,
 }
 
 impl<'s> Wreck<'s> {
@@ -107,17 +106,15 @@ impl<'s> Wreck<'s> {
             let looked = self.storage.open(&file_name).and_then(|file| file.len().map(|len| (file, len)));
             let (file, len) = match looked {
                 Ok(looked) => looked,
-                // Whoever may not read it is to be told that, and not that it is lost.
-                Err(error) if is_refusal(&error) => {
-                    return Err(Error::io(format!("opening segment {file_name}"), error));
-                }
+                Err(error) if read::is_refusal(&error) => return Err(opening(&file_name, error)),
                 Err(error) => {
                     let found = format!("the file cannot be opened: {error}");
                     self.damage(FindingKind::Unreadable, &file_name, (0, 0), Some(name.first_seq), found);
                     continue;
                 }
             };
-            let block = read::read(&*file, len.min(header_end()));
+            let block =
+                read::read(&*file, len.min(header_end())).map_err(|error| opening(&file_name, error))?;
             let header = match header_of(&block.bytes) {
                 Ok(header) => Some(header),
                 Err(HeaderError::Unsupported { found }) => return Err(unsupported(&file_name, found)),
@@ -130,7 +127,7 @@ impl<'s> Wreck<'s> {
                     None
                 }
             };
-            opened.push(Part { file_name, named: name, place: name, header, len, file });
+            opened.push(Part { file_name, named: name, place: name, header, len });
         }
         Ok(opened)
     }
@@ -148,14 +145,16 @@ impl<'s> Wreck<'s> {
             self.crc_of_id = crc32fast::hash(journal_id.0.as_bytes());
             return Ok(());
         }
-        let proven = parts
-            .iter()
-            .find_map(|part| seed::prove(&read::read(&*part.file, part.len).bytes, part.place.number));
-        let nothing = || {
+        let mut votes = Votes::default();
+        for part in parts {
+            if let Ok((_, read)) = self.read(part)? {
+                votes.count(&read.bytes, part.place.number);
+            }
+        }
+        self.crc_of_id = votes.elected().map_err(|found| {
             let file = parts.first().map_or_else(String::new, |part| part.file_name.to_string());
-            Error::damaged(&file, 0, None, "no header and no frame is left that proves what journal it was")
-        };
-        self.crc_of_id = proven.ok_or_else(nothing)?;
+            Error::damaged(&file, 0, None, found)
+        })?;
         Ok(())
     }
 
@@ -184,12 +183,13 @@ impl<'s> Wreck<'s> {
         });
     }
 
-    /// Whether the history is there from its first event on.
+    /// Whether the history is there from its first event on. The segment that begins with it need not be the first one: one
+    /// that nothing was journaled into has a successor with the same first `seq`.
     pub(crate) fn begins_with_first(&self) -> Result<bool, Error> {
         let (mut is_whole, mut found) = (false, false);
-        for part in self.parts.iter().filter(|part| part.place.number == 1) {
-            let segment = self.segment(part);
-            let read = read::read(&*part.file, part.len);
+        for part in self.parts.iter().filter(|part| part.place.first_seq == 1) {
+            // What cannot be read is told when it is to be copied.
+            let Ok((segment, read)) = self.read(part)? else { continue };
             let mut first = None;
             let (_, is_good) = sweep(&segment, &read.bytes, read.used(), &mut |swept| {
                 if let Swept::Good(frame, _) = swept
@@ -200,10 +200,15 @@ impl<'s> Wreck<'s> {
                 Ok(())
             })?;
             found |= first == Some(1);
-            // Nothing was ever journaled.
             is_whole |= first.is_none() && is_good && part.header.is_some() && read.unreadable.is_empty();
         }
-        Ok(found || is_whole)
+        Ok(found || is_whole && !self.has_more())
+    }
+
+    /// Whether anything testifies that there were events: a segment without any may have lost them.
+    fn has_more(&self) -> bool {
+        let snapshots = self.snapshots.iter().chain(&self.superseded).map(|name| name.before);
+        self.parts.iter().map(|part| part.place).chain(snapshots).any(|place| place.first_seq > 1)
     }
 
     /// Where it lies.
@@ -228,8 +233,19 @@ impl<'s> Wreck<'s> {
         Some(header.journal_id) == self.journal_id && stated.is_none_or(|epoch| epoch == header.epoch)
     }
 
-    /// The file as a segment, in its place.
-    pub(super) fn segment(&self, part: &Part) -> Segment {
+    /// Reads a file whole, as a segment in its place; it is open no longer than that is kept, as there may be more segments
+    /// than a process may open. `Ok(Err(why))`: it cannot be opened.
+    pub(super) fn read(&self, part: &Part) -> Result<Result<(Segment, read::Bytes), String>, Error> {
+        let file = match self.storage.open(&part.file_name) {
+            Ok(file) => file,
+            Err(error) if read::is_refusal(&error) => return Err(opening(&part.file_name, error)),
+            Err(error) => return Ok(Err(format!("the file cannot be opened: {error}"))),
+        };
+        let bytes = read::read(&*file, part.len).map_err(|error| opening(&part.file_name, error))?;
+        Ok(Ok((self.segment(part, file), bytes)))
+    }
+
+    fn segment(&self, part: &Part, file: Arc<dyn StorageFile>) -> Segment {
         let SegmentName { number, first_seq } = part.place;
         // Where the header is gone, one that claims nothing.
         let nothing = || SegmentHeader {
@@ -249,14 +265,8 @@ impl<'s> Wreck<'s> {
             file_name: Arc::clone(&part.file_name),
             header: part.header.clone().unwrap_or_else(nothing),
             codec: FrameCodec::with_crc_of_id(self.crc_of_id, number),
-            file: Arc::clone(&part.file),
+            file,
         }
-    }
-}
-
-impl Part {
-    pub(super) fn read(&self) -> read::Bytes {
-        read::read(&*self.file, self.len)
     }
 }
 
@@ -279,8 +289,14 @@ pub(crate) fn refuse_live(storage: &dyn Storage) -> Result<(), Error> {
     Err(Error::new(ErrorKind::Locked, format!("the journal is locked by a writer: {by}: end it first")))
 }
 
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::NotFound)
+/// Whether an error is one that says nothing about the disk, and so nothing of what is lost.
+pub(crate) fn is_refusal(error: &Error) -> bool {
+    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    source.is_some_and(read::is_refusal)
+}
+
+fn opening(file_name: &str, error: std::io::Error) -> Error {
+    Error::io(format!("opening segment {file_name}"), error)
 }
 
 fn header_of(block: &[u8]) -> Result<SegmentHeader, HeaderError> {

@@ -177,6 +177,9 @@ impl SnapshotFile {
         if header.before != name.before {
             return Err(damaged(0, "its header says that it stands elsewhere: it was renamed or swapped"));
         }
+        if header.before.number == 0 || header.before.first_seq == 0 {
+            return Err(damaged(0, "its header contradicts itself: segments and events are counted from 1"));
+        }
         let stated = header_end().saturating_add(header.payload_len);
         if len != stated && !planted(Bug::SnapshotLengthUnchecked) {
             return Err(damaged(len.min(stated), "the file is longer or shorter than its header says"));
