@@ -56,12 +56,14 @@
 //! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`], [`DirectoryArchive`] |
 //! | bound the memory | [`Options::forget_after`], [`Options::key_window`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
+//! | bring back what is good of a damaged journal | [`JournalReader::salvage_dir`], [`SalvageReport`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
 //! With `default-features = false` there is only the library, without the command line. The feature `test-util` adds
 //! what tests of a host need: an engine in memory, seeded randomness, an engine without a thread, and a simulated disk.
 
 pub mod adapter;
+mod background;
 pub mod clock;
 pub mod domain;
 mod engine;
@@ -69,9 +71,12 @@ pub mod error;
 pub mod event;
 pub mod ids;
 mod journal;
+mod planted;
 pub mod projection;
 pub mod storage;
 
+#[cfg(any(test, feature = "test-util"))]
+pub use clock::SimulatedClock;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
     AdjustBudget, Allowance, Budget, BudgetQuery, BudgetStatus, BudgetView, BurnRate, CloseBudget, Command,
@@ -86,8 +91,8 @@ pub use engine::{
     CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
     EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health, Hold, HostEvent,
     JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Reset,
-    ResetCause, Retention, RiskAssessor, RiskCase, SegmentReader, SegmentStatistics, SnapshotStatistics,
-    Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    ResetCause, Retention, RiskAssessor, RiskCase, SalvageReport, SegmentReader, SegmentStatistics,
+    SnapshotStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

@@ -59,10 +59,13 @@ fn law_order_a_newest_segment_with_only_torn_bytes_does_not_restart_the_numbers(
         engine.create_goal(NewGoal::new(format!("goal {n}")).scope(format!("{n}"))).unwrap();
     }
     disk.kill();
-    // The recovery hands over to a new segment; then only a torn frame reaches it.
-    let engine = open(&disk).unwrap();
-    disk.kill();
-    drop(engine);
+    // The recovery hands over to a new segment, the next one finds nothing to hand over; then only a torn frame reaches
+    // the file.
+    for _ in 0..2 {
+        let engine = open(&disk).unwrap();
+        disk.kill();
+        drop(engine);
+    }
     let newest = disk.names().into_iter().filter(|name| name.ends_with(".seg")).max().unwrap();
     let mut bytes = disk.contents(&newest).unwrap();
     bytes.extend_from_slice(b"\x1eTBFE torn before its end");
@@ -70,6 +73,9 @@ fn law_order_a_newest_segment_with_only_torn_bytes_does_not_restart_the_numbers(
     let engine = open(&disk).unwrap();
     assert_eq!(engine.view().seq(), 3);
     assert_eq!(engine.execute(NewGoal::new("goal 3").scope("3")).unwrap().first_seq, Some(4));
+    // Nor on the disk.
+    disk.kill();
+    assert_eq!(open(&disk).unwrap().view().seq(), 4);
 }
 
 /// There: unreadable lines are skipped in silence.
@@ -96,8 +102,13 @@ fn law_evidence_an_unreadable_event_is_refused_with_file_offset_and_seq() {
 #[test]
 fn law_order_a_subscriber_that_lags_by_any_number_of_events_misses_none() {
     let disk = SimulatedDisk::new(6);
-    let engine =
-        Options::new().inline().segment_bytes(8_192).open_storage(disk.process()).unwrap().blocking();
+    let engine = Options::new()
+        .inline()
+        .segment_bytes(8_192)
+        .live_events(64)
+        .open_storage(disk.process())
+        .unwrap()
+        .blocking();
     let mut feed = engine.engine().subscribe(Start::Beginning).unwrap();
     let goal = engine.create_goal(NewGoal::new("one")).unwrap();
     for _ in 0..500 {
@@ -242,4 +253,44 @@ fn a_follower_that_failed_is_over_and_says_so() {
     disk.kill();
     assert!(matches!(follower.next_blocking(), Some(Err(_))));
     assert!(follower.is_over() && follower.next_blocking().is_none());
+}
+
+/// There: whatever a restart does to the file makes a client begin anew.
+#[test]
+fn a_cursor_of_what_a_recovery_handed_over_is_gone_on_after() {
+    let disk = SimulatedDisk::new(13);
+    let engine = open(&disk).unwrap();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    let cursor = engine.view().cursor().unwrap();
+    disk.kill();
+    drop(engine);
+    let engine = open(&disk).unwrap();
+    let mut feed = engine.subscribe(Start::After(cursor)).unwrap();
+    assert_eq!(caught_up(feed.try_next().unwrap()), Some(cursor));
+    engine.create_goal(NewGoal::new("two").scope("2")).unwrap();
+    assert_eq!(given(&mut feed), [2]);
+}
+
+/// There: two histories with the same numbers cannot be told apart. A backup that was put back has a second one.
+#[test]
+fn a_cursor_of_another_history_with_the_same_numbers_begins_anew() {
+    let disk = SimulatedDisk::new(14);
+    let engine = open(&disk).unwrap();
+    engine.create_goal(NewGoal::new("one")).unwrap();
+    engine.shutdown(std::time::Duration::from_secs(20)).unwrap();
+    disk.kill();
+    let backup = disk.fork(1);
+    backup.restart(Survivors::Everything);
+    let goes_on = |disk: &SimulatedDisk, text: &str| {
+        let engine = open(disk).unwrap();
+        engine.create_goal(NewGoal::new(text).scope("2")).unwrap();
+        engine
+    };
+    let cursor = goes_on(&disk, "two").view().cursor().unwrap();
+    let engine = goes_on(&backup, "another two");
+    let here = engine.view().cursor().unwrap();
+    assert_eq!((cursor.seq, cursor.epoch.counter), (here.seq, here.epoch.counter), "the same numbers");
+    let mut feed = engine.subscribe(Start::After(cursor)).unwrap();
+    let Some(FeedItem::Reset(reset)) = feed.try_next().unwrap() else { panic!("it goes on as if nothing") };
+    assert_eq!(reset.cause, ResetCause::UnmadeFuture);
 }

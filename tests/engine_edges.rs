@@ -98,6 +98,28 @@ fn turns_that_find_no_room_on_the_disk_wait_and_are_booked_once_there_is() {
     assert_eq!(engine.health().dropped_turns, 0);
 }
 
+#[test]
+fn the_next_segment_is_tried_once_for_a_batch_that_finds_no_room() {
+    let disk = SimulatedDisk::new(3);
+    let options = Options::new().inline().segment_bytes(16 << 10);
+    let engine = options.open_storage(disk.process()).unwrap().blocking();
+    let goal = engine.create_goal(NewGoal::new("one")).unwrap();
+    disk.set_capacity(Some(disk.used()));
+    let turn = |tokens: u128| Request::from(RecordTurn::goal(goal.id, Turn::tokens(tokens)));
+    let answers_to = |count: u128| {
+        let before = disk.operations();
+        let pending = engine.submit_all((0..count).map(turn).collect()).unwrap();
+        let is_without_room = |error: &CommandError| matches!(error, CommandError::Engine(error) if *error.kind() == ErrorKind::NoSpace);
+        let refused = pending.into_iter().map(|pending| pending.wait().unwrap_err());
+        assert!(refused.collect::<Vec<_>>().iter().all(is_without_room));
+        disk.operations() - before
+    };
+    while engine.execute(turn(1)).is_ok() {}
+    assert_eq!(answers_to(100), answers_to(1), "a hundred refusals cost the disk what one does");
+    disk.set_capacity(None);
+    assert!(engine.execute(turn(1)).is_ok(), "and the next batch tries again");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_tasks_are_answered_each_and_their_sums_are_exact() {
     let dir = tempfile::tempdir().unwrap();

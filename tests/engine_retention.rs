@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use tallybook::storage::{SimulatedDisk, Storage};
 use tallybook::{
-    Archive, ArchiveError, ArchivedSegment, Blocking, DirectoryArchive, Health, JournalReader, NewGoal,
-    Options, Retention, StateAt, Turn,
+    Archive, ArchiveError, ArchivedSegment, Blocking, DirectoryArchive, Health, JournalReader, ManualClock,
+    NewGoal, Options, Retention, StateAt, Timestamp, Turn,
 };
 
 /// File, first and last `seq`, and the bytes.
@@ -146,4 +146,39 @@ fn an_archive_on_a_full_disk_keeps_the_segments() {
     close_segments(&engine, &*storage, 1);
     assert_eq!(archive.names().len(), 6);
     assert!(engine.health().last_upkeep_error.is_none());
+}
+
+#[test]
+fn law_retain_the_base_has_the_state_of_all_that_was_pruned() {
+    let disk = SimulatedDisk::new(6);
+    let storage = disk.process();
+    let engine = open(Arc::clone(&storage), options());
+    close_segments(&engine, &*storage, 4);
+    let head = engine.view().head();
+    assert!(engine.health().retention_floor > 1);
+    drop(engine);
+    let again = open(disk.process(), options()).view().head();
+    assert_eq!((again.seq, again.state_hash), (head.seq, head.state_hash));
+}
+
+/// What is told of the time of the last event is told by the base, where no event is left.
+#[test]
+fn law_order_time_does_not_go_back_when_all_events_are_pruned() {
+    let disk = SimulatedDisk::new(7);
+    let storage = disk.process();
+    let clock = ManualClock::new(Timestamp::parse("2026-11-21T09:00:00Z").unwrap());
+    let pruning = || options().retention(Retention::new().segments(0)).clock(clock.clone());
+    let engine = open(Arc::clone(&storage), pruning());
+    close_segments(&engine, &*storage, 2);
+    disk.kill();
+    drop(engine);
+    // As if the power had gone before the first command in the newest segment was synced.
+    let newest = disk.names().into_iter().filter(|name| name.ends_with(".seg")).max().unwrap();
+    let mut bytes = disk.contents(&newest).unwrap();
+    bytes[4_096..].fill(0);
+    disk.put(&newest, &bytes);
+    clock.set(Timestamp::parse("2025-11-21T09:00:00Z").unwrap());
+    let engine = open(disk.process(), pruning());
+    let goal = engine.create_goal(NewGoal::new("after the clock was set back").scope("2")).unwrap();
+    assert_eq!(goal.created_at.to_string(), "2026-11-21T09:00:00.000000Z");
 }

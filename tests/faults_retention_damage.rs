@@ -12,7 +12,7 @@ mod retained;
 
 use std::collections::BTreeMap;
 
-use common::{DEADLINE, Shadow, Workload, clock, must, open, options};
+use common::{DEADLINE, Shadow, Workload, clock, must, open, options, segments};
 use retained::{closed_count, expect_tidy, expect_true_snapshots, floor, snapshot_header, snapshots};
 use tallybook::domain::FOLD_VERSION;
 use tallybook::format::{FORMAT_VERSION, HEADER_LEN, SegmentName, SnapshotHeader, SnapshotName};
@@ -338,6 +338,29 @@ fn law_retain_what_lies_below_the_floor_is_left_over_and_removed_whole_or_with_g
     }
 }
 
+/// A floor is stated by the name of a base; but only a base that says of itself that it stands there lets anything go.
+#[test]
+fn law_retain_a_base_under_the_name_of_another_lets_nothing_go() {
+    let book = Book::with(Retention::new().segments(4), 60);
+    let disk = common::copy(&book.disk);
+    let all = segments(&disk);
+    let base = snapshots(&disk).into_iter().find(|name| name.is_base).expect("something was pruned");
+    let later = SegmentName::parse(&all[all.len() - 2].0).unwrap();
+    let copy = SnapshotName { before: later, is_base: true };
+    disk.put(&copy.to_string(), &disk.contents(&base.to_string()).unwrap());
+    if let Ok(engine) = open(&disk, growing(4, &book.clock).retention(Retention::new().segments(4))) {
+        let health = engine.engine().health();
+        let told = health.last_upkeep_error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(told.contains(&copy.to_string()), "{told}");
+        disk.kill();
+    }
+    for (name, bytes) in all {
+        let kept = disk.contents(&name).unwrap_or_else(|_| panic!("{name} is gone"));
+        assert_eq!(kept[..HEADER_LEN], bytes[..HEADER_LEN], "{name}");
+    }
+    assert!(disk.contents(&base.to_string()).is_ok(), "the base itself is there");
+}
+
 fn index(number: u64) -> usize {
     usize::try_from(number).unwrap()
 }
@@ -381,4 +404,73 @@ fn law_retain_no_spoiled_snapshot_becomes_a_base_or_the_beginning_of_one() {
         }
     }
     expect_true_snapshots(&book.disk, &book.shadow.history());
+}
+
+/// Law EVIDENCE: nothing else tells of newest segments that are gone, but a snapshot that was made behind them does.
+#[test]
+fn law_evidence_a_snapshot_before_a_segment_that_is_gone_is_testimony() {
+    let book = Book::unpruned();
+    let snapshot = newest(&book.disk);
+    let disk = common::copy(&book.disk);
+    for (name, _) in common::segments(&disk) {
+        if SegmentName::parse(&name).unwrap() >= snapshot.before {
+            disk.remove_file(&name).unwrap();
+        }
+    }
+    let left = disk.names();
+    let reader = JournalReader::with_storage(disk.process()).unwrap();
+    let errors = [
+        open(&disk, growing(7, &book.clock)).unwrap_err(),
+        common::lines(&disk).unwrap_err(),
+        reader.state(StateAt::End).unwrap_err(),
+    ];
+    for error in errors {
+        let found = error.damage().map(|damage| damage.file.clone());
+        assert_eq!(found, Some(snapshot.to_string()), "{error}");
+        assert!(error.to_string().contains(&snapshot.before.to_string()), "{error}");
+    }
+    assert!(reader.verify().unwrap().is_damaged());
+    assert_eq!(disk.names(), left);
+}
+
+/// A flipped digit, and nothing that tells of it but the CRC.
+#[test]
+fn law_retain_a_snapshot_of_a_forged_state_is_passed_over() {
+    let book = Book::unpruned();
+    book.expect_same("with another amount", |disk| {
+        let name = newest(disk).to_string();
+        let bytes = disk.contents(&name).unwrap();
+        let (header, lines) = bytes.split_at(HEADER_LEN);
+        let mut lines = lines.to_vec();
+        forge(&mut lines);
+        disk.put(&name, &[header, &lines].concat());
+    });
+}
+
+#[test]
+fn law_retain_a_snapshot_with_something_behind_its_end_is_refused() {
+    let book = Book::with_a_base_only();
+    let name = newest(&book.disk).to_string();
+    let longer = [book.disk.contents(&name).unwrap(), vec![0]].concat();
+    book.expect_refused("a byte more", |disk| disk.put(&name, &longer));
+}
+
+/// Its CRC is right; what it says of its state is not. An opening starts from another one, so that it is retention alone
+/// that has to look.
+#[test]
+fn law_retain_a_snapshot_with_another_state_than_its_hash_becomes_no_base() {
+    let book = Book::unpruned();
+    let disk = common::copy(&book.disk);
+    let wrong = snapshots(&disk)[0];
+    rewrite(&disk, wrong, |_, lines| forge(lines));
+    let closed = book.disk.names().into_iter().filter_map(|name| SegmentName::parse(&name));
+    let keep = closed.filter(|name| name.number >= wrong.before.number).count() as u64 - 1;
+    let engine = open(&disk, growing(5, &book.clock).retention(Retention::new().segments(keep))).unwrap();
+    engine.shutdown(DEADLINE).unwrap();
+    let base = snapshots(&disk)[0];
+    assert!(base.is_base && base.before == wrong.before, "the floor is where the rule says: {base}");
+    let state = JournalReader::with_storage(disk.process()).unwrap();
+    let state = state.state(StateAt::Seq(base.before.first_seq - 1)).unwrap().state;
+    let expected = common::refold(&book.shadow.history()[..index(base.before.first_seq - 1)]);
+    assert_eq!(state.state_hash(), expected.state_hash(), "law RETAIN: {base} covers nothing");
 }

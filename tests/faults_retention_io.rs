@@ -10,8 +10,8 @@ mod retained;
 use common::{
     Answer, DEADLINE, Shadow, Workload, answer_of, clock, must, newest_segment, open, options, segments,
 };
-use retained::{Shelf, closed_count, expect_tidy, expect_true_snapshots, floor, snapshots};
-use tallybook::format::SegmentName;
+use retained::{Shelf, closed_count, expect_tidy, expect_true_snapshots, floor, snapshots, tear};
+use tallybook::format::{SegmentName, SnapshotName};
 use tallybook::storage::{Fault, SimulatedDisk, Survivors};
 use tallybook::{Blocking, EngineStatus, ErrorKind, KeyWindow, ManualClock, Options, Request, Retention};
 
@@ -113,18 +113,6 @@ impl Story {
         let kept = self.disk.contents(name).unwrap_or_default();
         assert!(kept == *torn, "law EVIDENCE: {name} has {} bytes of {}", kept.len(), torn.len());
     }
-}
-
-/// Leaves bytes of no meaning behind the end of the newest segment. Its name and all of its bytes.
-fn tear(disk: &SimulatedDisk) -> (String, Vec<u8>) {
-    let (name, mut bytes) = newest_segment(disk);
-    let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
-    let end = end.next_multiple_of(8);
-    let torn: Vec<u8> = (0..333).map(|number| u8::try_from(number % 251).unwrap() | 1).collect();
-    bytes.resize(bytes.len().max(end + torn.len()), 0);
-    bytes[end..end + torn.len()].copy_from_slice(&torn);
-    disk.put(&name, &bytes);
-    (name, bytes)
 }
 
 /// Opens and goes on through some rotations, with one thing going wrong on the way; then closes, and looks again.
@@ -351,4 +339,108 @@ fn law_retain_a_full_disk_without_a_snapshot_keeps_everything() {
     story.disk.set_capacity(None);
     assert!(story.close_segments(&engine, 1));
     story.expect_made_up_for(&engine);
+}
+
+/// The power goes at every operation of an opening that prunes: whatever is on the disk by then, the state is there, and the
+/// journal is an honest one.
+#[test]
+fn law_retain_a_cut_at_every_operation_of_pruning_leaves_the_state() {
+    let mut begun = Story::begin();
+    let all = small(1, &begun.clock).retention(Retention::new().segments(0));
+    // Once the torn bytes are kept, nothing but the floor has the directory synced.
+    open(&begun.disk, all).unwrap().shutdown(DEADLINE).unwrap();
+    let keep_all = small(2, &begun.clock).retention(Retention::keep_all()).snapshot_bytes(u64::MAX);
+    let engine = open(&begun.disk, keep_all).unwrap();
+    assert!(begun.close_segments(&engine, 3));
+    engine.shutdown(DEADLINE).unwrap();
+    begun.disk.restart(Survivors::Nothing);
+    let prune = |disk: &SimulatedDisk| {
+        let rules = small(3, &begun.clock).retention(Retention::new().segments(1)).snapshot_bytes(u64::MAX);
+        open(disk, rules).map(|engine| engine.shutdown(DEADLINE))
+    };
+    let whole = common::copy(&begun.disk);
+    let before = whole.operations();
+    prune(&whole).unwrap().unwrap();
+    let operations = whole.operations() - before;
+    assert!(floor(&whole) > floor(&begun.disk) && operations > 10, "it pruned");
+    for operation in 0..=operations {
+        let disk = common::copy(&begun.disk);
+        disk.power_cut_at(disk.operations() + operation);
+        let _ = prune(&disk);
+        // Where the floor is not on the disk yet, chance has more to choose from.
+        let is_open = |name: &SnapshotName| disk.durable_contents(&name.to_string()).is_err();
+        let seeds = if snapshots(&disk).iter().any(is_open) { 40 } else { 3 };
+        for seed in 0..seeds {
+            let cut = disk.fork(seed);
+            cut.restart(match seed {
+                0 => Survivors::Nothing,
+                1 => Survivors::Everything,
+                _ => Survivors::Seeded,
+            });
+            let again = open(&cut, small(4, &begun.clock))
+                .unwrap_or_else(|error| panic!("cut at {operation} of {operations}, seed {seed}: {error}"));
+            let head = again.view().head();
+            assert_eq!(head.state_hash, begun.shadow.projection().state.state_hash(), "law RETAIN");
+        }
+    }
+}
+
+#[test]
+fn law_evidence_torn_bytes_are_kept_when_their_segment_goes() {
+    let mut story = Story::begin();
+    let engine = open(&story.disk, small(3, &story.clock)).unwrap();
+    assert!(story.close_segments(&engine, 3));
+    story.expect_made_up_for(&engine);
+}
+
+/// Only once they are copied may the segment go that holds them.
+#[test]
+fn law_evidence_torn_bytes_that_cannot_be_copied_hold_their_segment_back() {
+    let begun = Story::begin();
+    let (name, torn) = &begun.torn;
+    let segment = name.replace(".torn", ".seg");
+    let mut held_back = 0;
+    for operation in 0..60 {
+        let story = begun.fork();
+        let disk = &story.disk;
+        disk.fail_at(disk.operations() + operation, Fault::Eio);
+        let rules = small(3, &story.clock).retention(Retention::new().segments(0));
+        let Ok(engine) = open(disk, rules) else { continue };
+        let is_copied = disk.contents(name).is_ok_and(|kept| kept == *torn);
+        let is_there = disk.names().contains(&segment);
+        assert!(is_copied || is_there, "law EVIDENCE: they are gone, with operation {operation} failing");
+        held_back += u64::from(!is_copied && floor(disk).number > 1);
+        drop(engine);
+    }
+    assert!(held_back > 0, "the copy failed once");
+}
+
+/// After a sync that failed nobody knows what the disk holds, and the next one may say that all is well: nothing is removed
+/// below that floor before the journal is opened again.
+#[test]
+fn law_retain_a_floor_whose_sync_failed_is_not_gone_on_with() {
+    let mut begun = Story::begin();
+    let rules = |seed, clock: &ManualClock| small(seed, clock).retention(Retention::new().segments(0));
+    // Once the torn bytes are kept, nothing but the floor has the directory synced.
+    open(&begun.disk, rules(1, &begun.clock)).unwrap().shutdown(DEADLINE).unwrap();
+    let keep_all = small(2, &begun.clock).retention(Retention::keep_all()).snapshot_bytes(u64::MAX);
+    let engine = open(&begun.disk, keep_all).unwrap();
+    assert!(begun.close_segments(&engine, 3));
+    engine.shutdown(DEADLINE).unwrap();
+    begun.disk.restart(Survivors::Everything);
+    let mut failed = 0;
+    for operation in 0..40 {
+        let mut story = begun.fork();
+        let before = segments(&story.disk).len();
+        story.disk.fail_at(story.disk.operations() + operation, Fault::Eio);
+        let Ok(engine) = open(&story.disk, rules(3, &story.clock)) else { continue };
+        let base = snapshots(&story.disk).into_iter().rfind(|name| name.is_base);
+        if base.is_none_or(|base| story.disk.durable_contents(&base.to_string()).is_ok()) {
+            continue;
+        }
+        failed += 1;
+        assert!(story.close_segments(&engine, 2));
+        assert!(segments(&story.disk).len() >= before + 2, "{:?}", story.disk.names());
+    }
+    assert_eq!(failed, 1, "one operation makes the floor durable");
 }

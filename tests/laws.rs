@@ -258,3 +258,16 @@ fn law_exact_a_hard_limit_is_never_passed_by_admission_and_what_was_incurred_is_
         assert_eq!((budget.spent, budget.reserved, budget.overage()), (spent, 0, overage), "{id}");
     }
 }
+
+#[test]
+fn law_halt_who_waits_when_a_sync_fails_is_answered() {
+    let disk = SimulatedDisk::new(1);
+    let engine = tallybook::Options::new().clock(clock()).open_storage(disk.process()).unwrap().blocking();
+    let goal = engine.create_goal(NewGoal::new("one")).unwrap();
+    disk.fail_at(disk.operations() + 1, Fault::SyncLost);
+    let (done, is_done) = std::sync::mpsc::channel();
+    // On a thread of its own: a hang is a failure, not a test that never ends.
+    std::thread::spawn(move || done.send(engine.record_turn(goal.id, Turn::tokens(1)).is_err()));
+    let has_failed = is_done.recv_timeout(std::time::Duration::from_secs(10));
+    assert_eq!(has_failed, Ok(true), "law HALT: it is told that the outcome is unknown");
+}

@@ -1,11 +1,15 @@
 //! Opening a directory of arbitrary files: nothing panics, a refusal changes nothing, and what opens is a journal.
 
+use std::collections::BTreeSet;
+
+use tallybook::format::{SegmentName, SnapshotName};
 use tallybook::storage::{SimulatedDisk, Survivors};
-use tallybook::{Blocking, ErrorKind, JournalReader, NewGoal, StateAt};
+use tallybook::{ErrorKind, JournalReader, ManualClock, NewGoal, StateAt};
 
 use crate::edits::{edit, name, put};
+use crate::engine::{NOON, check_agreement, check_close, damaged_files, disk_of, files, open, read_events};
 use crate::input::Input;
-use crate::samples::{Files, files, open, sample_journals};
+use crate::samples::{Files, sample_journals};
 
 /// Puts files onto a simulated disk as the input says, and opens them as a journal, for reading and for writing.
 ///
@@ -16,13 +20,10 @@ use crate::samples::{Files, files, open, sample_journals};
 /// When opening breaks a promise.
 pub fn check_directory(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let disk = SimulatedDisk::new(0);
     let made = if input.u8().is_multiple_of(2) { arbitrary(&mut input) } else { damaged(&mut input) };
-    for (name, bytes) in made {
-        disk.put(&name, &bytes);
-    }
-    check_reading(&disk);
-    check_writing(&disk);
+    let disk = disk_of(&made);
+    let verdict = check_reading(&disk);
+    check_writing(&disk, &verdict);
 }
 
 fn arbitrary(input: &mut Input<'_>) -> Files {
@@ -31,7 +32,7 @@ fn arbitrary(input: &mut Input<'_>) -> Files {
         let name = match input.u8() % 8 {
             0 => "lock".to_owned(),
             1 => "spare.tmp".to_owned(),
-            2 => "0000000001.seg".to_owned(),
+            2 => "snapshot.tmp".to_owned(),
             3 => "notes.txt".to_owned(),
             _ => name(input),
         };
@@ -48,14 +49,27 @@ fn damaged(input: &mut Input<'_>) -> Files {
     made
 }
 
+/// What a reader says of a directory.
+enum Verdict {
+    /// It cannot be read as a journal.
+    Unreadable,
+    /// It was checked: the files that are damaged.
+    Checked(BTreeSet<String>),
+    /// It could not be checked: a newer version wrote some of it.
+    Unknown,
+}
+
 /// Reading never writes, and gives gapless events up to wherever it stops.
-fn check_reading(disk: &SimulatedDisk) {
+fn check_reading(disk: &SimulatedDisk) -> Verdict {
     let before = everything(disk);
+    let mut verdict = Verdict::Unreadable;
     if let Ok(reader) = JournalReader::with_storage(disk.process()) {
         let _events_or_damage = read_events(&reader);
+        verdict = Verdict::Unknown;
         if let Ok(report) = reader.verify() {
             assert!(!report.is_live, "nobody writes");
             assert!(report.findings.iter().all(|finding| finding.start <= finding.end), "{report:?}");
+            verdict = Verdict::Checked(damaged_files(&report));
         }
         if let Ok(statistics) = reader.statistics() {
             let counted: u64 = statistics.events_by_kind.values().sum();
@@ -65,10 +79,11 @@ fn check_reading(disk: &SimulatedDisk) {
         let _state_or_damage = reader.state(StateAt::End);
     }
     assert_eq!(everything(disk), before, "reading changed the directory");
+    verdict
 }
 
 /// Opens for writing. What a refusal leaves is what was there; what opens can be written, and opened again.
-fn check_writing(disk: &SimulatedDisk) {
+fn check_writing(disk: &SimulatedDisk, verdict: &Verdict) {
     let before = files(disk);
     let engine = match open(disk.process(), 100) {
         Ok(engine) => engine,
@@ -79,11 +94,23 @@ fn check_writing(disk: &SimulatedDisk) {
             );
             assert!(is_expected, "{error:?}");
             assert_eq!(files(disk), before, "a refusal changed the directory: {error}");
+            let is_sound = matches!(verdict, Verdict::Checked(damaged) if damaged.is_empty());
+            assert!(!is_sound, "nothing is wrong with it, but it is refused: {error}");
             return;
         }
     };
-    check_closed_segments(disk, &before);
-    check_agreement(disk, &engine);
+    check_evidence(disk, &before);
+    let damaged = match verdict {
+        Verdict::Checked(damaged) => damaged.clone(),
+        // Nothing of it was a journal: this is a new one.
+        Verdict::Unreadable => {
+            assert_eq!(engine.view().seq(), 0, "what cannot be read was opened");
+            BTreeSet::new()
+        }
+        // A snapshot covers what is not known.
+        Verdict::Unknown => return check_agreement(disk, &engine, false),
+    };
+    check_agreement(disk, &engine, damaged.is_empty());
     let seq = engine.view().seq();
     let created = engine.create_goal(NewGoal::new("one more").scope("fuzz")).is_ok();
     let head = engine.view().head();
@@ -93,38 +120,26 @@ fn check_writing(disk: &SimulatedDisk) {
     let again = open(disk.process(), 101).expect("what was acknowledged opens after a power cut");
     let found = again.view().head();
     assert_eq!((found.seq, found.state_hash), (head.seq, head.state_hash), "after a power cut");
-    check_agreement(disk, &again);
+    check_agreement(disk, &again, damaged.is_empty());
+    check_close(disk, &ManualClock::new(NOON), again, &damaged);
 }
 
-/// No segment but the newest is changed by opening (law EVIDENCE).
-fn check_closed_segments(disk: &SimulatedDisk, before: &Files) {
-    let newest = before.iter().map(|(name, _)| name).max();
-    for (name, bytes) in before.iter().filter(|(name, _)| Some(name) != newest) {
-        assert_eq!(disk.contents(name).ok().as_ref(), Some(bytes), "segment {name} was changed");
+/// No segment but the newest is changed by opening (law EVIDENCE), no snapshot, and nothing that is not ours. Only what
+/// lies below the floor may go, and what has a temporary name.
+fn check_evidence(disk: &SimulatedDisk, before: &Files) {
+    let floor = before.iter().filter_map(|(name, _)| SnapshotName::parse(name)).filter(|name| name.is_base);
+    let floor = floor.map(|name| name.before.number).max().unwrap_or(0);
+    let newest = before.iter().filter_map(|(name, _)| SegmentName::parse(name)).max();
+    for (name, bytes) in before {
+        let segment = SegmentName::parse(name);
+        let is_free = match (segment, SnapshotName::parse(name)) {
+            (Some(segment), _) => Some(segment) == newest || segment.number < floor,
+            // The series of snapshots is thinned, and a base takes the place of a snapshot.
+            (None, Some(_)) => disk.contents(name).is_err(),
+            (None, None) => ["spare.tmp", "snapshot.tmp"].contains(&name.as_str()) || name.ends_with(".torn"),
+        };
+        assert!(is_free || disk.contents(name).ok().as_ref() == Some(bytes), "{name} was changed");
     }
-}
-
-/// A reader beside the engine sees the same events, without a gap, and they fold to the same state (laws ORDER, FOLD).
-fn check_agreement(disk: &SimulatedDisk, engine: &Blocking) {
-    let reader = JournalReader::with_storage(disk.process()).expect("a journal that opened can be read");
-    let seqs = read_events(&reader).expect("events that were folded can be read");
-    assert_eq!(seqs, engine.view().seq(), "as many events as the engine has");
-    let state = reader.state(StateAt::End).expect("events that were folded fold again");
-    assert_eq!(state.state.state_hash(), engine.view().state_hash());
-}
-
-/// Reads all events, and gives the last `seq`.
-fn read_events(reader: &JournalReader) -> Result<u64, tallybook::Error> {
-    let mut events = reader.events(1)?;
-    let mut last_seq = 0;
-    while let Some(event) = events.next()? {
-        assert_eq!(event.seq, last_seq + 1, "a gap");
-        last_seq = event.seq;
-        if let Ok(decoded) = event.decode() {
-            assert_eq!(decoded.seq, event.seq);
-        }
-    }
-    Ok(last_seq)
 }
 
 fn everything(disk: &SimulatedDisk) -> Files {

@@ -5,7 +5,7 @@ use tallybook::JournalId;
 use tallybook::event::{decode_event, encode_event};
 use tallybook::format::{
     EndRecord, FRAME_ALIGN, FrameCodec, FrameHeader, FrameKind, FrameRead, HEADER_LEN, OpenRecord,
-    SegmentHeader, SegmentName,
+    SegmentHeader, SegmentName, SnapshotHeader, SnapshotName,
 };
 
 use crate::input::Input;
@@ -30,6 +30,11 @@ pub fn check_frames(bytes: &[u8]) {
     check_line(&segment);
     if let Ok(text) = std::str::from_utf8(&segment)
         && let Some(name) = SegmentName::parse(text)
+    {
+        assert_eq!(name.to_string(), text);
+    }
+    if let Ok(text) = std::str::from_utf8(&segment)
+        && let Some(name) = SnapshotName::parse(text)
     {
         assert_eq!(name.to_string(), text);
     }
@@ -100,6 +105,9 @@ fn check_look_ahead(codec: &FrameCodec, segment: &[u8]) {
 fn check_header(bytes: &[u8]) {
     if let Ok(header) = SegmentHeader::from_bytes(bytes) {
         assert_eq!(SegmentHeader::from_bytes(&header.to_bytes()), Ok(header));
+    }
+    if let Ok(header) = SnapshotHeader::from_bytes(bytes) {
+        assert_eq!(SnapshotHeader::from_bytes(&header.to_bytes()), Ok(header));
     }
 }
 

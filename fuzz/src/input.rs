@@ -50,6 +50,11 @@ impl<'a> Input<'a> {
         u128::from_le_bytes(self.array())
     }
 
+    /// The same as [`index`](Self::index), out of two bytes: what is edited often is short.
+    pub(crate) fn short_index(&mut self, len: usize) -> Option<usize> {
+        usize::from(self.u16()).checked_rem(len)
+    }
+
     /// An index into something of that length; `None` when there is nothing in it.
     pub(crate) fn index(&mut self, len: usize) -> Option<usize> {
         let chosen = usize::try_from(self.u32()).unwrap_or(usize::MAX);

@@ -1,43 +1,43 @@
 //! Valid journals to start from, always the same ones.
 
-use std::sync::Arc;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use tallybook::domain::Request;
-use tallybook::ids::SeededEntropy;
-use tallybook::storage::{SimulatedDisk, Storage, Survivors};
+use tallybook::storage::{SimulatedDisk, Survivors};
 use tallybook::{
-    Blocking, GoalStatus, ManualClock, NewGoal, Options, RecordTurn, SetGoalBudget, Timestamp,
-    TransitionGoal, Turn,
+    Blocking, GoalStatus, Json, ManualClock, NewGoal, Options, RecordEvent, RecordTurn, Retention,
+    SetGoalBudget, Timestamp, TransitionGoal, Turn,
 };
+
+use crate::engine::{NOON, files, open, options, run_script};
 
 /// The files of a directory: names and bytes.
 pub(crate) type Files = Vec<(String, Vec<u8>)>;
 
+/// Lines that leave something of every kind behind.
+pub const SCRIPT: &str = include_str!("script.jsonl");
+
+/// When the script begins.
+pub(crate) const MORNING: Timestamp = Timestamp::from_micros(NOON.as_micros() - 4 * 3_600_000_000);
+
 static SAMPLES: LazyLock<Vec<Files>> = LazyLock::new(|| {
-    vec![closed_cleanly(), killed(), after_a_power_cut(), rotated(), killed_without_a_sync()]
+    vec![
+        closed_cleanly(),
+        killed(),
+        after_a_power_cut(),
+        rotated(),
+        killed_without_a_sync(),
+        with_snapshots(),
+        pruned(),
+        pruned_in_part(),
+    ]
 });
 
-/// Some journals as they lie on disk: closed cleanly, killed, recovered after a power cut, rotated several times.
+/// Some journals as they lie on disk: closed cleanly, killed, recovered after a power cut, rotated several times, with
+/// snapshots, pruned, and pruned by one that was stopped before it had removed everything.
 pub fn sample_journals() -> &'static [Files] {
     &SAMPLES
-}
-
-/// Opens an engine without a thread, so that every run does the same.
-pub(crate) fn open(storage: Arc<dyn Storage>, seed: u64) -> Result<Blocking, tallybook::Error> {
-    let engine = Options::new()
-        .inline()
-        .segment_bytes(8_192)
-        .entropy(SeededEntropy::new(seed))
-        .clock(ManualClock::new(Timestamp::from_micros(1_790_000_000_000_000)))
-        .open_storage(storage)?;
-    Ok(engine.blocking())
-}
-
-/// Everything on a disk, but for what is not part of the journal.
-pub(crate) fn files(disk: &SimulatedDisk) -> Files {
-    let names = disk.names().into_iter().filter(|name| name.ends_with(".seg"));
-    names.filter_map(|name| disk.contents(&name).ok().map(|bytes| (name, bytes))).collect()
 }
 
 fn closed_cleanly() -> Files {
@@ -82,6 +82,89 @@ fn killed_without_a_sync() -> Files {
     disk.restart(Survivors::Seeded);
     drop(engine);
     files(&disk)
+}
+
+/// A snapshot before each of the last segments, none of them pruned.
+fn with_snapshots() -> Files {
+    let disk = SimulatedDisk::new(6);
+    let clock = ManualClock::new(MORNING);
+    let options = options(9, &clock).snapshot_bytes(0);
+    let engine = options.open_storage(disk.process()).expect("an empty disk opens").blocking();
+    run_script(&engine, &clock, SCRIPT);
+    rotate(&disk, &engine, 3);
+    drop(engine);
+    files(&disk)
+}
+
+fn pruned() -> Files {
+    let disk = SimulatedDisk::new(7);
+    let clock = ManualClock::new(MORNING);
+    let engine =
+        pruning(options(10, &clock)).open_storage(disk.process()).expect("an empty disk opens").blocking();
+    run_script(&engine, &clock, SCRIPT);
+    rotate(&disk, &engine, 2);
+    clock.advance(Duration::from_secs(60));
+    work(&engine, 1);
+    drop(engine);
+    files(&disk)
+}
+
+/// Segments and a snapshot below the floor, and what their makers left behind under temporary names.
+fn pruned_in_part() -> Files {
+    let disk = SimulatedDisk::new(8);
+    let clock = ManualClock::new(MORNING);
+    let engine =
+        options(11, &clock).snapshot_bytes(0).open_storage(disk.process()).expect("an empty disk opens");
+    run_script(&engine.blocking(), &clock, SCRIPT);
+    rotate(&disk, &engine.blocking(), 3);
+    drop(engine);
+    let before = files(&disk);
+    let options = pruning(options(12, &clock));
+    drop(options.open_storage(disk.process()).expect("a journal of ours opens"));
+    let mut left = files(&disk);
+    let is_gone = |(name, _): &(String, Vec<u8>)| left.iter().all(|(other, _)| other != name);
+    let gone: Files = before.into_iter().filter(is_gone).collect();
+    left.extend(gone);
+    for (name, len) in [("snapshot.tmp", 300), ("spare.tmp", 5_000)] {
+        let begun = left[0].1.iter().copied().take(len).collect();
+        left.push((name.to_owned(), begun));
+    }
+    left
+}
+
+static SNAPSHOT_JOURNALS: LazyLock<Vec<Files>> = LazyLock::new(|| vec![at_its_base(), pruned()]);
+
+/// Journals that rest on one base: with nothing after it, and with events that go on from it.
+pub fn snapshot_journals() -> &'static [Files] {
+    &SNAPSHOT_JOURNALS
+}
+
+fn at_its_base() -> Files {
+    let disk = SimulatedDisk::new(9);
+    let clock = ManualClock::new(MORNING);
+    let engine =
+        pruning(options(13, &clock)).open_storage(disk.process()).expect("an empty disk opens").blocking();
+    run_script(&engine, &clock, SCRIPT);
+    rotate(&disk, &engine, 2);
+    drop(engine);
+    files(&disk)
+}
+
+/// Keeps no closed segment, so that there is a base and nothing below it.
+pub(crate) fn pruning(options: Options) -> Options {
+    options.snapshot_bytes(0).retention(Retention::new().segments(0))
+}
+
+/// Records events of no meaning until so many segments are full.
+pub(crate) fn rotate(disk: &SimulatedDisk, engine: &Blocking, times: usize) {
+    for _ in 0..times {
+        let newest = || disk.names().into_iter().filter(|name| name.ends_with(".seg")).max();
+        let before = newest();
+        while newest() == before {
+            let data = Json::parse(&format!("\"{}\"", "x".repeat(3_000))).expect("it is JSON");
+            engine.execute(RecordEvent::new("filler", data)).expect("an event is recorded");
+        }
+    }
 }
 
 /// A little of everything that makes events.

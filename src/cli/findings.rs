@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use tallybook::{Finding, FindingKind};
 
-use super::outcome::{EXIT_DAMAGED, EXIT_DONE, EXIT_TORN_TAIL};
+use super::outcome::{EXIT_DAMAGED, EXIT_DONE, EXIT_IO, EXIT_TORN_TAIL};
 
 /// A finding as JSON.
 #[derive(Serialize)]
@@ -24,6 +24,7 @@ pub(super) fn to_json(findings: &[Finding]) -> Vec<FindingJson<'_>> {
         let kind = match kind {
             FindingKind::TornTail => "torn_tail",
             FindingKind::Damage => "damage",
+            FindingKind::Unreadable => "unreadable",
         };
         FindingJson { kind, file, start: *start, end: *end, seq: *seq, message }
     }
@@ -36,6 +37,7 @@ pub(super) fn print(findings: &[Finding], out: &mut impl Write) -> io::Result<()
         let what = match kind {
             FindingKind::TornTail => "torn tail",
             FindingKind::Damage => "damage",
+            FindingKind::Unreadable => "unreadable",
         };
         let seq = seq.map_or_else(|| "seq unknown".to_owned(), |seq| format!("seq {seq}"));
         writeln!(out, "{what}: {file}, bytes {start} to {end}, {seq}: {message}")?;
@@ -49,6 +51,7 @@ pub(super) fn exit_code(findings: &[Finding]) -> u8 {
         None => EXIT_DONE,
         Some(FindingKind::TornTail) => EXIT_TORN_TAIL,
         Some(FindingKind::Damage) => EXIT_DAMAGED,
+        Some(FindingKind::Unreadable) => EXIT_IO,
     }
 }
 

@@ -6,6 +6,7 @@ mod filter;
 mod findings;
 mod outcome;
 mod output;
+mod salvage;
 mod signals;
 mod stat;
 mod state;
@@ -36,6 +37,7 @@ enum Command {
     State(state::StateArguments),
     Stat(stat::StatArguments),
     Verify(verify::VerifyArguments),
+    Salvage(salvage::SalvageArguments),
 }
 
 /// Runs what the arguments of the process ask for.
@@ -55,6 +57,7 @@ pub(crate) fn run() -> ExitCode {
         Command::State(arguments) => state::run(arguments),
         Command::Stat(arguments) => stat::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::Salvage(arguments) => salvage::run(arguments),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| report(&failure)))
 }

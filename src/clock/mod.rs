@@ -113,6 +113,12 @@ impl fmt::Debug for Timestamp {
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// The time now.
     fn now(&self) -> Timestamp;
+
+    /// The monotonic clock, by which the engine measures how long something waits; never part of an event. Only a
+    /// simulation has one of its own.
+    fn monotonic(&self) -> Instant {
+        monotonic()
+    }
 }
 
 /// The clock of the operating system.
@@ -154,6 +160,38 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A manual clock that drives the engine's timers, too: how long something waits is how far the clock was moved forward.
+#[cfg(any(test, feature = "test-util"))]
+#[derive(Debug, Clone)]
+pub struct SimulatedClock {
+    clock: ManualClock,
+    start: (Timestamp, Instant),
+    /// The latest time that it showed.
+    latest: Arc<AtomicI64>,
+}
+
+#[cfg(any(test, feature = "test-util"))]
+impl SimulatedClock {
+    /// A clock that goes with `clock`.
+    pub fn new(clock: ManualClock) -> SimulatedClock {
+        let start = (clock.now(), monotonic());
+        SimulatedClock { clock, start, latest: Arc::new(AtomicI64::new(start.0.0)) }
+    }
+}
+
+#[cfg(any(test, feature = "test-util"))]
+impl Clock for SimulatedClock {
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    fn monotonic(&self) -> Instant {
+        let now = self.clock.now().0;
+        let latest = self.latest.fetch_max(now, Ordering::SeqCst).max(now);
+        self.start.1 + Timestamp(latest).saturating_since(self.start.0)
     }
 }
 

@@ -7,7 +7,7 @@ use super::reader::StateAt;
 use super::snapshots;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
-use crate::journal::{Walk, WalkSource, retained};
+use crate::journal::{Walk, WalkSource, retained, testifies_to_missing};
 use crate::projection::Projection;
 use crate::storage::Storage;
 
@@ -52,13 +52,13 @@ fn is_below_floor(storage: &Arc<dyn Storage>, at: StateAt) -> Result<bool, Error
 /// The oldest state that is retained: that before the oldest event in the journal. Empty where nothing was pruned.
 pub(super) fn oldest_state(storage: &Arc<dyn Storage>, source: &WalkSource) -> Result<AsOf, Error> {
     for _ in 1..TRIES {
-        let before = retained(&**storage)?.first_seq - 1;
+        let before = retained(&**storage)?.first_seq.saturating_sub(1);
         match try_state_as_of(storage, source, StateAt::Seq(before)) {
             Err(error) if *error.kind() == ErrorKind::Pruned => {}
             result => return result,
         }
     }
-    let before = retained(&**storage)?.first_seq - 1;
+    let before = retained(&**storage)?.first_seq.saturating_sub(1);
     try_state_as_of(storage, source, StateAt::Seq(before))
 }
 
@@ -106,6 +106,7 @@ fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result
             Ok(Some((projection, last_epoch, journal_id))) => {
                 return Ok(AsOf { projection, last_epoch, journal_id });
             }
+            Err(error) if testifies_to_missing(&**storage, name)? => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, snapshot = %name, "a snapshot is of no use; an older one is tried");
                 first_error.get_or_insert(error);
@@ -115,7 +116,7 @@ fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result
     match first_error {
         Some(error) if retained.is_pruned => Err(error),
         None if retained.is_pruned => {
-            let oldest = retained.first_seq - 1;
+            let oldest = retained.first_seq.saturating_sub(1);
             let found = format!(
                 "that point lies below the retention floor: the oldest state here is that after seq {oldest}"
             );

@@ -14,12 +14,13 @@ use super::published::View;
 use super::reply::Reply;
 use super::shared::Shared;
 use super::upkeep::Upkeep;
-use crate::clock::{Timestamp, monotonic};
+use crate::clock::Timestamp;
 use crate::domain::{Turn, minute_of};
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, RefusalKind};
 use crate::ids::{BudgetId, GoalId, ReservationId};
 use crate::journal::JournalWriter;
+use crate::planted::{Bug, planted};
 use crate::projection::Projection;
 
 /// How often the upkeep is asked for at most because there is no room.
@@ -68,7 +69,7 @@ impl Core {
         working: Projection,
     ) -> Core {
         let upkeep = Upkeep::new(&options, Arc::clone(&shared.storage), Arc::clone(&shared.upkeep));
-        let maintenance = Maintenance::new(Box::new(move |stop| upkeep.run(stop)), options.inline);
+        let maintenance = Maintenance::new(Box::new(move |stop| upkeep.run(stop)), &options.background);
         shared.upkeep.set_active(journal.active_segment());
         Core {
             maintenance,
@@ -117,7 +118,7 @@ impl Core {
 
     /// The same when there is no room, now and then: what the rules let go may make some.
     pub(super) fn look_after_room(&mut self) {
-        let now = monotonic();
+        let now = self.options.clock.monotonic();
         if self.asked_for_room.is_none_or(|last| now.duration_since(last) >= ASK_FOR_ROOM) {
             self.asked_for_room = Some(now);
             self.maintenance.request();
@@ -134,6 +135,12 @@ impl Core {
 
     /// What was decided after that `seq` becomes durable, then state, answers and feed.
     pub(super) fn finish(&mut self, seq_before: u64, decided: Result<(), Error>, answers: Answers) {
+        if let Some(journal) = &mut self.journal {
+            journal.look_for_room_again();
+        }
+        if planted(Bug::PublishedBeforeDurable) {
+            self.publish();
+        }
         match decided.and_then(|()| self.make_durable()) {
             Ok(()) => {
                 self.publish();
@@ -142,6 +149,10 @@ impl Core {
                 if self.working.seq != seq_before {
                     self.work_ahead();
                 }
+            }
+            Err(error) if planted(Bug::AnsweredThoughTheSyncFailed) => {
+                answers.send(&self.shared);
+                self.halt(&error, Answers::default());
             }
             Err(error) => self.halt(&error, answers),
         }
@@ -158,7 +169,7 @@ impl Core {
         let forget_in = if self.is_open() { self.forget() } else { None };
         let sync_in = match (self.options.durability, self.unsynced_since) {
             (Durability::Interval(interval), Some(since)) => {
-                let left = interval.saturating_sub(monotonic().duration_since(since));
+                let left = interval.saturating_sub(self.options.clock.monotonic().duration_since(since));
                 if left.is_zero() { self.sync_late() } else { Some(left) }
             }
             _ => None,
@@ -271,8 +282,9 @@ impl Core {
             Durability::Sync => journal.sync(),
             Durability::Interval(interval) => {
                 journal.write()?;
-                let since = *self.unsynced_since.get_or_insert_with(monotonic);
-                if monotonic().duration_since(since) >= interval {
+                let now = self.options.clock.monotonic();
+                let since = *self.unsynced_since.get_or_insert(now);
+                if now.duration_since(since) >= interval {
                     journal.sync()?;
                     self.unsynced_since = None;
                 }
@@ -343,8 +355,13 @@ impl Core {
     /// refused. The lock is given up, so that the journal can be reopened.
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
-        self.abandon();
-        self.shared.halt(error, answers.not_begun);
+        if planted(Bug::FedThoughTheAppendFailed) {
+            self.publish();
+        }
+        if !planted(Bug::FailureDoesNotHalt) {
+            self.abandon();
+            self.shared.halt(error, answers.not_begun);
+        }
         let unknown = Error::new(
             ErrorKind::OutcomeUnknown,
             format!(
@@ -358,6 +375,10 @@ impl Core {
             self.shared.count_dropped_release(&id, &unknown);
         }
         for (reply, _) in answers.commands {
+            if planted(Bug::WaitersHangAfterAFailedSync) {
+                std::mem::forget(reply);
+                continue;
+            }
             reply.fail(&unknown);
         }
         for (reply, _) in answers.views {

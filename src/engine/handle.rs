@@ -84,7 +84,7 @@ impl Engine {
     ) -> Result<Engine, Error> {
         // Before anything is made on disk.
         options.journal()?;
-        if options.inline {
+        if !options.background.has_writer() {
             let writer = Arc::new(Writer::open(options, storage()?)?);
             return Ok(Engine {
                 inner: Arc::new(Inner { writer, thread: Mutex::new(None), is_inline: true }),

@@ -236,7 +236,12 @@ impl Inbox {
     /// Takes nothing more from now on, for that reason. What still waited.
     pub(super) fn close(&self, why: Error) -> Drained {
         let mut waiting = self.lock();
-        waiting.closed.get_or_insert(why);
+        // A close that fails has halted (law HALT), whatever was said when it began.
+        let had_only_begun =
+            |before: &Error| *before.kind() == ErrorKind::Closed && *why.kind() == ErrorKind::Halted;
+        if waiting.closed.as_ref().is_none_or(had_only_begun) {
+            waiting.closed = Some(why);
+        }
         let left = waiting.take();
         drop(waiting);
         self.room.close();

@@ -5,8 +5,9 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::background::{Background, BackgroundThread};
 
 /// What is done at each request.
 type Task = Box<dyn Fn(&Stop) + Send + Sync>;
@@ -26,20 +27,20 @@ impl Stop {
     }
 }
 
-/// Does a task whenever it is asked to, one at a time, on a thread of its own. The task may not wait for whoever ends
-/// the maintenance.
+/// Does a task whenever it is asked to, one at a time, on a thread that ends when nothing more is asked for. The task may
+/// not wait for whoever ends the maintenance.
 #[derive(Debug)]
 pub(super) struct Maintenance {
     work: Arc<Work>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    inline: bool,
+    /// The last thread that was started.
+    thread: Mutex<Option<BackgroundThread>>,
+    background: Background,
 }
 
 struct Work {
     task: Task,
     stop: Stop,
     orders: Mutex<Orders>,
-    changed: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -48,20 +49,22 @@ struct Orders {
     is_requested: bool,
     /// The task is under way.
     is_busy: bool,
+    /// A thread is there that looks for what is asked for.
+    has_thread: bool,
     /// Nothing more is taken on.
     is_ending: bool,
 }
 
 impl Maintenance {
-    /// With `inline` there is no thread: whoever asks does it.
-    pub(super) fn new(task: Task, inline: bool) -> Maintenance {
-        let work = Work { task, stop: Stop::default(), orders: Mutex::default(), changed: Condvar::new() };
-        Maintenance { work: Arc::new(work), thread: Mutex::default(), inline }
+    /// Inline there is no thread: whoever asks does it.
+    pub(super) fn new(task: Task, background: &Background) -> Maintenance {
+        let work = Work { task, stop: Stop::default(), orders: Mutex::default() };
+        Maintenance { work: Arc::new(work), thread: Mutex::default(), background: background.clone() }
     }
 
     /// One that has nothing to do.
     pub(super) fn none() -> Maintenance {
-        Maintenance::new(Box::new(|_| ()), false)
+        Maintenance::new(Box::new(|_| ()), &Background::Threads)
     }
 
     /// Asks for the task to be done from its beginning, and does not wait for it. What is asked for while it is under
@@ -72,12 +75,15 @@ impl Maintenance {
             return;
         }
         orders.is_requested = true;
+        let needs_thread = !std::mem::replace(&mut orders.has_thread, true);
         drop(orders);
-        if self.inline {
-            self.work.do_requested();
+        if !needs_thread {
+            return;
+        }
+        if self.background.is_inline() {
+            self.work.run();
         } else {
             self.start();
-            self.work.changed.notify_one();
         }
     }
 
@@ -85,7 +91,7 @@ impl Maintenance {
     pub(super) fn finish(&self) {
         self.end();
         // Where no thread could be started it is done here after all.
-        self.work.do_requested();
+        self.work.run();
     }
 
     /// Has the task end at its next step, and waits for that: from then on it writes nothing. What was asked for and is
@@ -100,30 +106,31 @@ impl Maintenance {
         self.work.stop.set();
         let mut orders = self.work.lock();
         (orders.is_requested, orders.is_ending) = (false, true);
-        self.work.changed.notify_one();
-        !orders.is_busy
+        !orders.is_busy || self.background.is_scheduled()
     }
 
-    /// Starts the thread, if it does not run yet. Without any, the next request tries again.
+    /// Starts a thread. Without any, the next request tries again.
     fn start(&self) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if thread.is_some() {
-            return;
-        }
         let work = Arc::clone(&self.work);
-        match std::thread::Builder::new().name("tallybook-maintenance".into()).spawn(move || work.run()) {
-            Ok(handle) => *thread = Some(handle),
-            Err(error) => tracing::warn!(%error, "the thread for maintenance was not started"),
+        let run = move || {
+            IS_HERE.set(true);
+            work.run();
+        };
+        match self.background.spawn("tallybook-maintenance", run) {
+            Ok(started) => *thread = Some(started),
+            Err(error) => {
+                self.work.lock().has_thread = false;
+                tracing::warn!(%error, "the thread for maintenance was not started");
+            }
         }
     }
 
     fn end(&self) {
         self.work.lock().is_ending = true;
-        self.work.changed.notify_one();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) {
-            // It catches the panics of the task, and has none of its own.
-            let _ = thread.join();
+        if let Some(thread) = thread.filter(|thread| !thread.is_here()) {
+            thread.join();
         }
     }
 }
@@ -145,33 +152,20 @@ pub(super) fn is_maintenance_thread() -> bool {
 }
 
 impl Work {
-    /// The thread: until nothing more is taken on.
+    /// Does what is asked for, until that is all.
     fn run(&self) {
-        IS_HERE.set(true);
         loop {
             let mut orders = self.lock();
-            while !orders.is_requested && !orders.is_ending {
-                orders = self.changed.wait(orders).unwrap_or_else(PoisonError::into_inner);
-            }
-            if !orders.is_requested {
+            orders.is_busy = std::mem::take(&mut orders.is_requested);
+            if !orders.is_busy {
+                orders.has_thread = false;
                 return;
             }
             drop(orders);
-            self.do_requested();
+            if catch_unwind(AssertUnwindSafe(|| (self.task)(&self.stop))).is_err() {
+                tracing::error!("the maintenance of the journal panicked");
+            }
         }
-    }
-
-    fn do_requested(&self) {
-        let mut orders = self.lock();
-        if !std::mem::take(&mut orders.is_requested) {
-            return;
-        }
-        orders.is_busy = true;
-        drop(orders);
-        if catch_unwind(AssertUnwindSafe(|| (self.task)(&self.stop))).is_err() {
-            tracing::error!("the maintenance of the journal panicked");
-        }
-        self.lock().is_busy = false;
     }
 
     fn lock(&self) -> MutexGuard<'_, Orders> {
@@ -210,7 +204,7 @@ mod tests {
     #[test]
     fn requests_do_not_wait_and_those_that_come_meanwhile_are_one() {
         let (task, begins, go) = gated();
-        let maintenance = Maintenance::new(task, false);
+        let maintenance = Maintenance::new(task, &Background::Threads);
         maintenance.request();
         let first = begins.recv_timeout(PATIENCE).unwrap();
         assert_ne!(first, std::thread::current().id());
@@ -227,7 +221,7 @@ mod tests {
     #[test]
     fn finishing_waits_for_what_was_asked_for_and_takes_on_nothing_more() {
         let (task, begins, go) = gated();
-        let maintenance = Arc::new(Maintenance::new(task, false));
+        let maintenance = Arc::new(Maintenance::new(task, &Background::Threads));
         maintenance.request();
         begins.recv_timeout(PATIENCE).unwrap();
         maintenance.request();
@@ -245,7 +239,7 @@ mod tests {
 
     #[test]
     fn without_a_request_there_is_no_thread_and_nothing_to_wait_for() {
-        let maintenance = Maintenance::new(Box::new(|_| panic!("nobody asked for it")), false);
+        let maintenance = Maintenance::new(Box::new(|_| panic!("nobody asked for it")), &Background::Threads);
         assert!(maintenance.thread.lock().unwrap().is_none());
         maintenance.finish();
     }
@@ -263,7 +257,7 @@ mod tests {
             std::thread::sleep(Duration::from_millis(20));
             has_ended.store(true, Ordering::SeqCst);
         };
-        let maintenance = Maintenance::new(Box::new(task), false);
+        let maintenance = Maintenance::new(Box::new(task), &Background::Threads);
         maintenance.request();
         begins.recv_timeout(PATIENCE).unwrap();
         maintenance.request();
@@ -278,7 +272,7 @@ mod tests {
     #[test]
     fn dropping_abandons() {
         let (task, begins, go) = gated();
-        let maintenance = Maintenance::new(task, false);
+        let maintenance = Maintenance::new(task, &Background::Threads);
         maintenance.request();
         begins.recv_timeout(PATIENCE).unwrap();
         let dropper = std::thread::spawn(move || drop(maintenance));
@@ -289,7 +283,7 @@ mod tests {
 
     #[test]
     fn after_a_panic_the_next_request_is_done_all_the_same() {
-        for inline in [false, true] {
+        for background in [Background::Threads, Background::Inline] {
             let (done, receives) = channel();
             let calls = Mutex::new(0..);
             let task = move |_: &Stop| {
@@ -297,7 +291,7 @@ mod tests {
                 done.send(call).unwrap();
                 assert_ne!(call, 0, "the first time it goes wrong");
             };
-            let maintenance = Maintenance::new(Box::new(task), inline);
+            let maintenance = Maintenance::new(Box::new(task), &background);
             maintenance.request();
             assert_eq!(receives.recv_timeout(PATIENCE), Ok(0));
             maintenance.request();
@@ -310,7 +304,7 @@ mod tests {
     fn inline_it_is_done_by_whoever_asks() {
         let (done, receives) = channel();
         let task = move |_: &Stop| done.send(std::thread::current().id()).unwrap();
-        let maintenance = Maintenance::new(Box::new(task), true);
+        let maintenance = Maintenance::new(Box::new(task), &Background::Inline);
         maintenance.request();
         assert_eq!(receives.try_recv(), Ok(std::thread::current().id()));
         maintenance.finish();

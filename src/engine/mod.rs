@@ -9,8 +9,8 @@
 //! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
 //! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
 //! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with
-//! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader` and `report` (a journal
-//! without an engine).
+//! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader`, `report` and `salvage`
+//! (a journal without an engine).
 
 mod alerts;
 mod answer;
@@ -42,6 +42,7 @@ mod reply;
 mod report;
 mod retention;
 mod risk;
+mod salvage;
 mod series;
 mod shared;
 mod snapshots;
@@ -73,4 +74,5 @@ pub use recorder::{HostEvent, Recorded, Recorder};
 pub use report::{SegmentStatistics, SnapshotStatistics, Statistics, VerifyReport};
 pub use retention::Retention;
 pub use risk::{RiskAssessor, RiskCase, Verdict};
+pub use salvage::SalvageReport;
 pub use turns::{PendingTurns, TurnHandle};

@@ -70,7 +70,7 @@ impl Options {
     pub(super) fn journal(&self) -> Result<JournalOptions, Error> {
         let out_of_range = |message: String| Err(Error::new(ErrorKind::InvalidArgument, message));
         let rotation = match self.segment_bytes {
-            None if self.inline => RotationSize::Fixed(RotationSize::DEFAULT),
+            None if !self.background.has_writer() => RotationSize::Fixed(RotationSize::DEFAULT),
             None => RotationSize::adaptive(),
             Some(bytes) if (Self::MIN_SEGMENT_BYTES..=Self::MAX_SEGMENT_BYTES).contains(&bytes) => {
                 RotationSize::Fixed(bytes)
@@ -103,7 +103,7 @@ impl Options {
             rotation,
             max_unsynced: if is_sync { MAX_UNSYNCED_SYNC } else { MAX_UNSYNCED_INTERVAL },
             zero_ahead: is_sync,
-            inline: self.inline,
+            background: self.background.clone(),
         })
     }
 }

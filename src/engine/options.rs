@@ -7,6 +7,7 @@ use super::alerts::{Alert, AlertCallback};
 use super::archive::{Archive, ArchiveHook};
 use super::retention::Retention;
 use super::risk::{RiskAssessor, RiskOptions};
+use crate::background::Background;
 use crate::clock::{Clock, SystemClock};
 use crate::domain::{KeyWindow, Rules};
 use crate::ids::{Entropy, SystemEntropy};
@@ -45,7 +46,7 @@ pub struct Options {
     pub(super) retention: Retention,
     pub(super) archive: Option<ArchiveHook>,
     pub(super) snapshot_bytes: u64,
-    pub(super) inline: bool,
+    pub(super) background: Background,
     pub(super) live_events: usize,
 }
 
@@ -65,7 +66,7 @@ impl Default for Options {
             retention: Retention::new(),
             archive: None,
             snapshot_bytes: Self::DEFAULT_SNAPSHOT_BYTES,
-            inline: false,
+            background: Background::Threads,
             live_events: Self::LIVE_EVENTS,
         }
     }
@@ -238,7 +239,17 @@ impl Options {
     #[cfg(any(test, feature = "test-util"))]
     #[must_use]
     pub fn inline(mut self) -> Options {
-        self.inline = true;
+        self.background = Background::Inline;
+        self
+    }
+
+    /// Without a thread of the writer; what works beside it (retention, snapshots, the making of segments ahead) does so under
+    /// that schedule, so that it repeats exactly. For storages of the
+    /// [same schedule](crate::storage::SimulatedDisk::scheduled_process).
+    #[cfg(any(test, feature = "test-util"))]
+    #[must_use]
+    pub fn schedule(mut self, schedule: &crate::storage::Schedule) -> Options {
+        self.background = Background::Scheduled(schedule.clone());
         self
     }
 }

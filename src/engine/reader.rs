@@ -9,6 +9,7 @@ use super::cursor::Cursor;
 use super::events::Events;
 use super::feed::{EventFilter, Follower, Journal, ResetCause, Start};
 use super::report::{Statistics, VerifyReport, statistics, verify};
+use super::salvage::{SalvageReport, salvage_dir, salvage_storage};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
@@ -163,12 +164,46 @@ impl JournalReader {
         verify(&open_dir(dir.as_ref())?)
     }
 
+    /// [`verify_dir`](Self::verify_dir) in any storage.
+    ///
+    /// # Errors
+    /// See [`verify`](Self::verify).
+    pub fn verify_storage(storage: &dyn Storage) -> Result<VerifyReport, Error> {
+        verify(storage)
+    }
+
     /// [`statistics`](Self::statistics) without opening the journal first.
     ///
     /// # Errors
     /// See [`verify`](Self::verify).
     pub fn statistics_dir(dir: impl AsRef<Path>) -> Result<Statistics, Error> {
         statistics(&open_dir(dir.as_ref())?)
+    }
+
+    /// Copies what is provably good of the journal in `dir` into a new journal in `out`, a directory that is new or empty.
+    ///
+    /// Good are frames whose CRCs are right and that join in sequence, from the first event (or the base of what was
+    /// pruned) up to the first gap. What is good beyond it goes to `orphans.jsonl` in `out`, one event a line as it was
+    /// journaled. Events keep `seq`, time, bytes and epoch; the journal gets a new id, so that no cursor of the old one is
+    /// taken for one of this. Nothing is written into `dir`. The new journal is durable and was verified when this returns;
+    /// after a crash before that, no opening takes what is in `out` for a journal.
+    ///
+    /// A range that cannot be read is a finding and a gap, like damage; it never ends the salvage.
+    ///
+    /// # Errors
+    /// `InvalidArgument` when `out` is not empty, or lies in `dir`; `Locked` when a writer holds the journal;
+    /// `Unsupported` when a newer version wrote it; `Damaged` when nothing is left that tells what journal it was; `Io` and
+    /// `NoSpace` when the new journal cannot be written, or there is none in `dir`.
+    pub fn salvage_dir(dir: impl AsRef<Path>, out: impl AsRef<Path>) -> Result<SalvageReport, Error> {
+        salvage_dir(dir.as_ref(), out.as_ref())
+    }
+
+    /// [`salvage_dir`](Self::salvage_dir) from any storage into any other, which has to be empty.
+    ///
+    /// # Errors
+    /// See [`salvage_dir`](Self::salvage_dir).
+    pub fn salvage_storage(from: &dyn Storage, out: Arc<dyn Storage>) -> Result<SalvageReport, Error> {
+        salvage_storage(from, out)
     }
 }
 

@@ -20,6 +20,7 @@ use crate::journal::{
     ClosedSegment, FramePlace, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot,
     retained, set_floor, visit_closed,
 };
+use crate::planted::{Bug, planted, remove_at_once};
 use crate::storage::Storage;
 
 /// What the upkeep works with.
@@ -77,7 +78,7 @@ impl UpkeepRecord {
         let mut status = self.lock();
         status.retention_floor = first_seq;
         status.snapshots = snapshots.len();
-        status.snapshot_seq = snapshots.last().map(|newest| newest.before.first_seq - 1);
+        status.snapshot_seq = snapshots.last().map(|newest| newest.before.first_seq.saturating_sub(1));
     }
 
     pub(super) fn status(&self) -> UpkeepStatus {
@@ -149,6 +150,9 @@ impl Upkeep {
         };
         let wished = found.closed.iter().take_while(|segment| segment.name < floor).count();
         let doomed = &found.closed[..wished];
+        if planted(Bug::PrunedWithoutASnapshot) {
+            return doomed.iter().try_for_each(|segment| remove_at_once(&*self.storage, segment.name));
+        }
         let (archived, mut failed) = self.archive(&found, doomed, stop);
         let target = found.name_at(archived);
         if archived > 0
@@ -156,8 +160,14 @@ impl Upkeep {
             && let (Some(base), missed) = self.base_at(&found, target, stop)?
         {
             failed = failed.or(missed);
-            set_floor(&*self.storage, base)
-                .inspect_err(|_| self.is_floor_in_doubt.store(true, Ordering::SeqCst))?;
+            if planted(Bug::RemovedBeforeTheFloorIsSet) {
+                doomed[..archived]
+                    .iter()
+                    .try_for_each(|segment| remove_at_once(&*self.storage, segment.name))?;
+            }
+            set_floor(&*self.storage, base).inspect_err(|_| {
+                self.is_floor_in_doubt.store(!planted(Bug::FailedFloorBelieved), Ordering::SeqCst);
+            })?;
             let files = remove_leftovers(&*self.storage)?;
             tracing::info!(floor = %base, files, "pruned");
             self.inventory()?;
@@ -194,6 +204,9 @@ impl Upkeep {
             if stop.is_set() {
                 return (0, None);
             }
+            if planted(Bug::ArchiveSkipsASegment) && segment.name.number % 2 == 0 {
+                continue;
+            }
             let archived = open_segment(&*self.storage, segment).and_then(|(file, len)| {
                 let name = segment.name.to_string();
                 let seqs = (segment.name.first_seq, segment.last_seq);
@@ -201,7 +214,9 @@ impl Upkeep {
                 let number = segment.name.number;
                 archive.archive(&ArchivedSegment::new(found.journal_id, &name, number, seqs, lens, &*file))
             });
-            if let Err(error) = archived {
+            if let Err(error) = archived
+                && !planted(Bug::ArchiveErrorIgnored)
+            {
                 self.record.lock().archive_failures += 1;
                 return (index, Some(error));
             }
@@ -218,6 +233,11 @@ impl Upkeep {
         stop: &Stop,
     ) -> Result<(Option<SnapshotName>, Option<Error>), Error> {
         let mut candidates: Vec<SnapshotName> = found.snapshots_up_to(target).collect();
+        if planted(Bug::WrongBasePicked)
+            && let Some(&newest) = found.snapshots.last()
+        {
+            return Ok((Some(newest), None));
+        }
         let mut failed = None;
         if let Some(there) = candidates.pop_if(|newest| newest.before == target) {
             match self.verify(there) {
@@ -244,6 +264,9 @@ impl Upkeep {
 
     /// Reads a snapshot again, before anything relies on it.
     fn verify(&self, name: SnapshotName) -> Result<(), Error> {
+        if planted(Bug::BaseNotVerified) {
+            return Ok(());
+        }
         let verified = snapshots::open(&*self.storage, name).and_then(|file| snapshots::verify(&file));
         verified.map(drop).inspect_err(|error| {
             tracing::warn!(%error, snapshot = %name, "a snapshot covers nothing");

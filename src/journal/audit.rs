@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use super::bytes::{end_of_nonzero, index_of, offset_of};
-use super::chain::{Segment, read_range, wrong_succession};
+use super::bytes::{end_of_nonzero, offset_of};
+use super::chain::{Segment, most_frequent, read_range, wrong_succession};
 use super::closed::check_join;
 use super::directory::{Directory, successor_of};
 use super::frame::{FrameKind, FramePlace};
-use super::layout::{SegmentName, header_end};
+use super::layout::{SegmentName, SnapshotName, header_end};
 use super::lock::{Published, peek};
 use super::retention::fits_journal;
-use super::scan::{Scan, Step};
+use super::scan::Scan;
 use super::snapshot::{SnapshotFile, SnapshotHeader};
+use super::sweep::{Swept, sweep};
 use super::tail::read_tail;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Damage, Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
 use crate::storage::Storage;
 
@@ -42,6 +43,9 @@ pub enum FindingKind {
     TornTail,
     /// Something that was synced is damaged, missing or foreign.
     Damage,
+    /// The system does not give the bytes: only a salvage goes on past that, everything else ends with the I/O error. What
+    /// it is that cannot be read nobody knows; a copy of the disk may tell.
+    Unreadable,
 }
 
 /// What a segment holds.
@@ -118,6 +122,7 @@ pub(crate) fn audit(
             findings: Vec::new(),
         },
         inspect,
+        storage,
     };
     let (directory, segments) = audit.open_all(storage)?;
     audit.names(&directory)?;
@@ -134,12 +139,15 @@ pub(crate) fn audit(
         }
     }
     audit.report.findings.sort_by(|a, b| (&a.file, a.start).cmp(&(&b.file, b.start)));
+    // A damaged segment is met by the snapshot before it, too.
+    audit.report.findings.dedup();
     Ok(audit.report)
 }
 
 struct Audit<'a, 'v> {
     report: AuditReport,
     inspect: &'a mut Inspect<'v>,
+    storage: &'a dyn Storage,
 }
 
 impl Audit<'_, '_> {
@@ -162,8 +170,23 @@ impl Audit<'_, '_> {
             Err(error) => error,
         };
         let Some(damage) = error.damage() else { return Err(error) };
-        self.damage(&damage.file, damage.offset, damage.offset, damage.seq, error.to_string());
+        let end = self.end_of(damage);
+        self.damage(&damage.file, damage.offset, end, damage.seq, error.to_string());
         Ok(None)
+    }
+
+    /// How far damage reaches that was met while something was opened: a header is damaged as a whole, and so are the
+    /// lines of a snapshot.
+    fn end_of(&self, damage: &Damage) -> u64 {
+        let is_snapshot = SnapshotName::parse(&damage.file).is_some();
+        match damage.offset {
+            offset if offset < header_end() => header_end(),
+            offset if is_snapshot => {
+                let len = self.storage.open(&damage.file).and_then(|file| file.len());
+                len.unwrap_or(offset).max(offset)
+            }
+            offset => offset,
+        }
     }
 
     fn names(&mut self, directory: &Directory) -> Result<(), Error> {
@@ -241,18 +264,20 @@ impl Audit<'_, '_> {
     fn try_open_all(&mut self, storage: &dyn Storage) -> Result<(Directory, Vec<Option<Segment>>), Error> {
         let directory = Directory::list(storage)?;
         let mut segments = Vec::with_capacity(directory.segments.len());
-        let mut journal_id = None;
         for name in &directory.segments {
             let opened = Segment::open(storage, *name);
-            let Some(segment) = self.note(opened)? else {
-                segments.push(None);
-                continue;
-            };
-            let expected = *journal_id.get_or_insert(segment.header.journal_id);
-            let belongs = self.note(segment.check_journal(expected))?.is_some();
-            segments.push(belongs.then_some(segment));
+            segments.push(self.note(opened)?);
         }
-        self.report.journal_id = journal_id.unwrap_or(JournalId(uuid::Uuid::nil()));
+        let ids = segments.iter().flatten().map(|segment| segment.header.journal_id);
+        let journal_id = most_frequent(ids).unwrap_or(JournalId(uuid::Uuid::nil()));
+        for opened in &mut segments {
+            if let Some(segment) = opened
+                && self.note(segment.check_journal(journal_id))?.is_none()
+            {
+                *opened = None;
+            }
+        }
+        self.report.journal_id = journal_id;
         Ok((directory, segments))
     }
 
@@ -270,8 +295,9 @@ impl Audit<'_, '_> {
             );
         }
         let bytes = segment.read_to(len.min(end))?;
-        let (scan, is_whole) = self.frames(segment, &bytes)?;
-        if is_whole {
+        // Zeros count, too, up to the end that is stated: what belongs there is missing.
+        let (scan, is_whole) = self.frames(segment, &bytes, len.min(end))?;
+        if is_whole && len >= end {
             self.note(check_join(segment, &scan, &successor.header))?;
         }
         self.summarize(segment, &scan, len, true);
@@ -282,7 +308,7 @@ impl Audit<'_, '_> {
     fn without_end(&mut self, segment: &Segment) -> Result<(), Error> {
         let len = segment.file_len()?;
         let bytes = read_range(&*segment.file, &segment.file_name, 0, len)?;
-        let (scan, _) = self.frames(segment, &bytes)?;
+        let (scan, _) = self.frames(segment, &bytes, offset_of(end_of_nonzero(&bytes, 0)))?;
         self.summarize(segment, &scan, len, true);
         Ok(())
     }
@@ -302,7 +328,7 @@ impl Audit<'_, '_> {
             Err(error) if error.damage().is_some() => return self.refused(segment, &bytes, error),
             Err(error) => return Err(error),
         };
-        let (scan, _) = self.frames(segment, &bytes[..index_of(tail.frames_end)])?;
+        let (scan, _) = self.frames(segment, &bytes, tail.frames_end)?;
         self.report.is_clean = tail.is_clean;
         if tail.torn_len > 0 {
             self.report.findings.push(Finding {
@@ -330,7 +356,7 @@ impl Audit<'_, '_> {
         }
         let is_this = published.segment == segment.name.number;
         let bytes = segment.read_to(if is_this { published.published } else { header_end() })?;
-        let (scan, _) = self.frames(segment, &bytes)?;
+        let (scan, _) = self.frames(segment, &bytes, offset_of(bytes.len()))?;
         self.summarize(segment, &scan, segment.file_len()?, false);
         Ok(())
     }
@@ -338,7 +364,7 @@ impl Audit<'_, '_> {
     /// A newest segment that cannot be opened: every range that is damaged, and what is still good.
     fn refused(&mut self, segment: &Segment, bytes: &[u8], error: Error) -> Result<(), Error> {
         let known = self.report.findings.len();
-        let (scan, _) = self.frames(segment, bytes)?;
+        let (scan, _) = self.frames(segment, bytes, offset_of(end_of_nonzero(bytes, 0)))?;
         if self.report.findings.len() == known {
             self.note::<()>(Err(error))?;
         }
@@ -346,38 +372,27 @@ impl Audit<'_, '_> {
         Ok(())
     }
 
-    /// Goes through all frames, past damage too. Whether everything up to the end was valid.
-    fn frames<'s>(&mut self, segment: &'s Segment, bytes: &'s [u8]) -> Result<(Scan<'s>, bool), Error> {
-        let mut scan = Scan::new(segment, bytes);
-        let mut is_whole = true;
-        let end = offset_of(end_of_nonzero(bytes, 0));
-        while scan.offset < end {
-            let (offset, seq) = (scan.offset, scan.next_seq);
-            let stopped = match scan.step() {
-                Ok(Step::Frame(frame)) => {
+    /// Goes through all frames up to `end`, past damage too. Whether everything up to there was valid.
+    fn frames<'s>(
+        &mut self,
+        segment: &'s Segment,
+        bytes: &'s [u8],
+        end: u64,
+    ) -> Result<(Scan<'s>, bool), Error> {
+        sweep(segment, bytes, end, &mut |swept| {
+            match swept {
+                Swept::Good(frame, written_by) => {
                     self.report.epochs.insert(frame.header.epoch);
                     if frame.header.kind == FrameKind::Events {
-                        self.events(&FramePlace {
-                            file: &segment.file_name,
-                            frame,
-                            written_by: scan.written_by,
-                        });
+                        self.events(&FramePlace { file: &segment.file_name, frame, written_by });
                     }
-                    continue;
                 }
-                Ok(Step::Stop(wrong)) => wrong.to_owned(),
-                Err(error) if error.damage().is_some() => error.to_string(),
-                Err(error) => return Err(error),
-            };
-            is_whole = false;
-            let Some((at, header)) = segment.codec.find_header(bytes, offset + 8, |_| true) else {
-                self.damage(&segment.file_name, offset, end, Some(seq), stopped);
-                break;
-            };
-            self.damage(&segment.file_name, offset, at, Some(seq), stopped);
-            scan.resume_at(at, &header);
-        }
-        Ok((scan, is_whole))
+                Swept::Bad(bad) => {
+                    self.damage(&segment.file_name, bad.start, bad.end, Some(bad.seq), bad.wrong)
+                }
+            }
+            Ok(())
+        })
     }
 
     fn events(&mut self, place: &FramePlace<'_>) {

@@ -8,6 +8,7 @@ use super::recovery::Visit;
 use super::scan::{Scan, Step};
 use crate::error::Error;
 use crate::ids::Epoch;
+use crate::planted::{Bug, planted};
 use crate::storage::Storage;
 
 /// Goes through closed segments, each with the header of its successor: those from `first` on wholly, those before only
@@ -57,6 +58,7 @@ fn read_closed_segment(
     let mut scan = Scan::new(segment, &bytes);
     while scan.offset < successor.predecessor.end {
         match scan.step()? {
+            Step::Stop(_) if planted(Bug::ClosedSegmentTorn) => return Ok(scan.newest_epoch),
             Step::Stop(wrong) => return Err(segment.damaged(scan.offset, scan.next_seq, wrong)),
             Step::Frame(frame) if frame.header.kind == FrameKind::Events => {
                 visit(&FramePlace { file: &segment.file_name, frame, written_by: scan.written_by })?;

@@ -5,6 +5,7 @@ use crc32fast::Hasher;
 use super::bytes::{index_of, offset_of, put, u16_at, u32_at, u64_at};
 use super::layout::{FRAME_ALIGN, FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, frame_len};
 use crate::ids::{Epoch, JournalId};
+use crate::planted::{Bug, planted};
 
 /// What every frame begins with. JSON cannot hold the first byte raw, so no payload can pretend to be a frame and
 /// looking ahead is linear.
@@ -27,7 +28,7 @@ pub enum FrameKind {
 }
 
 impl FrameKind {
-    fn from_byte(byte: u8) -> Option<FrameKind> {
+    pub(super) fn from_byte(byte: u8) -> Option<FrameKind> {
         [FrameKind::Events, FrameKind::Open, FrameKind::Close, FrameKind::Seal]
             .into_iter()
             .find(|kind| *kind as u8 == byte)
@@ -115,14 +116,27 @@ impl FrameCodec {
     /// The codec for that segment of that journal.
     pub fn new(journal_id: JournalId, segment: u64) -> FrameCodec {
         let mut seed = Hasher::new();
-        seed.update(journal_id.0.as_bytes());
+        if !planted(Bug::JournalIdNotInTheCrc) {
+            seed.update(journal_id.0.as_bytes());
+        }
+        if !planted(Bug::SegmentNumberNotInTheCrc) {
+            seed.update(&segment.to_le_bytes());
+        }
+        FrameCodec { seed }
+    }
+
+    /// The same for a journal of whose id only the CRC is known: all that the CRCs of its frames hold of it.
+    pub(super) fn with_crc_of_id(crc: u32, segment: u64) -> FrameCodec {
+        let mut seed = Hasher::new_with_initial(crc);
         seed.update(&segment.to_le_bytes());
         FrameCodec { seed }
     }
 
     fn hasher_at(&self, offset: u64) -> Hasher {
         let mut hasher = self.seed.clone();
-        hasher.update(&offset.to_le_bytes());
+        if !planted(Bug::OffsetNotInTheCrc) {
+            hasher.update(&offset.to_le_bytes());
+        }
         hasher
     }
 
@@ -185,7 +199,8 @@ impl FrameCodec {
         let Some(body) = bytes.get(FRAME_HEADER_LEN..length) else {
             return FrameRead::Bad("the frame's payload is cut off");
         };
-        if crc_of(&self.hasher_at(offset), body) != payload_crc {
+        let matches = crc_of(&self.hasher_at(offset), body) == payload_crc;
+        if !matches && !planted(Bug::FramePayloadCrcUnchecked) {
             return FrameRead::Bad("the CRC of the frame's payload does not match");
         }
         let payload = &body[..index_of(u64::from(header.payload_len))];
@@ -196,7 +211,8 @@ impl FrameCodec {
         if head[..4] != FRAME_MAGIC {
             return Err("no frame begins here");
         }
-        if crc_of(&self.hasher_at(offset), &head[..44]) != u32_at(head, 44) {
+        let matches = crc_of(&self.hasher_at(offset), &head[..44]) == u32_at(head, 44);
+        if !matches && !planted(Bug::FrameHeaderCrcUnchecked) {
             return Err("the CRC of the frame's header does not match");
         }
         let kind = FrameKind::from_byte(head[4]).ok_or("the frame is of an unknown kind")?;
@@ -303,9 +319,11 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_another_place_or_segment_is_bad() {
+    fn a_frame_of_another_place_segment_or_journal_is_bad() {
         let bytes = written(b"{}\n", 4096);
         assert!(matches!(codec(1).read_at(&bytes, 4104), FrameRead::Bad(_)));
         assert!(matches!(codec(2).read_at(&bytes, 4096), FrameRead::Bad(_)));
+        let other = FrameCodec::new(JournalId(uuid::Uuid::from_u128(8)), 1);
+        assert!(matches!(other.read_at(&bytes, 4096), FrameRead::Bad(_)), "of another journal");
     }
 }

@@ -27,7 +27,7 @@ pub const RECORD_PAYLOAD_LEN: usize = 32;
 pub const RECORD_LEN: usize = FRAME_HEADER_LEN + RECORD_PAYLOAD_LEN;
 
 /// The lock file.
-pub(super) const LOCK_NAME: &str = "lock";
+pub(crate) const LOCK_NAME: &str = "lock";
 
 /// The next segment, while it is being built.
 pub(super) const SPARE_NAME: &str = "spare.tmp";

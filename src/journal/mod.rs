@@ -8,8 +8,9 @@
 //! [`directory`] (what lies there, and where the retention floor is), [`chain`] (segments and how they join), [`closed`]
 //! (reading those that are closed), [`tail`] (how far the newest segment can be believed), [`snapshot`] (the state before
 //! a segment), [`recovery`] (opening), [`writer`] (batches, rotation, closing), [`retention`] (letting go of old
-//! segments), [`walk`] (reading on from a `seq`, beside a live writer too), [`audit`] (checking everything, going on past
-//! damage).
+//! segments), [`walk`] (reading on from a `seq`, beside a live writer too), [`sweep`] (all frames of a segment, past damage
+//! too), [`audit`] (checking everything, going on past damage), [`salvage`] (what is good of a damaged journal, into a new
+//! one).
 
 mod audit;
 mod bytes;
@@ -23,9 +24,11 @@ mod lock;
 mod record;
 mod recovery;
 mod retention;
+mod salvage;
 mod scan;
 mod snapshot;
 mod spare;
+mod sweep;
 mod tail;
 mod walk;
 mod writer;
@@ -33,10 +36,14 @@ mod writer;
 pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
+pub(crate) use layout::LOCK_NAME;
 pub(crate) use lock::{PublishedCell, is_journal, peek};
 pub(crate) use retention::{
     ClosedSegment, Inventory, fits_journal, inventory, open_segment, remove_leftovers, remove_snapshot,
-    retained, set_floor, visit_closed,
+    retained, set_floor, testifies_to_missing, visit_closed,
+};
+pub(crate) use salvage::{
+    Beginning, Builder, ORPHANS_NAME, ORPHANS_TMP_NAME, Sink, Wreck, follow, is_refusal, refuse_live,
 };
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
 pub(crate) use spare::RotationSize;

@@ -15,13 +15,14 @@ use super::header::{Predecessor, SegmentHeader, WriterVersion};
 use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SNAPSHOT_TMP_NAME, SPARE_NAME, SegmentName};
 use super::lock::WriterLock;
 use super::record::OpenRecord;
-use super::retention::fits_journal;
+use super::retention::{fits_journal, testifies_to_missing};
 use super::snapshot::SnapshotFile;
 use super::tail::{Tail, read_tail};
 use super::writer::{Active, JournalOptions, JournalWriter};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::ids::{Entropy, Epoch, JournalId, new_epoch_tag, new_journal_id};
+use crate::planted::{Bug, planted};
 use crate::storage::{Storage, StorageFile};
 
 /// What an opening found and did.
@@ -103,6 +104,8 @@ fn restore_newest(
         });
         match restored {
             Ok(()) => return Ok(Some(name.before)),
+            Err(error) if testifies_to_missing(storage, name)? => return Err(error),
+            Err(error) if planted(Bug::NoOlderSnapshotTried) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, snapshot = %name, "a snapshot is of no use; an older one is tried");
                 first_error.get_or_insert(error);
@@ -131,7 +134,8 @@ impl Opening<'_> {
     }
 
     fn next_epoch(&self, newest: Epoch) -> Epoch {
-        Epoch { counter: newest.counter.saturating_add(1), tag: new_epoch_tag(self.entropy) }
+        let tag = if planted(Bug::EpochIsABareNumber) { 0 } else { new_epoch_tag(self.entropy) };
+        Epoch { counter: newest.counter.saturating_add(1), tag }
     }
 
     fn create(self) -> Result<(JournalWriter, OpenReport), Error> {
@@ -178,7 +182,9 @@ impl Opening<'_> {
         };
         let report =
             OpenReport { is_new: false, has_closed: active.name.number > 1, recovered, restored_from: from };
-        Ok((self.into_writer(active, journal_id, epoch, tail.next_seq, tail.last_epoch), report))
+        let is_of_now = planted(Bug::EpochChangedOnHandOver) && !tail.unbelieved.is_empty();
+        let last_epoch = if is_of_now { epoch } else { tail.last_epoch };
+        Ok((self.into_writer(active, journal_id, epoch, tail.next_seq, last_epoch), report))
     }
 
     /// After a clean close the journal goes on in the same segment: the open record takes the place of the mark.
@@ -214,7 +220,12 @@ impl Opening<'_> {
     fn hand_over(&self, segment: &Segment, bytes: &[u8], tail: &Tail, epoch: Epoch) -> Result<Active, Error> {
         // The last writer may have died between naming this segment and making the name durable. A successor whose
         // name reaches the disk before that one would be taken for a journal with a segment missing.
-        self.storage.sync_dir().map_err(|error| Error::io("syncing the journal's directory", error))?;
+        if !planted(Bug::BuiltUponAnUnsyncedName) {
+            self.storage.sync_dir().map_err(|error| Error::io("syncing the journal's directory", error))?;
+        }
+        if planted(Bug::TornBytesOverwritten) {
+            let _ = self.storage.open_writable(&segment.file_name).map(|file| file.set_len(tail.frames_end));
+        }
         let discarded_end = end_of_nonzero(bytes, index_of(tail.believed.end));
         let discarded = &bytes[index_of(tail.believed.end)..discarded_end];
         let mut handed_over = Vec::with_capacity(tail.unbelieved.len());
@@ -274,7 +285,8 @@ impl Opening<'_> {
         let mut bytes = vec![0; HEADER_LEN];
         let mut events = 0;
         for frame in &plan.handed_over {
-            let header = FrameHeader { handed_over: true, durable_through: 0, ..frame.header };
+            let epoch = if planted(Bug::EpochChangedOnHandOver) { plan.epoch } else { frame.header.epoch };
+            let header = FrameHeader { handed_over: true, durable_through: 0, epoch, ..frame.header };
             events += u64::from(header.event_count);
             let offset = offset_of(bytes.len());
             codec.append(&mut bytes, offset, &header, frame.payload);
@@ -300,9 +312,16 @@ impl Opening<'_> {
         let failed = |error| Error::io(format!("building segment {name}"), error);
         let file = self.storage.create(SPARE_NAME).map_err(failed)?;
         file.write_all_at(bytes, 0).map_err(failed)?;
+        if planted(Bug::RenamedBeforeSync) {
+            self.storage.rename(SPARE_NAME, &name.to_string()).map_err(failed)?;
+        }
         file.sync().map_err(failed)?;
-        self.storage.rename(SPARE_NAME, &name.to_string()).map_err(failed)?;
-        self.storage.sync_dir().map_err(failed)?;
+        if !planted(Bug::RenamedBeforeSync) {
+            self.storage.rename(SPARE_NAME, &name.to_string()).map_err(failed)?;
+        }
+        if !planted(Bug::DirectoryNotSyncedAtAnOpening) {
+            self.storage.sync_dir().map_err(failed)?;
+        }
         Ok(file)
     }
 

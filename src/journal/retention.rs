@@ -9,10 +9,11 @@ use super::closed::read_closed;
 use super::directory::Directory;
 use super::layout::{SNAPSHOT_TMP_NAME, SegmentName, SnapshotName};
 use super::recovery::Visit;
-use super::snapshot::{SnapshotHeader, create_temporary};
+use super::snapshot::{SnapshotFile, SnapshotHeader, create_temporary};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
+use crate::planted::{Bug, planted};
 use crate::storage::{Storage, StorageFile};
 
 /// Copies of torn bytes are kept up to so many bytes altogether, the newest.
@@ -89,14 +90,37 @@ pub(crate) fn fits_journal(
     name: SnapshotName,
     header: &SnapshotHeader,
 ) -> Result<(), Error> {
-    let segment = Segment::open(storage, header.before)?;
+    let damaged = |found: &str| Error::damaged(&name.to_string(), 0, Some(header.seq()), found);
+    let segment = match Segment::open(storage, header.before) {
+        Err(error) if *error.kind() == ErrorKind::Io => {
+            return match Directory::list(storage)?.segments.contains(&header.before) {
+                true => Err(error),
+                // No error of the system: it testifies to a segment that is gone.
+                false => {
+                    Err(damaged(&format!("segment {}, before which it stands, is missing", header.before)))
+                }
+            };
+        }
+        opened => opened?,
+    };
     let fits =
         segment.header.journal_id == header.journal_id && segment.header.previous_epoch == header.epoch;
-    if fits {
+    if fits || planted(Bug::ForeignSnapshotBelieved) {
         return Ok(());
     }
-    let found = "it is of another journal, or of a history that went another way";
-    Err(Error::damaged(&name.to_string(), 0, Some(header.seq()), found))
+    Err(damaged("it is of another journal, or of a history that went another way"))
+}
+
+/// Whether a snapshot of this journal stands before a segment that is gone, and was not pruned: so events are gone, too.
+pub(crate) fn testifies_to_missing(storage: &dyn Storage, name: SnapshotName) -> Result<bool, Error> {
+    let directory = Directory::list(storage)?;
+    let Some(&oldest) = directory.segments.first() else { return Ok(false) };
+    if directory.is_pruned(name.before) || directory.segments.contains(&name.before) {
+        return Ok(false);
+    }
+    // One that is bent testifies to nothing, and one of another journal to nothing here.
+    let Ok(file) = SnapshotFile::open(storage, name) else { return Ok(false) };
+    Ok(Segment::open(storage, oldest)?.header.journal_id == file.header.journal_id)
 }
 
 /// Goes through the events of the closed segments from `from` up to the one before `before`. `None` when stopped.
@@ -138,7 +162,7 @@ fn torn_bytes(open: &Segment, end: u64, discarded_len: u64) -> Result<Vec<u8>, E
 /// Keeps a copy of the bytes that a recovery found behind the end of a segment and did not believe (law EVIDENCE).
 fn keep_torn(storage: &dyn Storage, name: SegmentName, successor: SegmentName) -> Result<(), Error> {
     let stated = Segment::open(storage, successor)?.header.predecessor;
-    if stated.discarded_len == 0 {
+    if stated.discarded_len == 0 || planted(Bug::TornBytesNotKept) {
         return Ok(());
     }
     let copy = name.torn();
@@ -170,6 +194,9 @@ pub(crate) fn set_floor(storage: &dyn Storage, snapshot: SnapshotName) -> Result
     if !snapshot.is_base {
         storage.rename(&snapshot.to_string(), &base.to_string()).map_err(doing)?;
     }
+    if planted(Bug::FloorNotSynced) {
+        return Ok(());
+    }
     storage.sync_dir().map_err(doing)
 }
 
@@ -177,9 +204,14 @@ pub(crate) fn set_floor(storage: &dyn Storage, snapshot: SnapshotName) -> Result
 /// of room say, stays until they can be, and the one after it, which says where it ends.
 pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
     let directory = Directory::list(storage)?;
-    if !directory.pruned.is_empty() || !directory.superseded.is_empty() {
+    let has_some = !directory.pruned.is_empty() || !directory.superseded.is_empty();
+    if has_some && !planted(Bug::FloorNotSynced) {
         // A floor that was moved and never synced may be taken back by a power cut, and the removals not.
         storage.sync_dir().map_err(|error| Error::io("syncing the retention floor", error))?;
+    }
+    if let Some(before) = directory.floor.filter(|_| has_some) {
+        // A name alone, of a copy of the base say, lets nothing go.
+        SnapshotFile::open(storage, SnapshotName { before, is_base: true })?;
     }
     // What cannot be removed keeps nothing else from it.
     let mut first_error = Ok(());
@@ -196,7 +228,7 @@ pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
         if let Err(error) = kept {
             tracing::warn!(%error, segment = %name, "torn bytes of a pruned segment were not kept");
         }
-        if !is_missing && !is_held_back {
+        if !is_missing && !is_held_back || planted(Bug::TornCopyErrorIgnored) {
             match remove(storage, &name.to_string()) {
                 Ok(()) => removed += 1,
                 Err(error) => first_error = first_error.and(Err(error)),

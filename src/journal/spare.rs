@@ -2,12 +2,12 @@
 //! first syncs in it are too.
 
 use std::io;
-use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::bytes::{index_of, offset_of};
 use super::layout::SPARE_NAME;
+use crate::background::{Background, BackgroundThread};
 use crate::clock::monotonic;
 use crate::error::Error;
 use crate::storage::{Storage, StorageFile};
@@ -67,20 +67,20 @@ type Built = (Arc<dyn StorageFile>, u64);
 #[derive(Debug)]
 pub(super) struct Spare {
     storage: Arc<dyn Storage>,
-    inline: bool,
+    background: Background,
     state: State,
 }
 
 #[derive(Debug)]
 enum State {
     None,
-    Building(JoinHandle<io::Result<Built>>),
+    Building(BackgroundThread, Arc<Mutex<Option<Built>>>),
     Ready(Built),
 }
 
 impl Spare {
-    pub(super) fn new(storage: Arc<dyn Storage>, inline: bool) -> Spare {
-        Spare { storage, inline, state: State::None }
+    pub(super) fn new(storage: Arc<dyn Storage>, background: Background) -> Spare {
+        Spare { storage, background, state: State::None }
     }
 
     /// Begins to make the next segment, unless that was begun already. Whether it worked is seen when it is taken.
@@ -89,13 +89,19 @@ impl Spare {
             return;
         }
         let storage = Arc::clone(&self.storage);
-        if self.inline {
+        if self.background.is_inline() {
             self.state = build(&*storage, len).map_or(State::None, State::Ready);
             return;
         }
-        let thread = std::thread::Builder::new().name("tallybook-spare".into());
-        if let Ok(handle) = thread.spawn(move || build(&*storage, len)) {
-            self.state = State::Building(handle);
+        let built = Arc::new(Mutex::new(None));
+        let into = Arc::clone(&built);
+        let work = move || {
+            // Whether it worked is seen when it is taken.
+            let result = build(&*storage, len).ok();
+            *into.lock().unwrap_or_else(PoisonError::into_inner) = result;
+        };
+        if let Ok(thread) = self.background.spawn("tallybook-spare", work) {
+            self.state = State::Building(thread, built);
         }
     }
 
@@ -111,10 +117,11 @@ impl Spare {
     /// Waits for the thread, if there is one.
     fn join(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::None) {
-            State::Building(handle) => match handle.join() {
-                Ok(Ok(built)) => State::Ready(built),
-                _ => State::None,
-            },
+            State::Building(thread, built) => {
+                thread.join();
+                let built = built.lock().unwrap_or_else(PoisonError::into_inner).take();
+                built.map_or(State::None, State::Ready)
+            }
             state => state,
         };
     }

@@ -3,11 +3,12 @@
 
 use super::bytes::{end_of_nonzero, index_of, offset_of};
 use super::chain::Segment;
-use super::frame::{Frame, FrameKind};
+use super::frame::{Frame, FrameHeader, FrameKind, FrameRead};
 use super::header::WriterVersion;
 use super::scan::{Scan, Step};
 use crate::error::Error;
 use crate::ids::Epoch;
+use crate::planted::{Bug, planted};
 
 /// What the newest segment holds.
 #[derive(Debug)]
@@ -72,14 +73,19 @@ pub(super) fn read_tail(
     };
     let torn_len = check_torn(segment, bytes, &scan, stopped)?;
     let is_clean = scan.ended == Some(FrameKind::Close);
+    let is_believed =
+        is_clean || planted(Bug::ReadableIsDurable) || planted(Bug::SealBelieved) && scan.ended.is_some();
     let end_of_frames = Believed { end: scan.offset, next_seq: scan.next_seq, last_epoch: scan.last_epoch };
     let believed =
-        if is_clean { end_of_frames } else { believed_of(segment, &scan, &history, end_of_frames)? };
+        if is_believed { end_of_frames } else { believed_of(segment, &scan, &history, end_of_frames)? };
     let unbelieved = history
         .iter()
         .filter(|(before, kind)| *kind == FrameKind::Events && before.end >= believed.end)
+        .filter(|_| !planted(Bug::DroppedPastD))
         .map(|(before, _)| before.end)
         .collect();
+    let end = if planted(Bug::DroppedPastD) { believed } else { end_of_frames };
+    let begins_anew = planted(Bug::SeqStartsAgainAtOne) && scan.events == 0 && torn_len > 0;
     Ok(Tail {
         is_clean,
         frames_end: scan.offset,
@@ -87,8 +93,8 @@ pub(super) fn read_tail(
         unbelieved,
         mark_at: last_at,
         torn_len,
-        next_seq: scan.next_seq,
-        last_epoch: scan.last_epoch,
+        next_seq: if begins_anew { 1 } else { end.next_seq },
+        last_epoch: end.last_epoch,
         newest_epoch: scan.newest_epoch,
         frames: scan.frames,
         events: scan.events,
@@ -119,12 +125,17 @@ fn believed_of(
 fn check_torn(segment: &Segment, bytes: &[u8], scan: &Scan<'_>, stopped: &str) -> Result<u64, Error> {
     let x = scan.offset;
     let torn_len = offset_of(end_of_nonzero(bytes, index_of(x))).saturating_sub(x);
+    if planted(Bug::ZeroedLengthIsTheEnd) && matches!(segment.codec.read(bytes, x), FrameRead::Blank) {
+        return Ok(0);
+    }
     if x < scan.durable_through {
         let found = format!("{stopped}, but {} bytes of the file were synced", scan.durable_through);
         return Err(segment.damaged(x, scan.next_seq, found));
     }
-    let proof = segment.codec.find_header(bytes, x, |header| header.durable_through > x);
-    if let Some((at, header)) = proof {
+    let proves =
+        |header: &FrameHeader| header.durable_through > x || planted(Bug::ValidFrameAfterABadOneIsDamage);
+    let proof = segment.codec.find_header(bytes, x, proves);
+    if let Some((at, header)) = proof.filter(|_| !planted(Bug::TruncatedAtTheFirstBadBatch)) {
         let found = format!(
             "{stopped}; the frame at offset {at} proves that {} bytes of the file were synced",
             header.durable_through
@@ -138,7 +149,7 @@ fn check_torn(segment: &Segment, bytes: &[u8], scan: &Scan<'_>, stopped: &str) -
             format!("{torn_len} bytes follow the end of the segment"),
         ));
     }
-    if torn_len > scan.max_unsynced {
+    if torn_len > scan.max_unsynced && !planted(Bug::TornTailOfAnyLength) {
         let found = format!(
             "{stopped}, and {torn_len} bytes follow; its writer never left more than {} unsynced, so this is no torn tail",
             scan.max_unsynced

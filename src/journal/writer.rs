@@ -12,9 +12,11 @@ use super::layout::{MAX_PAYLOAD_LEN, SPARE_NAME, SegmentName, frame_len, header_
 use super::lock::{Published, PublishedCell, WriterLock};
 use super::record::EndRecord;
 use super::spare::{RotationSize, Spare, write_zeros};
+use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
+use crate::planted::{Bug, planted};
 use crate::storage::{Storage, StorageFile};
 
 /// How a journal is written.
@@ -27,7 +29,7 @@ pub(crate) struct JournalOptions {
     /// Whether segments are filled with zeros ahead, which makes a sync cheap.
     pub(crate) zero_ahead: bool,
     /// Whether everything is done on the caller's thread (for the simulated disk, whose faults must repeat).
-    pub(crate) inline: bool,
+    pub(crate) background: Background,
 }
 
 /// The segment that is being written.
@@ -93,6 +95,8 @@ pub(crate) struct JournalWriter {
     zero_step: u64,
     /// Whether the last zeroing ahead found no room.
     room_is_short: bool,
+    /// Why there was no room for the next segment, when that was found out for the batch under way.
+    no_next: Option<Error>,
     failed: Option<Error>,
 }
 
@@ -109,7 +113,7 @@ impl JournalWriter {
         last_epoch: Epoch,
         now: Timestamp,
     ) -> JournalWriter {
-        let spare = Spare::new(Arc::clone(&storage), options.inline);
+        let spare = Spare::new(Arc::clone(&storage), options.background.clone());
         let writer = JournalWriter {
             storage,
             options,
@@ -126,6 +130,7 @@ impl JournalWriter {
             spare,
             zero_step: FIRST_STEP,
             room_is_short: false,
+            no_next: None,
             failed: None,
         };
         writer.publish();
@@ -165,6 +170,15 @@ impl JournalWriter {
         self.active.end - self.active.synced + offset_of(self.batch.len())
     }
 
+    /// How much of the active segment the next frame testifies to be synced.
+    fn known_synced(&self) -> u64 {
+        if planted(Bug::SyncedOffsetStaysZero) {
+            return 0;
+        }
+        let ahead = if planted(Bug::SyncedOffsetRunsAhead) { self.unsynced() } else { 0 };
+        self.active.synced + ahead
+    }
+
     /// Gathers one frame of `event_count` events, whose first is the next in the sequence. It may write, sync and
     /// rotate to make room.
     ///
@@ -189,7 +203,7 @@ impl JournalWriter {
             payload_len,
             event_count,
             first_seq: self.next_seq,
-            durable_through: self.active.synced,
+            durable_through: self.known_synced(),
             epoch: self.epoch,
         };
         let offset = self.active.end + offset_of(self.batch.len());
@@ -221,11 +235,22 @@ impl JournalWriter {
         if self.active.synced == self.active.end {
             return Ok(());
         }
-        let result = self.active.file.sync();
-        self.or_fail(result, "syncing")?;
+        let mut result = self.active.file.sync();
+        if planted(Bug::FailedSyncTriedAgain) && result.is_err() {
+            result = self.active.file.sync();
+        }
+        if !planted(Bug::FailedSyncIgnored) {
+            self.or_fail(result, "syncing")?;
+        }
         self.active.synced = self.active.end;
         self.synced_seq = self.next_seq - 1;
         Ok(())
+    }
+
+    /// A batch is over: there may be room for the next where there was none for this one. Within a batch the next segment
+    /// is tried once, and not for each of many commands, which may cost a whole segment of zeros each time.
+    pub(crate) fn look_for_room_again(&mut self) {
+        self.no_next = None;
     }
 
     /// Lets readers read all that is written.
@@ -299,14 +324,17 @@ impl JournalWriter {
 
     fn fail(&mut self, error: Error) -> Error {
         tracing::error!(%error, "the journal failed; nothing more is written until it is reopened");
-        self.failed = Some(error.clone());
+        if !planted(Bug::FailureDoesNotHalt) {
+            self.failed = Some(error.clone());
+        }
         error
     }
 
     /// Sees to it that a frame of `len` bytes fits: into what may stand unsynced, into the segment, and into what is
     /// zeroed ahead. There is always room for a seal or a mark behind it.
     fn make_room(&mut self, len: u64) -> Result<(), Error> {
-        if self.unsynced() + len > self.active.max_unsynced && self.unsynced() > 0 {
+        let is_too_much = self.unsynced() + len > self.active.max_unsynced && self.unsynced() > 0;
+        if is_too_much && !planted(Bug::NoMaxUnsynced) {
             self.sync()?;
         }
         let end = self.active.end + offset_of(self.batch.len()) + len + record_len();
@@ -367,9 +395,16 @@ impl JournalWriter {
         if name.number > SegmentName::MAX_NUMBER {
             return Err(Error::new(ErrorKind::NoSpace, "the journal has used up its segment numbers"));
         }
+        if let Some(error) = &self.no_next {
+            return Err(error.clone());
+        }
         let (file, capacity) = match self.spare.take(self.spare_len()) {
-            Err(error) if *error.kind() != ErrorKind::NoSpace => return Err(self.fail(error)),
-            taken => taken?,
+            Ok(built) => built,
+            Err(error) if *error.kind() == ErrorKind::NoSpace => {
+                self.no_next = Some(error.clone());
+                return Err(error);
+            }
+            Err(error) => return Err(self.fail(error)),
         };
         self.options.rotation.rotating();
         let now = self.now;
@@ -393,12 +428,17 @@ impl JournalWriter {
         };
         let result = file.write_all_at(&header.to_bytes(), 0).and_then(|()| file.sync());
         self.or_fail(result, "writing the header of the segment after")?;
+        if planted(Bug::SuccessorNamedBeforeTheSeal) {
+            let result = self.name_spare(name);
+            self.or_fail(result, "naming the segment after")?;
+        }
         let result =
             self.active.file.write_all_at(&seal, self.active.end).and_then(|()| self.active.file.sync());
         self.or_fail(result, "sealing")?;
-        let result =
-            self.storage.rename(SPARE_NAME, &name.to_string()).and_then(|()| self.storage.sync_dir());
-        self.or_fail(result, "naming the segment after")?;
+        if !planted(Bug::SuccessorNamedBeforeTheSeal) {
+            let result = self.name_spare(name);
+            self.or_fail(result, "naming the segment after")?;
+        }
         if let Err(error) = self.active.file.set_len(header.predecessor.end) {
             // The successor states where this one ends: zeros after it cost room, and nothing else.
             tracing::warn!(%error, segment = %self.active.name, "the sealed segment was not trimmed");
@@ -408,6 +448,11 @@ impl JournalWriter {
         self.active = Active::new(name, file, codec, header_end(), capacity, max_unsynced);
         self.publish();
         Ok(())
+    }
+
+    fn name_spare(&self, name: SegmentName) -> std::io::Result<()> {
+        self.storage.rename(SPARE_NAME, &name.to_string())?;
+        if planted(Bug::DirectoryNotSyncedAtARotation) { Ok(()) } else { self.storage.sync_dir() }
     }
 
     fn end_record(&self, kind: FrameKind, now: Timestamp) -> Vec<u8> {
@@ -424,7 +469,7 @@ impl JournalWriter {
             payload_len: u32::try_from(payload.len()).unwrap_or(0),
             event_count: 0,
             first_seq: self.next_seq,
-            durable_through: self.active.synced,
+            durable_through: self.known_synced(),
             epoch: self.epoch,
         };
         let mut out = Vec::new();

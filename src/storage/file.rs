@@ -60,6 +60,23 @@ impl Files {
         Files::open(path)
     }
 
+    /// Whether a directory at `path` would be new or is empty; a file of the name `ignored` counts for nothing.
+    pub(crate) fn is_vacant(path: &Path, ignored: &str) -> io::Result<bool> {
+        let entries = match fs::read_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // A link that leads nowhere is something.
+                return Ok(fs::symlink_metadata(path).is_err());
+            }
+            entries => entries?,
+        };
+        for entry in entries {
+            if entry?.file_name() != ignored {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// The path that was opened.
     pub fn path(&self) -> &Path {
         &self.path

@@ -9,6 +9,7 @@
 //! - A name (create, rename, remove) is durable after `sync_dir`.
 //! - Overwriting part of a sector tears nothing of the sector's other bytes that was durable ("powersafe overwrite"):
 //!   after a power cut a sector holds one of the contents that were written to it, or the one that was durable.
+//! - Where a file grew and was not synced, a sector that did not get to the disk is zeros, not bytes of some other file.
 //! - A rename is atomic: after a power cut the file has the old name or the new one, and what had the new name before
 //!   has it still or is gone.
 
@@ -26,7 +27,9 @@ pub use file::Files;
 pub use map::{Mapping, SharedPage};
 pub(crate) use place::is_within;
 #[cfg(any(test, feature = "test-util"))]
-pub use sim::{Fault, SimulatedDisk, Survivors};
+pub(crate) use sim::ScheduledThread;
+#[cfg(any(test, feature = "test-util"))]
+pub use sim::{Fault, Schedule, SimulatedDisk, Survivors};
 
 /// One directory of files. Names are plain file names, without any path.
 pub trait Storage: fmt::Debug + Send + Sync + 'static {

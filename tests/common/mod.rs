@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 #[allow(unused_imports, reason = "every test file is a crate of its own, and uses a part")]
-pub(crate) use shadow::{Predicted, Shadow, refold};
+pub(crate) use shadow::{Expected, Predicted, Shadow, refold};
 use tallybook::storage::{Files, SimulatedDisk, Storage, Survivors};
 use tallybook::{
     Blocking, CommandError, Error, ErrorKind, JournalReader, ManualClock, Options, Receipt, Request,

@@ -9,7 +9,7 @@ use tallybook::format::{HEADER_LEN, SegmentHeader, SegmentName, SnapshotHeader, 
 use tallybook::storage::SimulatedDisk;
 use tallybook::{Archive, ArchiveError, ArchivedSegment, JournalReader};
 
-use crate::common::{Line, lines, refold, segments};
+use crate::common::{Line, lines, newest_segment, refold, segments};
 
 /// An archive that keeps what it gets, sees to it that it gets all of it in order, and fails when it is told to.
 #[derive(Debug, Clone, Default)]
@@ -204,4 +204,16 @@ pub(crate) fn expect_tidy(disk: &SimulatedDisk) {
             assert!(!snapshot.is_base || snapshot.before == floor, "{name} is a base too many");
         }
     }
+}
+
+/// Leaves bytes of no meaning behind the end of the newest segment. Its name and all of its bytes.
+pub(crate) fn tear(disk: &SimulatedDisk) -> (String, Vec<u8>) {
+    let (name, mut bytes) = newest_segment(disk);
+    let end = bytes.iter().rposition(|&byte| byte != 0).unwrap() + 1;
+    let end = end.next_multiple_of(8);
+    let torn: Vec<u8> = (0..333).map(|number| u8::try_from(number % 251).unwrap() | 1).collect();
+    bytes.resize(bytes.len().max(end + torn.len()), 0);
+    bytes[end..end + torn.len()].copy_from_slice(&torn);
+    disk.put(&name, &bytes);
+    (name, bytes)
 }

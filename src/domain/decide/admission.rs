@@ -7,6 +7,7 @@ use crate::domain::evolve::refusal;
 use crate::domain::{Budget, Refusal, Rejection, State};
 use crate::event::{CommandRefused, RefusalKind};
 use crate::ids::BudgetId;
+use crate::planted::{Bug, planted};
 
 /// What a check found: the amount would pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +72,9 @@ pub(super) fn refused(
             ..about(op, RefusalKind::Risk, budget, amount)
         });
     }
-    let blocking = state.path(&budget.id).find(|above| above.terms.hard && passes(above, amount))?;
+    let is_asked = |above: &Budget| !planted(Bug::LimitCheckedAtTheLeafOnly) || above.id == budget.id;
+    let blocking =
+        state.path(&budget.id).find(|above| above.terms.hard && passes(above, amount) && is_asked(above))?;
     Some(about(op, RefusalKind::BudgetExceeded, blocking, amount))
 }
 
@@ -93,5 +96,6 @@ pub(super) fn about(op: &str, refusal: RefusalKind, budget: &Budget, amount: u12
 
 /// Whether an amount would pass the budget's limit.
 fn passes(budget: &Budget, amount: u128) -> bool {
-    budget.remaining().is_some_and(|remaining| amount > remaining)
+    let not_counted = if planted(Bug::HoldsNotCounted) { budget.reserved } else { 0 };
+    budget.remaining().is_some_and(|remaining| amount > remaining.saturating_add(not_counted))
 }

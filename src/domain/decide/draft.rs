@@ -9,6 +9,7 @@ use crate::domain::goal::GoalRecord;
 use crate::domain::{Decision, State};
 use crate::event::{BudgetExhausted, GoalStatus, GoalTransitioned, Payload, ReleaseReason, TransitionReason};
 use crate::ids::{BudgetId, GoalId};
+use crate::planted::{Bug, planted};
 
 /// The events of one command in the making.
 ///
@@ -132,7 +133,8 @@ impl<'a> Draft<'a> {
     }
 
     fn pause_exhausted(&mut self, goal: &'a GoalRecord, budget_id: &BudgetId) {
-        for active in self.subtree(goal, |status| status == GoalStatus::Active).into_iter().rev() {
+        let is_paused = |status| status == GoalStatus::Active && !planted(Bug::ExhaustionPausesOneGoal);
+        for active in self.subtree(goal, is_paused).into_iter().rev() {
             let budget_id = Some(budget_id.clone());
             let cause = Cause { budget_id, ..Cause::of(TransitionReason::BudgetExhausted) };
             self.transition(active, GoalStatus::Paused, cause);
@@ -156,7 +158,9 @@ impl<'a> Draft<'a> {
 
     /// Makes room in a scope for a goal that is about to be active there.
     pub(super) fn supersede(&mut self, scope: &str, by: GoalId) {
-        if let Some(active) = self.active_in(scope).and_then(|id| self.state.record(id)) {
+        if let Some(active) = self.active_in(scope).and_then(|id| self.state.record(id))
+            && !planted(Bug::TwoActiveInAScope)
+        {
             self.pause(active, Cause::by(TransitionReason::Superseded, by));
         }
     }

@@ -5,12 +5,14 @@ use crate::domain::window::span_at;
 use crate::domain::{Context, Decision, Elapse, Outcome, Rejection, State};
 use crate::event::{Payload, ReservationExpired, Span, WindowRolled};
 use crate::ids::{BudgetId, ReservationId};
+use crate::planted::{Bug, planted};
 
 pub(super) fn decide(state: &State, elapse: Elapse, context: &Context<'_>) -> Result<Decision, Rejection> {
     let due = state.deadlines.iter().take_while(|(at, _)| *at <= context.now);
     let events: Vec<Payload> = due
         .filter_map(|(_, due)| match due {
             Due::Expiry(id) => expired(state, id),
+            Due::Roll(_) if planted(Bug::WindowRollsWithoutEvent) => None,
             Due::Roll(id) => rolled(state, id, context),
         })
         .take(elapse.max_events)

@@ -9,6 +9,7 @@ use crate::domain::{
 };
 use crate::event::{MeterObserved, MeterReset, Payload, Reading, SpendDetails, SpendRecorded};
 use crate::ids::{BudgetId, MeterId, SpendId};
+use crate::planted::{Bug, planted};
 
 pub(super) fn observe(
     state: &State,
@@ -111,6 +112,7 @@ fn step(id: &MeterId, before: u128, reading: Reading) -> Result<(u128, u128), Re
             }
         },
         Reading::Cumulative(total) => match total.checked_sub(before) {
+            Some(_) if planted(Bug::TotalBookedAsIncrease) => Ok((total, total)),
             Some(increase) => Ok((total, increase)),
             None => Err(Rejection::invalid(format!(
                 "cumulative: expected at least {before}, where meter {id} stands, found {total}; if it began anew, \

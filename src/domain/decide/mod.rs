@@ -29,6 +29,7 @@ use crate::domain::{
 };
 use crate::event::{CommandRefused, GoalStatus, Payload, RefusalKind};
 use crate::ids::{BudgetId, GoalId};
+use crate::planted::{Bug, planted};
 
 /// Decides what a request leads to. Nothing changes by it: the events of the answer are the change, once they are
 /// journaled and folded in.
@@ -72,7 +73,9 @@ fn answer(state: &State, request: &Request, context: &Context<'_>) -> Result<Dec
 /// A retry is recognised, a key used for something else is refused, and so is one that is too old to tell (law
 /// EXACT: never booked twice).
 fn known_key(state: &State, request: &Request, context: &Context<'_>) -> Result<Option<Decision>, Rejection> {
-    let Some(key) = &request.key else { return Ok(None) };
+    let Some(key) = request.key.as_ref().filter(|_| !planted(Bug::RetriedKeyBookedTwice)) else {
+        return Ok(None);
+    };
     let Some(known) = state.keys.get(key) else {
         return match state.keys.is_expired(key, context.now) {
             false => Ok(None),
@@ -190,7 +193,8 @@ fn refuse_exhausted(
 /// A refusal: an event, or in a refusal loop none (law HONEST).
 fn refuse(state: &State, context: &Context<'_>, refused: CommandRefused) -> Decision {
     let mut answer = Box::new(refusal(&refused, None));
-    if state.refusals.is_loop(&refused.budget_id, refused.refusal, context.now) {
+    let is_loop = state.refusals.is_loop(&refused.budget_id, refused.refusal, context.now);
+    if is_loop || planted(Bug::RefusalWithoutEvent) {
         answer.suppressed = true;
         return Decision::Suppressed(answer);
     }

@@ -10,6 +10,7 @@ use crate::domain::goal::GoalRecord;
 use crate::domain::{Context, Decision, Outcome, RecordTurn, Rejection, State, Turn, TurnTarget};
 use crate::event::{Charge, GoalStatus, Payload, SpendDetails, SpendRecorded, TurnRecorded};
 use crate::ids::{BudgetId, SpendId};
+use crate::planted::{Bug, planted};
 
 pub(super) fn decide(
     state: &State,
@@ -34,6 +35,9 @@ pub(super) fn decide(
     };
     check_sums(goal, turn)?;
     let late = goal.status != GoalStatus::Active;
+    if planted(Bug::LateTurnDropped) && late {
+        return Ok(Decision::Unchanged(Outcome::Nothing));
+    }
     let mut bookings = Bookings::new(state);
     let overage = bookings.book(&BudgetId::Goal(goal.id()), turn.tokens, 0)?;
     let mut draft = Draft::new(state);

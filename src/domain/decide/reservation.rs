@@ -11,6 +11,7 @@ use crate::event::{
     ReservationReleased,
 };
 use crate::ids::ReservationId;
+use crate::planted::{Bug, planted};
 
 /// No more is set aside of a budget than this: so there are always numbers left for what has really happened, which no
 /// reservation may keep from being booked.
@@ -97,7 +98,7 @@ pub(super) fn release(
 ) -> Result<Decision, Rejection> {
     limits::check_id("reservation_id", &id.0)?;
     let reservation = find_reservation(state, id)?;
-    if !reservation.status.is_held() {
+    if !reservation.status.is_held() && !planted(Bug::ReleasedTwice) {
         return gone(state, "release", reservation, context);
     }
     Ok(Decision::Events(vec![released(reservation, ReleaseReason::Requested)]))

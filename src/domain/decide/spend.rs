@@ -9,6 +9,7 @@ use crate::domain::{
 };
 use crate::event::{Payload, SpendRecorded, SpendReversed};
 use crate::ids::{ReservationId, SpendId};
+use crate::planted::{Bug, planted};
 
 pub(super) fn record(
     state: &State,
@@ -66,6 +67,9 @@ pub(super) fn settle(
     }
     let budget = find_budget(state, &reservation.budget_id)?;
     let is_held = reservation.status.is_held();
+    if planted(Bug::LateSettlementDropped) && !is_held {
+        return Ok(Decision::Unchanged(Outcome::Reservation(reservation_id.clone())));
+    }
     let mut bookings = Bookings::new(state);
     let overage = bookings.book(&budget.id, spend.amount, if is_held { reservation.amount } else { 0 })?;
     let mut draft = Draft::new(state);
@@ -119,7 +123,7 @@ pub(super) fn reverse(
     };
     let left = spend.amount.saturating_sub(spend.reversed);
     let amount = amount.unwrap_or(left);
-    if left == 0 || amount > left {
+    if (left == 0 || amount > left) && !planted(Bug::MoreReversedThanSpent) {
         return Err(Rejection::invalid(format!(
             "amount: expected no more than is left of spend {spend_id}, {left} of {}, found {}",
             spend.amount,
@@ -147,6 +151,9 @@ fn known_spend(
     context: &Context<'_>,
 ) -> Result<Option<Decision>, Rejection> {
     let Some(id) = &spend.spend_id else { return Ok(None) };
+    if planted(Bug::RetriedSpendBookedTwice) {
+        return Ok(None);
+    }
     match state.spend(id) {
         Some(known) if known.body == Some(fingerprint(request)) => {
             Ok(Some(Decision::Retried(remembered(known))))

@@ -8,6 +8,7 @@ use crate::domain::decide::{
 use crate::domain::goal::{GoalRecord, is_legal};
 use crate::domain::{Budget, Context, Decision, Rejection, State, TransitionGoal};
 use crate::event::{GoalStatus, TransitionReason};
+use crate::planted::{Bug, planted};
 
 pub(super) fn decide(
     state: &State,
@@ -44,7 +45,9 @@ pub(super) fn decide(
 /// Whether a paused goal can be active: yes, or no because of a budget, or not where it stands.
 fn check_resume<'a>(state: &'a State, goal: &'a GoalRecord) -> Result<Option<&'a Budget>, Rejection> {
     // Before the parent's status, so that a parent paused by its budget is answered with the figures.
-    if let Some(budget) = blocking(state, goal) {
+    if let Some(budget) = blocking(state, goal)
+        && !planted(Bug::ResumedThoughExhausted)
+    {
         return Ok(Some(budget));
     }
     check_standing(state, goal)?;

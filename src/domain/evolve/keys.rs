@@ -4,6 +4,7 @@ use crate::domain::decision::subject;
 use crate::domain::keys::RememberedKey;
 use crate::domain::{Outcome, Refusal, Remembered, RememberedOutcome, State};
 use crate::event::{ChangeEvent, CommandRefused, Payload};
+use crate::planted::{Bug, planted};
 
 /// Remembers the key that an event carries.
 pub(super) fn remember(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
@@ -14,7 +15,9 @@ pub(super) fn remember(state: &mut State, event: &ChangeEvent) -> Result<(), Str
         state.keys.extend(key, event.seq, outcome);
         return Ok(());
     };
-    if let Some(known) = state.keys.get(key) {
+    if let Some(known) = state.keys.get(key)
+        && !planted(Bug::RetriedKeyBookedTwice)
+    {
         let first_seq = known.remembered.first_seq;
         return Err(format!("expected a new key, but {key:?} is remembered from seq {first_seq}"));
     }

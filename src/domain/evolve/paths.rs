@@ -7,6 +7,7 @@ use crate::domain::evolve::touch_budget;
 use crate::domain::{Budget, State};
 use crate::event::Charge;
 use crate::ids::BudgetId;
+use crate::planted::{Bug, planted};
 
 /// What is booked on a path.
 pub(super) struct Booked<'a> {
@@ -29,7 +30,7 @@ pub(super) fn book(state: &mut State, from: &BudgetId, booked: &Booked<'_>) -> R
             budget.entry_count = within(budget.entry_count.checked_add(1), "the entries", budget)?;
         }
         let over = book_at(budget, booked.amount, booked.freed)?;
-        if over == 0 || booked.overage.is_none() {
+        if over == 0 || booked.overage.is_none() || planted(Bug::OverageNotTyped) {
             return Ok(());
         }
         match said.next() {
@@ -101,8 +102,11 @@ fn each_on_path(
     let mut next = Some(from.clone());
     while let Some(id) = next {
         let budget = touch_budget(state, &id, at)?;
+        if planted(Bug::WindowRollsWithoutEvent) && budget.span.is_some_and(|span| span.end <= at) {
+            budget.spent = 0;
+        }
         change(budget)?;
-        next = budget.parent.clone();
+        next = budget.parent.clone().filter(|_| !planted(Bug::ParentNotBooked));
     }
     Ok(())
 }

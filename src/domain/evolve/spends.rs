@@ -9,9 +9,12 @@ use crate::domain::leaf::Leaf;
 use crate::domain::{SpendRecord, State};
 use crate::event::{ChangeEvent, GoalStatus, SpendRecorded, SpendReversed};
 use crate::ids::{BudgetId, GoalId};
+use crate::planted::{Bug, planted};
 
 pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) -> Result<(), String> {
-    if let Some(known) = state.spend(&spend.spend_id) {
+    if let Some(known) = state.spend(&spend.spend_id)
+        && !planted(Bug::RetriedSpendBookedTwice)
+    {
         return Err(format!(
             "expected a new spend, but spend {} is remembered from seq {}",
             known.id, known.seq
@@ -97,7 +100,7 @@ pub(super) fn reversed(
     let spend = spend.ok_or_else(|| format!("expected spend {id} to be remembered, found none"))?;
     agree(format_args!("the budget of spend {id}"), budget_id, &spend.budget_id)?;
     let left = spend.amount.saturating_sub(spend.reversed);
-    if *amount == 0 || *amount > left {
+    if (*amount == 0 || *amount > left) && !planted(Bug::MoreReversedThanSpent) {
         return Err(format!("expected a reversal of 1 to {left} of spend {id}, found {amount}"));
     }
     spend.reversed = spend.amount - left + amount;

@@ -16,6 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
 use crate::journal::{Walk, WalkSource, peek, retained};
+use crate::planted::{Bug, planted};
 use crate::storage::Storage;
 
 /// How often an event is looked for before it counts as not there.
@@ -88,7 +89,9 @@ impl Journal {
                 return Ok(Some(ResetCause::ForeignJournal));
             }
             match self.epoch_of(cursor.seq) {
-                Ok(Some(epoch)) if epoch == cursor.epoch => return Ok(None),
+                Ok(Some(epoch)) if epoch == cursor.epoch || planted(Bug::UnmadeCursorBelieved) => {
+                    return Ok(None);
+                }
                 Ok(Some(_)) => return Ok(Some(ResetCause::UnmadeFuture)),
                 // A writer that has just taken the lock leaves what the one before it said for an instant.
                 Ok(None) if looks < LOOKS => {}

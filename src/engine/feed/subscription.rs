@@ -22,6 +22,7 @@ use crate::engine::published::View;
 use crate::engine::shared::Shared;
 use crate::error::{Error, ErrorKind};
 use crate::journal::WalkSource;
+use crate::planted::{Bug, planted};
 
 /// A subscription: every event from its start on that the filter lets pass, once, in order; or a
 /// [reset](FeedItem::Reset), never a gap.
@@ -315,6 +316,7 @@ impl Source for LiveSource {
             _ => view.cursor().filter(|last| last.seq == cursor.seq),
         };
         match here {
+            Some(_) if planted(Bug::UnmadeCursorBelieved) => Ok(None),
             Some(here) => Ok((here != *cursor).then_some(ResetCause::UnmadeFuture)),
             None => self.journal.check(cursor),
         }

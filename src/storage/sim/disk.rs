@@ -1,6 +1,6 @@
 //! The state of the simulated disk, and what each call does to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Weak};
 
@@ -23,12 +23,20 @@ pub(super) struct Disk {
     pub(super) reads: u64,
     pub(super) cut_at: Option<u64>,
     pub(super) faults: BTreeMap<u64, Fault>,
-    pub(super) read_faults: BTreeSet<u64>,
+    pub(super) read_faults: BTreeMap<u64, Fault>,
     pub(super) directory: Directory,
-    inodes: BTreeMap<InodeId, Inode>,
+    /// Shared with the forks of this disk, until one of them changes the file.
+    inodes: BTreeMap<InodeId, Arc<Inode>>,
     next_inode: InodeId,
     locks: BTreeMap<InodeId, Lock>,
+    /// The mappings of files that were given out, by their bytes.
+    mappings: BTreeMap<InodeId, Vec<Weak<[u8]>>>,
+    /// Gets the disk as a power cut at each operation would leave it.
+    pub(super) witness: Option<Witness>,
 }
+
+/// Gets the number of an operation, and the disk on which the power was cut at it.
+pub(super) type Witness = Box<dyn FnMut(u64, Disk) + Send>;
 
 /// A lock file whose page some process has mapped.
 struct Lock {
@@ -64,18 +72,18 @@ impl Disk {
             reads: 0,
             cut_at: None,
             faults: BTreeMap::new(),
-            read_faults: BTreeSet::new(),
+            read_faults: BTreeMap::new(),
             directory: Directory::default(),
             inodes: BTreeMap::new(),
             next_inode: 0,
             locks: BTreeMap::new(),
+            mappings: BTreeMap::new(),
+            witness: None,
         }
     }
 
     pub(super) fn fork(&mut self, seed: u64) -> Disk {
         self.write_back_pages();
-        let mut inodes = self.inodes.clone();
-        inodes.values_mut().for_each(Inode::detach);
         Disk {
             sector: self.sector,
             capacity: self.capacity,
@@ -84,9 +92,23 @@ impl Disk {
             operations: self.operations,
             reads: self.reads,
             directory: self.directory.clone(),
-            inodes,
+            inodes: self.inodes.clone(),
             next_inode: self.next_inode,
             ..Disk::new(seed)
+        }
+    }
+
+    /// Shows the witness, if there is one, what the power being cut at the next operation would leave.
+    pub(super) fn show_cut(&mut self, generation: u64, operation: impl FnOnce(&mut Disk)) {
+        if self.witness.is_none() || self.refuse_the_dead(generation).is_err() {
+            return;
+        }
+        let number = self.operations;
+        let mut cut = self.fork(self.seed.wrapping_add(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+        cut.cut_at = Some(number);
+        operation(&mut cut);
+        if let Some(witness) = &mut self.witness {
+            witness(number, cut);
         }
     }
 
@@ -97,7 +119,7 @@ impl Disk {
         self.refuse_the_dead(generation)?;
         let number = self.reads;
         self.reads += 1;
-        if self.read_faults.remove(&number) { Err(Fault::Eio.error()) } else { Ok(()) }
+        self.read_faults.remove(&number).map_or(Ok(()), |fault| Err(fault.error()))
     }
 
     /// Counts a call that changes something, and says how it fails where that was planned.
@@ -166,7 +188,10 @@ impl Disk {
     }
 
     pub(super) fn set_len(&mut self, generation: u64, inode: InodeId, len: u64) -> io::Result<()> {
-        self.whole_operation(generation, |disk| disk.inode_mut(inode)?.set_len(len))
+        self.whole_operation(generation, |disk| {
+            disk.refuse_below_mapping(inode, len, "cut")?;
+            disk.inode_mut(inode)?.set_len(len)
+        })
     }
 
     pub(super) fn sync(&mut self, generation: u64, inode: InodeId) -> io::Result<()> {
@@ -202,9 +227,11 @@ impl Disk {
         };
         let reached = usize::try_from(reached).unwrap_or(0);
         let room = self.room();
-        let file = self.inode_mut(inode)?;
-        let fitting = file.fitting(offset, reached, room);
-        file.write(&bytes[..fitting], offset)?;
+        let fitting = self.inode(inode)?.fitting(offset, reached, room);
+        if fitting > 0 {
+            self.refuse_below_mapping(inode, offset, "write")?;
+            self.inode_mut(inode)?.write(&bytes[..fitting], offset)?;
+        }
         outcome.map_err(|failure| failure.error)?;
         if fitting < reached { Err(Fault::Enospc.error()) } else { Ok(()) }
     }
@@ -224,7 +251,23 @@ impl Disk {
 
     pub(super) fn map(&mut self, inode: InodeId, len: u64) -> io::Result<Mapping> {
         self.write_back_page(inode);
-        Ok(Mapping::from_heap(self.inode_mut(inode)?.map(len)?))
+        let bytes = self.inode(inode)?.map(len)?;
+        self.mappings.entry(inode).or_default().push(Arc::downgrade(&bytes));
+        Ok(Mapping::from_heap(bytes))
+    }
+
+    /// A mapping shows bytes that must not change; to change them is undefined behaviour on a real file, so that here
+    /// it must not pass unseen.
+    fn refuse_below_mapping(&mut self, inode: InodeId, offset: u64, doing: &str) -> io::Result<()> {
+        let Some(mappings) = self.mappings.get_mut(&inode) else { return Ok(()) };
+        mappings.retain(|mapping| mapping.strong_count() > 0);
+        let mapped = mappings.iter().filter_map(Weak::upgrade).map(|bytes| bytes.len()).max().unwrap_or(0);
+        if offset < mapped as u64 {
+            let message =
+                format!("expected no {doing} below {mapped}, up to where the file is mapped, found {offset}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        Ok(())
     }
 
     pub(super) fn try_lock(&mut self, generation: u64, name: &str) -> io::Result<Option<Arc<SharedPage>>> {
@@ -287,8 +330,8 @@ impl Disk {
         let bytes = SharedPage::of_heap(Arc::clone(&lock.page), false).to_bytes();
         // A shorter file was never locked, so that nothing was stored to its page; and peeking changes nothing.
         if file.cached_bytes().get(..bytes.len()).is_some_and(|cached| cached != bytes) {
-            // Fails only where a test maps a lock file as bytes that do not change; they do not, then.
-            let _ = file.write(&bytes, 0);
+            // It fails for files that are too large only.
+            let _ = Arc::make_mut(file).write(&bytes, 0);
         }
     }
 
@@ -297,21 +340,21 @@ impl Disk {
     pub(super) fn restart(&mut self, survivors: Survivors) {
         self.end_processes();
         self.directory.survive(survivors, &self.entropy);
-        for inode in self.inodes.values_mut() {
-            inode.survive(survivors, &self.entropy);
+        for inode in self.inodes.values_mut().filter(|inode| !inode.is_settled()) {
+            Arc::make_mut(inode).survive(survivors, &self.entropy);
         }
         self.forget_unreachable();
     }
 
     pub(super) fn kill(&mut self) {
         self.end_processes();
-        self.inodes.values_mut().for_each(Inode::detach);
         self.forget_unreachable();
     }
 
     fn end_processes(&mut self) {
         self.write_back_pages();
         self.locks.clear();
+        self.mappings.clear();
         self.generation += 1;
         self.is_off = false;
         self.cut_at = None;
@@ -330,7 +373,11 @@ impl Disk {
     }
 
     pub(super) fn used(&self) -> u64 {
-        self.directory.inodes().filter_map(|inode| self.inodes.get(&inode)).map(Inode::allocated_bytes).sum()
+        self.directory
+            .inodes()
+            .filter_map(|inode| self.inodes.get(&inode))
+            .map(|inode| inode.allocated_bytes())
+            .sum()
     }
 
     pub(super) fn contents(&mut self, name: &str) -> io::Result<Vec<u8>> {
@@ -363,19 +410,21 @@ impl Disk {
     fn add_inode(&mut self, inode: Inode) -> InodeId {
         let id = self.next_inode;
         self.next_inode += 1;
-        self.inodes.insert(id, inode);
+        self.inodes.insert(id, Arc::new(inode));
         id
     }
 
     fn inode(&self, id: InodeId) -> io::Result<&Inode> {
         self.inodes
             .get(&id)
+            .map(|inode| &**inode)
             .ok_or_else(|| io::Error::other(format!("the simulated disk has no file number {id}")))
     }
 
     fn inode_mut(&mut self, id: InodeId) -> io::Result<&mut Inode> {
         self.inodes
             .get_mut(&id)
+            .map(Arc::make_mut)
             .ok_or_else(|| io::Error::other(format!("the simulated disk has no file number {id}")))
     }
 }

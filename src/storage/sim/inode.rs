@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use super::Survivors;
 use crate::ids::SeededEntropy;
@@ -24,8 +24,8 @@ pub(super) struct Inode {
     lengths: Vec<usize>,
     /// The sectors that take room on the disk.
     allocated: BTreeSet<usize>,
-    /// The mappings of the file that were given out, by their bytes.
-    mappings: Vec<Weak<[u8]>>,
+    /// Whether a sync was lost since the last restart, so that cache and disk differ though nothing waits for a sync.
+    has_lost_sync: bool,
 }
 
 impl Inode {
@@ -37,7 +37,7 @@ impl Inode {
             unsynced: BTreeMap::new(),
             lengths: vec![0],
             allocated: BTreeSet::new(),
-            mappings: Vec::new(),
+            has_lost_sync: false,
         }
     }
 
@@ -72,11 +72,9 @@ impl Inode {
         Ok(())
     }
 
-    pub(super) fn map(&mut self, len: u64) -> io::Result<Arc<[u8]>> {
+    pub(super) fn map(&self, len: u64) -> io::Result<Arc<[u8]>> {
         let len = usize::try_from(len).unwrap_or(usize::MAX);
-        let bytes = Arc::from(self.cached.get(..len).ok_or(io::ErrorKind::UnexpectedEof)?);
-        self.mappings.push(Arc::downgrade(&bytes));
-        Ok(bytes)
+        Ok(Arc::from(self.cached.get(..len).ok_or(io::ErrorKind::UnexpectedEof)?))
     }
 
     /// Of a write at `offset`, how many of the `len` bytes fit when only `room` bytes of the disk are free.
@@ -105,7 +103,6 @@ impl Inode {
             .and_then(|start| Some(start..start.checked_add(bytes.len())?))
             .filter(|range| range.end <= MAX_LEN)
             .ok_or(io::ErrorKind::FileTooLarge)?;
-        self.refuse_below_mapping(range.start, "write")?;
         if self.cached.len() < range.end {
             self.cached.resize(range.end, 0);
             self.lengths.push(range.end);
@@ -125,7 +122,6 @@ impl Inode {
             return Ok(());
         }
         if len < self.cached.len() {
-            self.refuse_below_mapping(len, "cut")?;
             // Whatever was on its way to the sectors cut off never gets there, and the rest of the last one is zeroed.
             let kept = len.div_ceil(self.sector);
             self.unsynced.retain(|index, _| *index < kept);
@@ -155,7 +151,13 @@ impl Inode {
     /// Forgets which bytes wait for a sync, without a sync. (The length is kept in the file system's own journal, and
     /// is not lost so.)
     pub(super) fn lose_sync(&mut self) {
+        self.has_lost_sync |= !self.unsynced.is_empty();
         self.unsynced.clear();
+    }
+
+    /// Whether a power cut changes nothing here.
+    pub(super) fn is_settled(&self) -> bool {
+        self.unsynced.is_empty() && self.lengths.len() == 1 && !self.has_lost_sync
     }
 
     /// The power is cut: what was not synced is on the disk or is not.
@@ -174,12 +176,7 @@ impl Inode {
         self.cached.clone_from(&self.durable);
         self.lengths = vec![len];
         self.allocated.retain(|index| *index < len.div_ceil(self.sector));
-        self.detach();
-    }
-
-    /// All processes are dead: nobody has the file mapped.
-    pub(super) fn detach(&mut self) {
-        self.mappings.clear();
+        self.has_lost_sync = false;
     }
 
     pub(super) fn corrupt(&mut self, offset: u64, xor: u8) -> io::Result<()> {
@@ -209,20 +206,6 @@ impl Inode {
 
     fn sectors(&self, bytes: Range<usize>) -> Range<usize> {
         if bytes.is_empty() { 0..0 } else { bytes.start / self.sector..bytes.end.div_ceil(self.sector) }
-    }
-
-    /// A mapping shows bytes that must not change; to change them is undefined behaviour on a real file, so that here
-    /// it must not pass unseen.
-    fn refuse_below_mapping(&mut self, offset: usize, doing: &str) -> io::Result<()> {
-        self.mappings.retain(|mapping| mapping.strong_count() > 0);
-        let mapped =
-            self.mappings.iter().filter_map(Weak::upgrade).map(|bytes| bytes.len()).max().unwrap_or(0);
-        if offset < mapped {
-            let message =
-                format!("expected no {doing} below {mapped}, up to where the file is mapped, found {offset}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
-        }
-        Ok(())
     }
 
     /// The least of the first `count` lengths since the last sync.

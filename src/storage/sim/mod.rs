@@ -28,12 +28,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use self::disk::Disk;
 use self::process::Process;
+pub use self::schedule::Schedule;
+pub(crate) use self::schedule::ScheduledThread;
 use super::Storage;
 
 mod directory;
 mod disk;
 mod inode;
 mod process;
+mod schedule;
 #[cfg(test)]
 mod tests;
 
@@ -110,7 +113,23 @@ impl SimulatedDisk {
     /// from it (files and the lock, too) fails for ever: a writer that goes on as a ghost changes nothing.
     pub fn process(&self) -> Arc<dyn Storage> {
         let generation = self.disk().generation;
-        Arc::new(Process::new(self.clone(), generation))
+        Arc::new(Process::new(self.clone(), generation, None))
+    }
+
+    /// The same, where each call is a point at which the schedule may let another thread of it go on.
+    pub fn scheduled_process(&self, schedule: &Schedule) -> Arc<dyn Storage> {
+        let generation = self.disk().generation;
+        Arc::new(Process::new(self.clone(), generation, Some(schedule.clone())))
+    }
+
+    /// From now on `witness` gets, before each operation, its number and a disk of its own: this one, but that the power
+    /// was cut at that operation, which may be done in part, wholly or not at all. So one run shows what every cut in it
+    /// would leave; [`restart`](Self::restart) or [`kill`](Self::kill) what it shows, and open it. The witness must not
+    /// call this disk. `None` ends it.
+    pub fn watch(&self, witness: Option<Box<dyn FnMut(u64, SimulatedDisk) + Send>>) {
+        self.disk().witness = witness.map(|mut witness| -> disk::Witness {
+            Box::new(move |number, cut| witness(number, SimulatedDisk(Arc::new(Mutex::new(cut)))))
+        });
     }
 
     /// How many operations there were; so the number of the next one.
@@ -130,7 +149,12 @@ impl SimulatedDisk {
 
     /// Plans that the read with that number fails (`EIO`).
     pub fn fail_read_at(&self, read: u64) {
-        self.disk().read_faults.insert(read);
+        self.fail_read_with(read, Fault::Eio);
+    }
+
+    /// Plans a fault for the read with that number, of which nothing is done.
+    pub fn fail_read_with(&self, read: u64, fault: Fault) {
+        self.disk().read_faults.insert(read, fault);
     }
 
     /// Plans that everything stops at the operation with that number. It may be done in part, wholly or not at all; it

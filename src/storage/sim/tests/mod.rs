@@ -10,6 +10,7 @@ mod faults;
 mod locks;
 mod model;
 mod names;
+mod schedule;
 
 /// What `look` sees after a power cut, over many seeds.
 fn outcomes<T: Ord>(disk: &SimulatedDisk, look: impl Fn(&SimulatedDisk) -> T) -> BTreeSet<T> {
