@@ -1,5 +1,6 @@
 //! Runs cases of a row, several at once, until there are enough of them or the time is over, and says what was covered.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -84,6 +85,9 @@ impl Limits {
     }
 }
 
+/// A case that takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Runs the cases of a row. Whether all held.
 pub(crate) fn run(row: &Row, limits: &Limits) -> bool {
     let run = Run {
@@ -92,6 +96,7 @@ pub(crate) fn run(row: &Row, limits: &Limits) -> bool {
         begun: now(),
         next: AtomicU64::new(limits.shard.0 - 1),
         has_failed: AtomicBool::new(false),
+        under_way: Mutex::default(),
         tally: Mutex::default(),
         failures: Mutex::default(),
     };
@@ -110,6 +115,8 @@ struct Run<'a> {
     begun: Instant,
     next: AtomicU64,
     has_failed: AtomicBool,
+    /// The cases under way, by seed, and since when.
+    under_way: Mutex<BTreeMap<u64, Instant>>,
     tally: Mutex<Tally>,
     failures: Mutex<Vec<String>>,
 }
@@ -125,21 +132,25 @@ impl Run<'_> {
             }
             let seed = self.limits.seed.wrapping_add(case);
             let mut tally = Tally::default();
+            self.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(seed, now());
+            let panics = PANICS.load(Ordering::SeqCst);
             let result = catch_unwind(AssertUnwindSafe(|| (self.row.case)(seed, self.limits, &mut tally)));
+            self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&seed);
             if result.is_err() {
-                self.has_failed.store(true, Ordering::Relaxed);
-                self.note_failure(seed);
+                self.fail(seed, &last_panic());
+            } else if self.limits.jobs < 2 && PANICS.load(Ordering::SeqCst) != panics {
+                self.fail(seed, &format!("a thread beside it panicked: {}", last_panic()));
             }
             tally.count("cases");
             self.tally.lock().unwrap_or_else(PoisonError::into_inner).merge(&tally);
         }
     }
 
-    fn note_failure(&self, seed: u64) {
+    fn fail(&self, seed: u64, why: &str) {
+        self.has_failed.store(true, Ordering::Relaxed);
         let (name, depth) = (self.row.name, self.limits.depth);
         let failure = format!(
-            "FAILED {name} with seed {seed}: {}\nto see it again: cargo run --profile faults --example faults -- {name} --seed {seed} --seeds 1 --depth {depth}",
-            last_panic()
+            "FAILED {name} with seed {seed}: {why}\nto see it again: cargo run --profile faults --example faults -- {name} --seed {seed} --seeds 1 --depth {depth}"
         );
         eprintln!("{failure}");
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);
@@ -150,6 +161,7 @@ impl Run<'_> {
         let (mut last, mut every) = (now(), Duration::from_secs(10));
         while is_running() {
             std::thread::sleep(Duration::from_millis(20));
+            self.look_for_hangs();
             if last.elapsed() >= every {
                 (last, every) = (now(), (every * 2).min(Duration::from_secs(300)));
                 let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -160,7 +172,24 @@ impl Run<'_> {
         }
     }
 
+    /// Whoever waits for ever cannot say so.
+    fn look_for_hangs(&self) {
+        let under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some((seed, since)) = under_way.iter().find(|(_, since)| since.elapsed() > PATIENCE) {
+            self.fail(*seed, &format!("it hangs since {:?}", since.elapsed()));
+            std::process::exit(1);
+        }
+    }
+
     fn finish(self) -> bool {
+        // Some threads of an engine catch what panics in them, and go on.
+        let panics = PANICS.load(Ordering::SeqCst);
+        if panics > 0 && !self.has_failed.load(Ordering::Relaxed) {
+            self.fail(
+                self.limits.seed,
+                &format!("{panics} threads beside the cases panicked: {}", last_panic()),
+            );
+        }
         let seconds = self.begun.elapsed().as_secs_f64();
         let tally = self.tally.into_inner().unwrap_or_else(PoisonError::into_inner);
         tally.print(seconds);
@@ -179,20 +208,25 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-thread_local! {
-    static LAST_PANIC: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
-}
+/// How many panics there were that nobody planned: a planned one does not come by the hook.
+static PANICS: AtomicU64 = AtomicU64::new(0);
+/// What the first few of them said, whichever threads they were of.
+static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// Keeps what a panic says for the report, instead of printing it at once: some are planned.
+/// Keeps what a panic says for the report, instead of printing it at once.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("a panic without a message");
         let place = info.location().map_or_else(String::new, |at| format!(" ({}:{})", at.file(), at.line()));
-        LAST_PANIC.with_borrow_mut(|last| *last = format!("{message}{place}"));
+        PANICS.fetch_add(1, Ordering::SeqCst);
+        let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+        if said.len() < 4 {
+            said.push(format!("{message}{place}").chars().take(1_000).collect());
+        }
     }));
 }
 
-/// What the last panic of this thread said, and where; nothing in a test, which prints it itself.
+/// What panics said, and where; nothing in a test, which prints it itself.
 pub(crate) fn last_panic() -> String {
-    LAST_PANIC.with_borrow(|message| message.chars().take(2_000).collect())
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).join("\n    then ")
 }

@@ -1,6 +1,6 @@
 //! The state of the simulated disk, and what each call does to it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Weak};
 
@@ -23,7 +23,7 @@ pub(super) struct Disk {
     pub(super) reads: u64,
     pub(super) cut_at: Option<u64>,
     pub(super) faults: BTreeMap<u64, Fault>,
-    pub(super) read_faults: BTreeSet<u64>,
+    pub(super) read_faults: BTreeMap<u64, Fault>,
     pub(super) directory: Directory,
     /// Shared with the forks of this disk, until one of them changes the file.
     inodes: BTreeMap<InodeId, Arc<Inode>>,
@@ -72,7 +72,7 @@ impl Disk {
             reads: 0,
             cut_at: None,
             faults: BTreeMap::new(),
-            read_faults: BTreeSet::new(),
+            read_faults: BTreeMap::new(),
             directory: Directory::default(),
             inodes: BTreeMap::new(),
             next_inode: 0,
@@ -119,7 +119,7 @@ impl Disk {
         self.refuse_the_dead(generation)?;
         let number = self.reads;
         self.reads += 1;
-        if self.read_faults.remove(&number) { Err(Fault::Eio.error()) } else { Ok(()) }
+        self.read_faults.remove(&number).map_or(Ok(()), |fault| Err(fault.error()))
     }
 
     /// Counts a call that changes something, and says how it fails where that was planned.

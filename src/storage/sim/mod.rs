@@ -149,7 +149,12 @@ impl SimulatedDisk {
 
     /// Plans that the read with that number fails (`EIO`).
     pub fn fail_read_at(&self, read: u64) {
-        self.disk().read_faults.insert(read);
+        self.fail_read_with(read, Fault::Eio);
+    }
+
+    /// Plans a fault for the read with that number, of which nothing is done.
+    pub fn fail_read_with(&self, read: u64, fault: Fault) {
+        self.disk().read_faults.insert(read, fault);
     }
 
     /// Plans that everything stops at the operation with that number. It may be done in part, wholly or not at all; it

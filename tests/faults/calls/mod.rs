@@ -3,7 +3,7 @@
 //! is opened again, after a power cut or not, holds all that was acknowledged, whole commands only, and goes on.
 //!
 //! A case is a life of a journal drawn from the seed: some sessions, and then one that is carried out once to count its
-//! operations and reads, and once more for every operation with every fault and every read with `EIO`.
+//! operations and reads, and once more for every operation with every fault and every read with `EIO` or `EINTR`.
 
 mod aftermath;
 mod life;
@@ -81,7 +81,8 @@ impl Case {
             }
         }
         for number in (0..reads).step_by(step) {
-            self.go_wrong(Wrong::Read(number), tally);
+            let fault = if number % 4 == 3 { Fault::Interrupted } else { Fault::Eio };
+            self.go_wrong(Wrong::Read(number, fault), tally);
         }
         let rooms = if step == 1 { 18 } else { 3 };
         for number in 0..rooms {
@@ -96,12 +97,12 @@ impl Case {
             Wrong::Operation(number, fault) => {
                 number << 3 | FAULTS.iter().position(|of| *of == fault).unwrap() as u64
             }
-            Wrong::Read(number) => number << 3 | 7,
+            Wrong::Read(number, _) => number << 3 | 7,
         };
         let chance = SeededEntropy::new(self.seed ^ number << 32);
         let mut plan = Plan { wrong: vec![first], ..Plan::default() };
         let another = |from: u64| match chance.below(6) {
-            0 => Wrong::Read(from + chance.below(30)),
+            0 => Wrong::Read(from + chance.below(30), Fault::Eio),
             fault => Wrong::Operation(from + chance.below(9), FAULTS[index(fault - 1)]),
         };
         match (chance.below(4), first) {
@@ -130,6 +131,8 @@ impl Case {
             script.has_room_after = None;
         }
         let seen = session::run(&mut life, &script, &watch);
+        let is_hit = plan.wrong.is_empty() || plan.room.is_some() || !watch.hits().is_empty();
+        assert!(is_hit, "what was to fail was never called");
         note(seen, &watch, tally);
         let is_over = watch.hits().len() == plan.wrong.len() && script.ends_by == End::Close;
         let any_then = |is_over: bool| match Then::ALL[index(chance.below(5))] {

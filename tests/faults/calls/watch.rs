@@ -13,7 +13,7 @@ use crate::tally::Tally;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrong {
     Operation(u64, Fault),
-    Read(u64),
+    Read(u64, Fault),
 }
 
 /// A call of the seam.
@@ -47,7 +47,7 @@ pub(super) struct Hit {
 
 impl Hit {
     pub(super) fn is_read(&self) -> bool {
-        matches!(self.wrong, Wrong::Read(_))
+        matches!(self.wrong, Wrong::Read(..))
     }
 
     /// Whether the disk was full, or said so.
@@ -69,8 +69,7 @@ impl Hit {
     /// Counts it by call and fault.
     pub(super) fn count(&self, tally: &mut Tally) {
         let fault = match self.wrong {
-            Wrong::Operation(_, fault) => fault,
-            Wrong::Read(_) => Fault::Eio,
+            Wrong::Operation(_, fault) | Wrong::Read(_, fault) => fault,
         };
         let names = names(self.call);
         tally.count("calls failed");
@@ -138,11 +137,11 @@ impl Watch {
     pub(super) fn plan(&self, wrong: Wrong) {
         let absolute = match wrong {
             Wrong::Operation(number, fault) => Wrong::Operation(self.disk.operations() + number, fault),
-            Wrong::Read(number) => Wrong::Read(self.disk.reads() + number),
+            Wrong::Read(number, fault) => Wrong::Read(self.disk.reads() + number, fault),
         };
         match absolute {
             Wrong::Operation(number, fault) => self.disk.fail_at(number, fault),
-            Wrong::Read(number) => self.disk.fail_read_at(number),
+            Wrong::Read(number, fault) => self.disk.fail_read_with(number, fault),
         }
         self.log().planned.push(absolute);
     }
@@ -171,7 +170,7 @@ impl Watch {
         let mut log = self.log();
         let of_this_call = |wrong: &Wrong| match wrong {
             Wrong::Operation(number, _) => operations.contains(number),
-            Wrong::Read(number) => reads.contains(number),
+            Wrong::Read(number, _) => reads.contains(number),
         };
         if let Some(index) = log.planned.iter().position(of_this_call) {
             let wrong = log.planned.swap_remove(index);

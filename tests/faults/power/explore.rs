@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tallybook::format::SegmentName;
 use tallybook::ids::SeededEntropy;
 use tallybook::storage::{SimulatedDisk, Survivors};
-use tallybook::{Blocking, JournalReader, Options};
+use tallybook::{Blocking, Durability, JournalReader, Options};
 
 use super::life::{Cut, Ending, Known, Life, index};
 use crate::common::{Answer, DEADLINE, Expected, answer_of};
@@ -41,7 +41,7 @@ impl<'a> Explorer<'a> {
     /// Tries all endings at all cuts. With which of them the life goes on.
     pub(crate) fn explore(mut self, cuts: &[Cut]) -> Option<(Cut, Ending)> {
         for cut in cuts {
-            self.tally.count(place_of(&cut.disk));
+            self.tally.count(place_of(&cut.disk, 1));
             for ending in ENDINGS {
                 if self.chance.below(self.every) == 0 {
                     self.crash(cut, ending, 1);
@@ -85,6 +85,9 @@ impl<'a> Explorer<'a> {
             let history = retained::whole_history(&shelf.twin(&disk));
             self.life.shadow.expect(expected, &engine.view().head(), 1, &history);
         }
+        if self.chance.below(16) == 0 {
+            self.life.check_floor(&disk);
+        }
         if self.chance.below(8) == 0 {
             self.go_on(&disk, engine, count, &cut.known);
         } else {
@@ -94,6 +97,7 @@ impl<'a> Explorer<'a> {
         let deeper =
             deeper.map(|cuts| std::mem::take(&mut *cuts.lock().unwrap_or_else(PoisonError::into_inner)));
         for cut in deeper.into_iter().flatten() {
+            self.tally.count(place_of(&cut.disk, depth + 1));
             for ending in &ENDINGS[..3] {
                 self.crash(&cut, *ending, depth + 1);
             }
@@ -130,7 +134,8 @@ impl<'a> Explorer<'a> {
         let options = self.life.plain_options(&self.chance);
         let engine = options.open_storage(disk.process()).unwrap().blocking();
         let (floor, lines) = retained::retained(disk);
-        let expected = Expected { at_least: durable.max(known.acknowledged), at_most: seq };
+        let at_least = if self.life.durability == Durability::Sync { seq } else { durable };
+        let expected = Expected { at_least: at_least.max(known.acknowledged), at_most: seq };
         shadow.expect(expected, &engine.view().head(), floor, &lines);
         engine.shutdown(DEADLINE).unwrap();
         let report = JournalReader::with_storage(disk.process()).unwrap().verify().unwrap();
@@ -149,20 +154,34 @@ impl Drop for Explorer<'_> {
     }
 }
 
-/// What is under way on a disk, as far as its files tell.
-fn place_of(disk: &SimulatedDisk) -> &'static str {
+/// What is under way on a disk, as far as its files tell: in a session, or in the opening after a crash.
+fn place_of(disk: &SimulatedDisk, depth: u32) -> &'static str {
     let names = disk.names();
     let has = |name: &str| names.iter().any(|found| found == name);
     let floor = retained::floor(disk);
     let is_below = |name: &String| SegmentName::parse(name).is_some_and(|segment| segment < floor);
+    let places = match depth {
+        1 => [
+            "cut while: a snapshot is made",
+            "cut while: segments are removed",
+            "cut while: a segment is made",
+            "cut while: anything else",
+        ],
+        _ => [
+            "cut again while: a snapshot is made",
+            "cut again while: segments are removed",
+            "cut again while: a segment is made",
+            "cut again while: anything else",
+        ],
+    };
     if has("snapshot.tmp") {
-        "operations cut at: a snapshot is made"
+        places[0]
     } else if names.iter().any(is_below) {
-        "operations cut at: segments are removed"
+        places[1]
     } else if has("spare.tmp") {
-        "operations cut at: a segment is made"
+        places[2]
     } else {
-        "operations cut at: any other"
+        places[3]
     }
 }
 

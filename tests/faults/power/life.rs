@@ -7,8 +7,8 @@ use tallybook::format::{SegmentName, SnapshotName};
 use tallybook::ids::SeededEntropy;
 use tallybook::storage::{Schedule, SimulatedDisk, Survivors};
 use tallybook::{
-    Blocking, Clock, Cursor, Durability, JournalReader, Json, ManualClock, Options, RecordEvent, Request,
-    Retention, SimulatedClock, Timestamp,
+    Blocking, Clock, Cursor, Durability, Engine, JournalReader, Json, ManualClock, Options, RecordEvent,
+    Request, Retention, SimulatedClock, StateAt, Timestamp,
 };
 
 use crate::common::{Answer, DEADLINE, Expected, Predicted, Shadow, Workload, answer_of, clock};
@@ -56,6 +56,13 @@ impl Ending {
 }
 
 impl Known {
+    fn saw(&mut self, published: u64, is_synced: bool) {
+        self.answered = self.answered.max(published);
+        if is_synced {
+            self.acknowledged = self.acknowledged.max(published);
+        }
+    }
+
     /// What is still known once a process ended so.
     pub(crate) fn after(mut self, ending: Ending) -> Known {
         if ending != Ending::Killed {
@@ -93,6 +100,7 @@ fn files(disk: &SimulatedDisk) -> Vec<(String, Vec<u8>)> {
 pub(crate) struct Life {
     pub(crate) chance: SeededEntropy,
     disk: SimulatedDisk,
+    sector: usize,
     pub(crate) clock: ManualClock,
     workload: Workload,
     pub(crate) shadow: Shadow,
@@ -102,9 +110,15 @@ pub(crate) struct Life {
     sessions: u64,
     changes_of_thread: u64,
     known: Arc<Mutex<Known>>,
+    /// What the process that runs shows everyone.
+    running: Arc<Mutex<Option<Engine>>>,
     /// How the last process ended.
     ended: Ending,
     cursors: Vec<Cursor>,
+    /// Positions of events that a crash unmade.
+    unmade: Vec<Cursor>,
+    /// Whether the archive was told to fail.
+    has_failing_archive: bool,
 }
 
 impl Life {
@@ -114,6 +128,7 @@ impl Life {
         let known = Known { acknowledged: 0, answered: 0, handed_over: 0, in_flight: Arc::default() };
         Life {
             disk: SimulatedDisk::new(chance.next_u64()).sector(sector),
+            sector,
             clock: clock(),
             workload: Workload::new(chance.next_u64()),
             shadow: Shadow::default(),
@@ -127,8 +142,11 @@ impl Life {
             sessions: 0,
             changes_of_thread: 0,
             known: Arc::new(Mutex::new(known)),
+            running: Arc::default(),
             ended: Ending::Killed,
             cursors: Vec::new(),
+            unmade: Vec::new(),
+            has_failing_archive: false,
         }
     }
 
@@ -165,6 +183,7 @@ impl Life {
         let opened = options.open_storage(self.disk.scheduled_process(&schedule));
         let engine = opened.map(|engine| engine.blocking());
         let engine = engine.unwrap_or_else(|error| panic!("an honest journal was refused: {error}"));
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(engine.engine().clone());
         self.begin(&engine);
         for _ in 0..2 + self.chance.below(12) {
             self.step(&engine);
@@ -179,6 +198,7 @@ impl Life {
             self.disk.kill();
         }
         self.disk.watch(None);
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
         drop(engine);
         self.changes_of_thread += schedule.changes();
         self.cut_here(&cuts);
@@ -190,8 +210,13 @@ impl Life {
     fn watch(&self) -> Arc<Mutex<Vec<Cut>>> {
         let cuts = Arc::new(Mutex::new(Vec::new()));
         let (kept, known, shelf) = (Arc::clone(&cuts), Arc::clone(&self.known), self.shelf.clone());
+        let (running, is_synced) = (Arc::clone(&self.running), self.durability == Durability::Sync);
         self.disk.watch(Some(Box::new(move |operation, disk| {
-            let known = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(engine) = &*running.lock().unwrap_or_else(PoisonError::into_inner) {
+                // What is published may have been seen, also before the call that led to it has returned.
+                known.saw(engine.view().seq(), is_synced);
+            }
             let shelf = shelf.as_ref().map(Shelf::fork);
             kept.lock().unwrap_or_else(PoisonError::into_inner).push(Cut { operation, disk, known, shelf });
         })));
@@ -245,18 +270,43 @@ impl Life {
                 "law RETAIN: snapshot {name} has another state"
             );
         }
+        let newest = disk.names().iter().filter_map(|name| SegmentName::parse(name)).max();
+        let closed = newest.map_or(0, |newest| newest.number - 1);
+        let kept = retained::closed_count(disk);
+        let names = disk.names();
+        assert!(
+            kept >= index(self.keep.min(closed)),
+            "law RETAIN: {kept} closed segments are left: {names:?}"
+        );
         count
     }
 
-    /// A cursor of an event that is there is taken; one of an event that a crash unmade is not (no wrong cursor).
+    /// The state at the floor, which only the base can tell.
+    pub(crate) fn check_floor(&self, disk: &SimulatedDisk) {
+        let floor = retained::floor(disk).first_seq;
+        let reader = JournalReader::with_storage(disk.process()).unwrap();
+        let oldest = reader.state(StateAt::Seq(floor - 1)).unwrap();
+        let expected = self.shadow.state_hash_at(floor - 1);
+        assert_eq!(Some(oldest.state.state_hash()), expected, "law RETAIN: the state at the floor");
+    }
+
+    /// A cursor of an event that is there is taken, unless that was pruned; one of an event that a crash unmade never is,
+    /// whatever has got its `seq` since (no wrong cursor).
     fn check_cursors(&mut self, count: u64) {
         let reader = JournalReader::with_storage(self.disk.process()).unwrap();
         let floor = retained::floor(&self.disk).first_seq;
-        self.cursors.retain(|cursor| {
-            let is_there = reader.events_after(cursor).is_ok();
-            assert!(is_there || cursor.seq > count || cursor.seq + 1 < floor, "{cursor} was taken back");
-            is_there
-        });
+        let unmade = self.cursors.extract_if(.., |cursor| cursor.seq > count);
+        self.unmade.extend(unmade);
+        for cursor in &self.cursors {
+            let taken = reader.events_after(cursor).map(drop);
+            assert!(
+                taken.is_ok() || cursor.seq + 1 < floor,
+                "{cursor} is of an event that is there: {taken:?}"
+            );
+        }
+        for cursor in &self.unmade {
+            assert!(reader.events_after(cursor).is_err(), "{cursor} is of an event that a crash unmade");
+        }
     }
 
     /// One thing that happens in a session.
@@ -275,6 +325,7 @@ impl Life {
             2 => {
                 if let Some(shelf) = &self.shelf {
                     shelf.fail(1 + self.chance.below(2), self.chance.below(4) == 0);
+                    self.has_failing_archive = true;
                 }
             }
             _ => {
@@ -337,6 +388,8 @@ impl Life {
         let health = engine.engine().health();
         assert_eq!(health.seq, self.shadow.seq());
         assert_eq!(health.last_error.map(|error| error.to_string()), None);
+        let failed = health.last_upkeep_error.filter(|_| !self.has_failing_archive);
+        assert_eq!(failed.map(|error| error.to_string()), None, "the upkeep failed");
         let durable = if self.durability == Durability::Sync { health.seq } else { health.durable_seq };
         self.note(|known| {
             known.answered = health.seq;
@@ -360,10 +413,15 @@ impl Life {
     pub(crate) fn finish(&mut self) {
         if let Some(shelf) = &self.shelf {
             shelf.fail(0, false);
+            self.has_failing_archive = false;
         }
         let engine = self.open_inline();
         self.begin(&engine);
-        while retained::floor(&self.disk).number == 1 {
+        for round in 0.. {
+            if retained::floor(&self.disk).number > 1 {
+                break;
+            }
+            assert!(round < 1_000, "nothing is ever pruned: {:?}", self.disk.names());
             let requests = self.commands(3);
             self.hand_over(&engine, requests, false);
         }
@@ -393,6 +451,8 @@ impl Life {
     /// Counts what there was in this life.
     pub(crate) fn tally(&self, tally: &mut Tally) {
         tally.add("sessions", self.sessions);
+        tally.count(if self.sector == 512 { "sectors of 512 bytes" } else { "sectors of 4096 bytes" });
+        tally.add("cursors of what a crash unmade", self.unmade.len() as u64);
         tally.add("changes between writer and upkeep", self.changes_of_thread);
         tally.add("events", self.shadow.seq());
         tally.add("archived", self.shelf.as_ref().map_or(0, Shelf::newest));

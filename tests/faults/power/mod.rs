@@ -51,10 +51,13 @@ mod tests {
         for covered in [
             "archived",
             "changes between writer and upkeep",
-            "operations cut at: a segment is made",
-            "operations cut at: a snapshot is made",
-            "operations cut at: segments are removed",
-            "crashes at depth 2",
+            "cut while: a segment is made",
+            "cut while: a snapshot is made",
+            "cut while: segments are removed",
+            "cut again while: a segment is made",
+            "cut again while: a snapshot is made",
+            "sectors of 512 bytes",
+            "sectors of 4096 bytes",
         ] {
             assert!(tally.get(covered) > 0, "{covered}: {tally:?}");
         }
