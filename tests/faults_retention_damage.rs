@@ -383,6 +383,33 @@ fn law_retain_no_spoiled_snapshot_becomes_a_base_or_the_beginning_of_one() {
     expect_true_snapshots(&book.disk, &book.shadow.history());
 }
 
+/// Law EVIDENCE: nothing else tells of newest segments that are gone, but a snapshot that was made behind them does.
+#[test]
+fn law_evidence_a_snapshot_before_a_segment_that_is_gone_is_testimony() {
+    let book = Book::unpruned();
+    let snapshot = newest(&book.disk);
+    let disk = common::copy(&book.disk);
+    for (name, _) in common::segments(&disk) {
+        if SegmentName::parse(&name).unwrap() >= snapshot.before {
+            disk.remove_file(&name).unwrap();
+        }
+    }
+    let left = disk.names();
+    let reader = JournalReader::with_storage(disk.process()).unwrap();
+    let errors = [
+        open(&disk, growing(7, &book.clock)).unwrap_err(),
+        common::lines(&disk).unwrap_err(),
+        reader.state(StateAt::End).unwrap_err(),
+    ];
+    for error in errors {
+        let found = error.damage().map(|damage| damage.file.clone());
+        assert_eq!(found, Some(snapshot.to_string()), "{error}");
+        assert!(error.to_string().contains(&snapshot.before.to_string()), "{error}");
+    }
+    assert!(reader.verify().unwrap().is_damaged());
+    assert_eq!(disk.names(), left);
+}
+
 /// A flipped digit, and nothing that tells of it but the CRC.
 #[test]
 fn law_retain_a_snapshot_of_a_forged_state_is_passed_over() {

@@ -7,7 +7,7 @@ use super::reader::StateAt;
 use super::snapshots;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
-use crate::journal::{Walk, WalkSource, retained};
+use crate::journal::{Walk, WalkSource, retained, testifies_to_missing};
 use crate::projection::Projection;
 use crate::storage::Storage;
 
@@ -106,6 +106,7 @@ fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result
             Ok(Some((projection, last_epoch, journal_id))) => {
                 return Ok(AsOf { projection, last_epoch, journal_id });
             }
+            Err(error) if testifies_to_missing(&**storage, name)? => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, snapshot = %name, "a snapshot is of no use; an older one is tried");
                 first_error.get_or_insert(error);

@@ -40,7 +40,7 @@ pub(crate) use layout::LOCK_NAME;
 pub(crate) use lock::{PublishedCell, is_journal, peek};
 pub(crate) use retention::{
     ClosedSegment, Inventory, fits_journal, inventory, open_segment, remove_leftovers, remove_snapshot,
-    retained, set_floor, visit_closed,
+    retained, set_floor, testifies_to_missing, visit_closed,
 };
 pub(crate) use salvage::{
     Beginning, Builder, ORPHANS_NAME, ORPHANS_TMP_NAME, Sink, Wreck, follow, refuse_live,

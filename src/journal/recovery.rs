@@ -15,7 +15,7 @@ use super::header::{Predecessor, SegmentHeader, WriterVersion};
 use super::layout::{HEADER_LEN, RECORD_LEN, RECORD_PAYLOAD_LEN, SNAPSHOT_TMP_NAME, SPARE_NAME, SegmentName};
 use super::lock::WriterLock;
 use super::record::OpenRecord;
-use super::retention::fits_journal;
+use super::retention::{fits_journal, testifies_to_missing};
 use super::snapshot::SnapshotFile;
 use super::tail::{Tail, read_tail};
 use super::writer::{Active, JournalOptions, JournalWriter};
@@ -104,6 +104,7 @@ fn restore_newest(
         });
         match restored {
             Ok(()) => return Ok(Some(name.before)),
+            Err(error) if testifies_to_missing(storage, name)? => return Err(error),
             Err(error) if planted(Bug::NoOlderSnapshotTried) => return Err(error),
             Err(error) => {
                 tracing::warn!(%error, snapshot = %name, "a snapshot is of no use; an older one is tried");

@@ -9,7 +9,7 @@ use super::closed::read_closed;
 use super::directory::Directory;
 use super::layout::{SNAPSHOT_TMP_NAME, SegmentName, SnapshotName};
 use super::recovery::Visit;
-use super::snapshot::{SnapshotHeader, create_temporary};
+use super::snapshot::{SnapshotFile, SnapshotHeader, create_temporary};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
@@ -109,6 +109,18 @@ pub(crate) fn fits_journal(
         return Ok(());
     }
     Err(damaged("it is of another journal, or of a history that went another way"))
+}
+
+/// Whether a snapshot of this journal stands before a segment that is gone, and was not pruned: so events are gone, too.
+pub(crate) fn testifies_to_missing(storage: &dyn Storage, name: SnapshotName) -> Result<bool, Error> {
+    let directory = Directory::list(storage)?;
+    let Some(&oldest) = directory.segments.first() else { return Ok(false) };
+    if directory.is_pruned(name.before) || directory.segments.contains(&name.before) {
+        return Ok(false);
+    }
+    // One that is bent testifies to nothing, and one of another journal to nothing here.
+    let Ok(file) = SnapshotFile::open(storage, name) else { return Ok(false) };
+    Ok(Segment::open(storage, oldest)?.header.journal_id == file.header.journal_id)
 }
 
 /// Goes through the events of the closed segments from `from` up to the one before `before`. `None` when stopped.

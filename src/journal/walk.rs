@@ -12,6 +12,7 @@ use super::header::WriterVersion;
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
 use super::lock::{Published, PublishedCell, peek};
 use super::record::OpenRecord;
+use super::retention::testifies_to_missing;
 use super::tail::read_tail;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
@@ -174,11 +175,15 @@ impl Walk {
             if at.offset >= at.limit.end {
                 at.limit = self.limit_of(&mut at)?;
                 if at.offset >= at.limit.end {
-                    let is_closed = at.closed.is_some();
+                    let (is_closed, is_sure) = (at.closed.is_some(), at.limit.is_sure);
                     self.overran |= is_closed && at.offset > at.limit.end;
                     self.at = Some(if is_closed { self.successor_to(&at)? } else { at });
                     if is_closed {
                         continue;
+                    }
+                    if !is_sure {
+                        // A file that ends here may have been cut off.
+                        self.check_end()?;
                     }
                     return Ok(None);
                 }
@@ -225,8 +230,21 @@ impl Walk {
             return Ok(());
         }
         end?;
+        self.check_testimony(at.segment.name)?;
         if let Some(at) = &mut self.at {
             at.honest_end = Some((at.offset, len));
+        }
+        Ok(())
+    }
+
+    /// A snapshot behind the end says that more was there.
+    fn check_testimony(&self, newest: SegmentName) -> Result<(), Error> {
+        let snapshots = Directory::list(&*self.storage)?.snapshots;
+        for name in snapshots.into_iter().filter(|name| name.before.number > newest.number) {
+            if testifies_to_missing(&*self.storage, name)? {
+                let found = format!("segment {}, before which it stands, is missing", name.before);
+                return Err(Error::damaged(&name.to_string(), 0, Some(self.next_seq), found));
+            }
         }
         Ok(())
     }

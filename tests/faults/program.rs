@@ -14,6 +14,7 @@
 //! | `power` | the power is cut at every operation of a life of the journal, and of the recovery from that, and of the recovery from that |
 //! | `histories` | several threads ask for more than fits, in every third case while the power is cut; a sequential model gives each its answer |
 //! | `calls` | a call of the storage seam fails: every operation of a session in every way, every read; or two; or the disk is full |
+//! | `damage` | every bit, length, sector and file of a journal is damaged, in every way |
 //! | `kill` | a process with an engine is killed (`SIGKILL`) again and again, at any moment; what it answered is kept outside of it |
 //! | `full-disk` | a disk of its own gets full under such a process, in one way or another, and has room again |
 //!
@@ -25,6 +26,7 @@
 mod calls;
 #[path = "../common/mod.rs"]
 mod common;
+mod damage;
 mod driver;
 mod full_disk;
 mod histories;
@@ -42,7 +44,7 @@ use clap::Parser;
 use driver::{Limits, Row};
 
 /// All rows, in the order in which `all` runs them.
-const ROWS: &[Row] = &[power::ROW, histories::ROW, calls::ROW, kill::ROW, full_disk::ROW];
+const ROWS: &[Row] = &[power::ROW, damage::ROW, histories::ROW, calls::ROW, kill::ROW, full_disk::ROW];
 
 /// Runs the net of faults.
 #[derive(Debug, Parser)]
