@@ -115,7 +115,7 @@ fn what_a_recovery_hands_over_says_so_and_nothing_else_does() {
     let (_, after) = newest_segment(&book.disk);
     let written = frames(&before);
     let (old, new): (Vec<_>, Vec<_>) = frames(&after).into_iter().partition(|(_, header)| header.handed_over);
-    assert!(!old.is_empty() && new.len() == 3, "{old:?}; a record of the opening, two commands: {new:?}");
+    assert!(!old.is_empty() && new.len() > 1, "{old:?}; a record of the opening, and commands: {new:?}");
     for (_, header) in old {
         let same = |first: &FrameHeader| FrameHeader { handed_over: true, durable_through: 0, ..*first };
         assert!(written.iter().any(|(_, first)| same(first) == header), "{header:?}");
