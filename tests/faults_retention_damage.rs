@@ -12,7 +12,7 @@ mod retained;
 
 use std::collections::BTreeMap;
 
-use common::{DEADLINE, Shadow, Workload, clock, must, open, options};
+use common::{DEADLINE, Shadow, Workload, clock, must, open, options, segments};
 use retained::{closed_count, expect_tidy, expect_true_snapshots, floor, snapshot_header, snapshots};
 use tallybook::domain::FOLD_VERSION;
 use tallybook::format::{FORMAT_VERSION, HEADER_LEN, SegmentName, SnapshotHeader, SnapshotName};
@@ -336,6 +336,29 @@ fn law_retain_what_lies_below_the_floor_is_left_over_and_removed_whole_or_with_g
         expect_tidy(&disk);
         assert_eq!(retained::floor(&disk), floor);
     }
+}
+
+/// A floor is stated by the name of a base; but only a base that says of itself that it stands there lets anything go.
+#[test]
+fn law_retain_a_base_under_the_name_of_another_lets_nothing_go() {
+    let book = Book::with(Retention::new().segments(4), 60);
+    let disk = common::copy(&book.disk);
+    let all = segments(&disk);
+    let base = snapshots(&disk).into_iter().find(|name| name.is_base).expect("something was pruned");
+    let later = SegmentName::parse(&all[all.len() - 2].0).unwrap();
+    let copy = SnapshotName { before: later, is_base: true };
+    disk.put(&copy.to_string(), &disk.contents(&base.to_string()).unwrap());
+    if let Ok(engine) = open(&disk, growing(4, &book.clock).retention(Retention::new().segments(4))) {
+        let health = engine.engine().health();
+        let told = health.last_upkeep_error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(told.contains(&copy.to_string()), "{told}");
+        disk.kill();
+    }
+    for (name, bytes) in all {
+        let kept = disk.contents(&name).unwrap_or_else(|_| panic!("{name} is gone"));
+        assert_eq!(kept[..HEADER_LEN], bytes[..HEADER_LEN], "{name}");
+    }
+    assert!(disk.contents(&base.to_string()).is_ok(), "the base itself is there");
 }
 
 fn index(number: u64) -> usize {

@@ -209,6 +209,10 @@ pub(crate) fn remove_leftovers(storage: &dyn Storage) -> Result<usize, Error> {
         // A floor that was moved and never synced may be taken back by a power cut, and the removals not.
         storage.sync_dir().map_err(|error| Error::io("syncing the retention floor", error))?;
     }
+    if let Some(before) = directory.floor.filter(|_| has_some) {
+        // A name alone, of a copy of the base say, lets nothing go.
+        SnapshotFile::open(storage, SnapshotName { before, is_base: true })?;
+    }
     // What cannot be removed keeps nothing else from it.
     let mut first_error = Ok(());
     for name in &directory.superseded {

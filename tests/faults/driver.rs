@@ -45,6 +45,10 @@ pub(crate) struct Limits {
     /// How many crashes in a row: within the recovery from a crash, within that from the second …
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=5))]
     pub(crate) depth: u32,
+    /// Only one in so many of the crashes, damages or failing calls of each case: a quick look at many cases (`power`,
+    /// `damage`, `calls`).
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) every: u64,
     /// Pass over what this machine does not allow (to mount a disk, say) instead of failing; it is counted.
     #[arg(long)]
     pub(crate) may_skip: bool,
@@ -70,6 +74,7 @@ impl Limits {
             jobs: 1,
             shard: (1, 1),
             depth: 2,
+            every: 1,
             may_skip: false,
         }
     }
@@ -148,9 +153,9 @@ impl Run<'_> {
 
     fn fail(&self, seed: u64, why: &str) {
         self.has_failed.store(true, Ordering::Relaxed);
-        let (name, depth) = (self.row.name, self.limits.depth);
+        let (name, depth, every) = (self.row.name, self.limits.depth, self.limits.every);
         let failure = format!(
-            "FAILED {name} with seed {seed}: {why}\nto see it again: cargo run --profile faults --example faults -- {name} --seed {seed} --seeds 1 --depth {depth}"
+            "FAILED {name} with seed {seed}: {why}\nto see it again: cargo run --profile faults --example faults -- {name} --seed {seed} --seeds 1 --depth {depth} --every {every}"
         );
         eprintln!("{failure}");
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).push(failure);

@@ -30,7 +30,7 @@ const FAULTS: [Fault; 5] =
     [Fault::Eio, Fault::Enospc, Fault::Interrupted, Fault::ShortWrite, Fault::SyncLost];
 
 fn case(seed: u64, limits: &Limits, tally: &mut Tally) {
-    Case::new(seed, limits.depth > 1).run(1, tally);
+    Case::new(seed, limits.depth > 1).run(usize::try_from(limits.every).unwrap(), tally);
 }
 
 /// A life up to a moment, and what is to be done then.

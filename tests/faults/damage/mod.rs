@@ -17,8 +17,8 @@ use crate::tally::Tally;
 pub(crate) const ROW: Row = Row { name: "damage", unit: "damages", seeds: 3, case };
 
 /// A journal, and all damage to it.
-fn case(seed: u64, _limits: &Limits, tally: &mut Tally) {
-    run(seed, Portion { step: 1 }, tally);
+fn case(seed: u64, limits: &Limits, tally: &mut Tally) {
+    run(seed, Portion { step: usize::try_from(limits.every).unwrap() }, tally);
 }
 
 fn run(seed: u64, portion: Portion, tally: &mut Tally) {

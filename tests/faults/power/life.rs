@@ -84,15 +84,19 @@ impl Known {
 impl Cut {
     /// What has to be the same when the seed is.
     #[cfg(test)]
-    pub(crate) fn trace(&self) -> (u64, Vec<(String, Vec<u8>)>, u64, u64, u64) {
+    pub(crate) fn trace(&self) -> (Files, [u64; 4]) {
         let Known { acknowledged, answered, handed_over, .. } = self.known;
-        (self.operation, files(&self.disk), acknowledged, answered, handed_over)
+        (files(&self.disk), [self.operation, acknowledged, answered, handed_over])
     }
 }
 
+/// Names and bytes.
+#[cfg(test)]
+pub(crate) type Files = Vec<(String, Vec<u8>)>;
+
 /// The names and bytes of all files but the lock, which holds the number of the real process.
 #[cfg(test)]
-fn files(disk: &SimulatedDisk) -> Vec<(String, Vec<u8>)> {
+fn files(disk: &SimulatedDisk) -> Files {
     let names = disk.names().into_iter().filter(|name| name != "lock");
     names.map(|name| (name.clone(), disk.contents(&name).unwrap())).collect()
 }
@@ -377,7 +381,9 @@ impl Life {
             let is_acknowledged = matches!(answer, Answer::Acknowledged(..));
             assert!(is_acknowledged && predicted.allows(answer), "{request:?}: {predicted:?}, {answer:?}");
         }
-        if !is_retry && self.chance.below(4) == 0 {
+        // At interval durability a cut may unmake what is answered.
+        let is_at_stake = self.durability != Durability::Sync;
+        if !is_retry && (is_at_stake || self.chance.below(4) == 0) {
             self.cursors.extend(engine.view().cursor());
         }
         self.answered(engine);
@@ -468,7 +474,7 @@ impl Life {
 
     /// The names and bytes of all files but the lock.
     #[cfg(test)]
-    pub(crate) fn files(&self) -> Vec<(String, Vec<u8>)> {
+    pub(crate) fn files(&self) -> Files {
         files(&self.disk)
     }
 }

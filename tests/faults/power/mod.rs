@@ -21,7 +21,7 @@ pub(crate) const ROW: Row = Row { name: "power", unit: "crashes", seeds: 40, cas
 const SESSIONS: u64 = 4;
 
 fn case(seed: u64, limits: &Limits, tally: &mut Tally) {
-    live(seed, limits.depth, 1, tally);
+    live(seed, limits.depth, limits.every, tally);
 }
 
 /// One life. `every`: only every so many of the cuts are looked at.
