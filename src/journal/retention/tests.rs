@@ -6,6 +6,23 @@ fn segment(number: u64) -> SegmentName {
     SegmentName { number, first_seq: number * 10 }
 }
 
+/// Of a snapshot of nothing.
+fn snapshot_header(number: u64) -> SnapshotHeader {
+    SnapshotHeader {
+        journal_id: JournalId(uuid::Uuid::nil()),
+        before: segment(number),
+        epoch: Epoch::NONE,
+        last_ts: Timestamp::UNIX_EPOCH,
+        fold_version: 1,
+        state_hash: [0; 32],
+        lines: 0,
+        payload_len: 0,
+        payload_crc: 0,
+        created_at: Timestamp::UNIX_EPOCH,
+        written_by: WriterVersion::current(),
+    }
+}
+
 /// A disk with these segments, of which nobody can tell where they end, and snapshots.
 fn disk(segments: &[u64], snapshots: &[(u64, bool)]) -> SimulatedDisk {
     let disk = SimulatedDisk::new(1);
@@ -13,7 +30,8 @@ fn disk(segments: &[u64], snapshots: &[(u64, bool)]) -> SimulatedDisk {
         disk.put(&segment(number).to_string(), b"bent");
     }
     for &(number, is_base) in snapshots {
-        disk.put(&SnapshotName { before: segment(number), is_base }.to_string(), b"");
+        let name = SnapshotName { before: segment(number), is_base };
+        disk.put(&name.to_string(), &snapshot_header(number).to_bytes());
     }
     disk
 }
@@ -49,12 +67,16 @@ fn a_segment_whose_torn_bytes_are_not_kept_stays_with_the_one_that_says_where_it
     for (read, left) in [(0, &[1, 2, 5][..]), (1, &[2, 3, 5]), (2, &[3, 5])] {
         let disk = disk(&[1, 2, 3, 5], &[(4, true)]);
         disk.put(&segment(4).to_string(), b"bent");
-        // The directory is listed; then of each the header of its successor is read.
-        let once = |disk: &SimulatedDisk, name| Segment::open(&*disk.process(), name).map(drop);
-        let before = disk.reads();
-        once(&disk, segment(1)).unwrap_err();
-        let reads = disk.reads() - before;
-        disk.fail_read_at(disk.reads() + 1 + read * reads);
+        // The directory is listed, the base looked at; then of each segment the header of its successor is read.
+        let reads_of = |look: &dyn Fn(&dyn Storage) -> bool, is_good| {
+            let before = disk.reads();
+            assert_eq!(look(&*disk.process()), is_good);
+            disk.reads() - before
+        };
+        let base = SnapshotName { before: segment(4), is_base: true };
+        let of_base = reads_of(&|storage| SnapshotFile::open(storage, base).is_ok(), true);
+        let of_header = reads_of(&|storage| Segment::open(storage, segment(1)).is_ok(), false);
+        disk.fail_read_at(disk.reads() + 1 + of_base + read * of_header);
         remove_leftovers(&*disk.process()).unwrap();
         let found: Vec<u64> = segments(&disk).into_iter().filter(|number| *number != 4).collect();
         assert_eq!(found, left, "read {read} failed");
@@ -103,6 +125,21 @@ fn law_evidence_what_is_torn_is_copied_once_as_far_as_it_is_there() {
     disk.put(&copy, b"kept before");
     assert_eq!(remove_leftovers(&*disk.process()).unwrap(), 1);
     assert_eq!(disk.contents(&copy).unwrap(), b"kept before");
+}
+
+/// Whoever reads begins anew when what it began with is pruned; damage would end it.
+#[test]
+fn a_snapshot_before_a_segment_that_was_pruned_meanwhile_is_pruned_and_not_damaged() {
+    let disk = disk(&[4], &[(4, true)]);
+    let fits = |number| {
+        let name = SnapshotName { before: segment(number), is_base: false };
+        fits_journal(&*disk.process(), name, &snapshot_header(number)).unwrap_err()
+    };
+    assert_eq!(*fits(3).kind(), ErrorKind::Pruned);
+    assert_eq!(fits(4).damage().unwrap().file, segment(4).to_string());
+    let error = fits(5);
+    let of_snapshot = SnapshotName { before: segment(5), is_base: false }.to_string();
+    assert_eq!(error.damage().unwrap().file, of_snapshot, "{error}");
 }
 
 #[test]
