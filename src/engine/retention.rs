@@ -260,10 +260,13 @@ mod tests {
         assert_eq!(floor(Timestamp::MAX), Some(9));
     }
 
-    /// What the rule of ten seconds makes of segments 5, 6, … that were begun and ended so many seconds ago and whose
-    /// newest event is so old, if they have one that can be read: which were asked for it, with the segment after
-    /// each, and when they ended then, in seconds ago.
-    fn told(segments: &[(i64, i64, Result<Option<i64>, ()>)]) -> (Vec<(u64, u64)>, Vec<i64>) {
+    /// How many seconds ago a segment was begun and ended, and how old its newest event is, if there is one and it can be
+    /// read.
+    type Aged = (i64, i64, Result<Option<i64>, ()>);
+
+    /// What the rule of ten seconds makes of segments 5, 6, …: which were asked for their newest event, with the segment
+    /// after each, and when they ended then, in seconds ago.
+    fn told(segments: &[Aged]) -> (Vec<(u64, u64)>, Vec<i64>) {
         let mut inventory = test::inventory(&vec![1; segments.len()]);
         for (segment, (begun, ended, _)) in inventory.closed.iter_mut().zip(segments) {
             (segment.begun_at, segment.ended_at) = (ago(*begun), ago(*ended));
