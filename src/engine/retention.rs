@@ -92,7 +92,7 @@ pub(super) fn tell_ages(
         let segment = &mut inventory.closed[index];
         // One that ended when it began was ended under another clock.
         let is_doubtful = !is_old(segment.ended_at) || segment.ended_at <= segment.begun_at;
-        let may_be_old = is_old(segment.begun_at) && (youngest == Timestamp::MIN || is_old(youngest));
+        let may_be_old = is_old(segment.begun_at) && is_old(youngest);
         if is_doubtful && may_be_old {
             segment.ended_at = match newest_event(segment, next) {
                 Ok(newest) => newest.unwrap_or(segment.begun_at),
@@ -226,7 +226,16 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_takes_the_place_of_keeping_all() {
+        let all = Retention::keep_all;
+        assert_eq!(all().bytes(5), Retention::new().bytes(5));
+        assert_eq!(all().segments(5), Retention::new().segments(5));
+        assert_eq!(all().age(Duration::ZERO), Retention::new().age(Duration::ZERO));
+    }
+
+    #[test]
     fn without_a_rule_it_is_512_mebibytes() {
+        assert_eq!(Retention::DEFAULT_BYTES, 536_870_912);
         let half = Retention::DEFAULT_BYTES / 2;
         assert_eq!(floor(&[half, half], Retention::new()), None);
         assert_eq!(floor(&[half, half, 1], Retention::new()), Some(6));
@@ -251,6 +260,57 @@ mod tests {
         assert_eq!(floor(Timestamp::MAX), Some(9));
     }
 
+    /// How many seconds ago a segment was begun and ended, and how old its newest event is, if there is one and it can be
+    /// read.
+    type Aged = (i64, i64, Result<Option<i64>, ()>);
+
+    /// What the rule of ten seconds makes of segments 5, 6, …: which were asked for their newest event, with the segment
+    /// after each, and when they ended then, in seconds ago.
+    fn told(segments: &[Aged]) -> (Vec<(u64, u64)>, Vec<i64>) {
+        let mut inventory = test::inventory(&vec![1; segments.len()]);
+        for (segment, (begun, ended, _)) in inventory.closed.iter_mut().zip(segments) {
+            (segment.begun_at, segment.ended_at) = (ago(*begun), ago(*ended));
+        }
+        let asked = std::cell::RefCell::new(Vec::new());
+        tell_ages(&mut inventory, &Retention::new().age(Duration::from_secs(10)), NOW, |segment, next| {
+            asked.borrow_mut().push((segment.name.number, next.number));
+            let (_, _, newest) = segments[usize::try_from(segment.name.number - 5).unwrap()];
+            newest.map(|newest| newest.map(ago)).map_err(|()| Error::damaged("5", 0, None, "bent"))
+        });
+        let ended = inventory.closed.iter().map(|segment| -segment.ended_at.as_micros() / 1_000_000);
+        (asked.into_inner(), ended.collect())
+    }
+
+    #[test]
+    fn a_segment_is_as_old_as_its_newest_event_and_asked_for_it_only_where_that_matters() {
+        let none = Vec::new;
+        assert_eq!(told(&[(30, 20, Ok(Some(25)))]), (none(), vec![20]), "old in any case");
+        assert_eq!(told(&[(9, 8, Ok(Some(9)))]), (none(), vec![8]), "young in any case");
+        assert_eq!(told(&[(10, 8, Ok(Some(9)))]), (none(), vec![8]), "no older than the rule says");
+        assert_eq!(told(&[(30, 5, Ok(Some(25)))]), (vec![(5, 6)], vec![25]));
+        assert_eq!(told(&[(30, 10, Ok(Some(25)))]), (vec![(5, 6)], vec![25]), "its end is not too old");
+        assert_eq!(
+            told(&[(30, 5, Ok(None))]),
+            (vec![(5, 6)], vec![30]),
+            "without an event, as its beginning"
+        );
+        assert_eq!(told(&[(30, 5, Err(()))]), (vec![(5, 6)], vec![0]), "what cannot be told is kept");
+        assert_eq!(told(&[(30, 30, Ok(Some(12)))]), (vec![(5, 6)], vec![12]), "ended under another clock");
+    }
+
+    #[test]
+    fn times_ascend_so_that_no_segment_after_a_young_one_is_asked_for_its_age() {
+        let three = [(40, 5, Ok(Some(30))), (30, 5, Ok(Some(20))), (20, 5, Ok(Some(15)))];
+        assert_eq!(told(&three), (vec![(5, 6), (6, 7), (7, 8)], vec![30, 20, 15]));
+        let three = [(40, 5, Ok(Some(3))), (30, 5, Ok(Some(20))), (20, 15, Ok(Some(15)))];
+        assert_eq!(told(&three), (vec![(5, 6)], vec![3, 3, 3]), "whatever a clock said");
+        let mut untold = closed(&[1, 1]);
+        let before = format!("{untold:?}");
+        let asked = |_: &ClosedSegment, _| panic!("no rule asks for ages");
+        tell_ages(&mut untold, &Retention::new().segments(1), Timestamp::MAX, asked);
+        assert_eq!(format!("{untold:?}"), before);
+    }
+
     #[test]
     fn whatever_takes_up_room_counts_but_is_no_history() {
         let mut inventory = closed(&[10, 10]);
@@ -263,6 +323,7 @@ mod tests {
 
     #[test]
     fn a_large_base_has_to_be_worth_it() {
+        assert_eq!(SMALL_BASE, 8_388_608);
         assert!(is_worth_a_base(1, SMALL_BASE));
         assert!(!is_worth_a_base(SMALL_BASE / 2 - 1, SMALL_BASE + 1));
         assert!(is_worth_a_base(SMALL_BASE / 2, SMALL_BASE + 1));

@@ -318,6 +318,72 @@ mod tests {
         assert!(matches!(codec(1).read_at(&[], 4096), FrameRead::Blank));
     }
 
+    /// A header at 4096 whose bytes were changed before its CRC was made.
+    fn forged(header: &FrameHeader, change: impl Fn(&mut [u8])) -> Option<FrameHeader> {
+        let mut bytes = vec![0; 4096 + FRAME_HEADER_LEN];
+        codec(1).finish(&mut bytes[4096..], 4096, header);
+        change(&mut bytes[4096..]);
+        let crc = crc_of(&codec(1).hasher_at(4096), &bytes[4096..4096 + 44]);
+        put(&mut bytes, 4096 + 44, &crc.to_le_bytes());
+        codec(1).read_header(&bytes, 4096)
+    }
+
+    #[test]
+    fn a_header_testifies_without_its_payload_if_it_is_of_this_format() {
+        let plain = header(b"{}\n");
+        for good in [
+            plain,
+            FrameHeader { handed_over: true, ..plain },
+            FrameHeader { payload_len: MAX_PAYLOAD_LEN, ..plain },
+            FrameHeader { first_seq: u64::MAX - 2, ..plain },
+        ] {
+            assert_eq!(forged(&good, |_| {}), Some(good));
+        }
+        for (bad, what) in [
+            (FrameHeader { payload_len: MAX_PAYLOAD_LEN + 1, ..plain }, "longer than any"),
+            (FrameHeader { first_seq: 0, ..plain }, "seq 0"),
+            (FrameHeader { first_seq: u64::MAX - 1, ..plain }, "the last of all numbers"),
+            (FrameHeader { first_seq: u64::MAX, ..plain }, "beyond all numbers"),
+        ] {
+            assert_eq!(forged(&bad, |_| {}), None, "{what}");
+        }
+        for (at, byte) in [(4, b'X'), (5, 2), (6, 1), (7, 1)] {
+            assert_eq!(forged(&plain, |head| head[at] = byte), None, "byte {at}");
+        }
+    }
+
+    #[test]
+    fn looking_ahead_finds_the_first_header_that_is_wanted_wherever_a_frame_can_start() {
+        let mut bytes = vec![0xff; 4096 + 24];
+        let first = offset_of(bytes.len());
+        bytes.extend(written(b"{\"seq\":42}\n", first));
+        let second = offset_of(bytes.len());
+        bytes.extend(&written(b"{\"seq\":43}\n", second)[..FRAME_HEADER_LEN]);
+        let found = |from, wanted: fn(&FrameHeader) -> bool| {
+            codec(1).find_header(&bytes, from, wanted).map(|(at, _)| at)
+        };
+        for from in [4096, first - 7, first] {
+            assert_eq!(found(from, |_| true), Some(first), "from {from}");
+        }
+        assert_eq!(found(first + 1, |_| true), Some(second), "cut off behind its header");
+        assert_eq!(found(second + 1, |_| true), None);
+        assert_eq!(found(4096, |_| false), None);
+    }
+
+    #[test]
+    fn zeros_are_blank_and_nothing_else_is() {
+        for len in [0, 1, FRAME_HEADER_LEN - 1, FRAME_HEADER_LEN, 512] {
+            assert!(matches!(codec(1).read_at(&vec![0; len], 4096), FrameRead::Blank), "{len} zeros");
+            for at in 0..len {
+                let mut bytes = vec![0; len];
+                bytes[at] = 1;
+                let is_blank = matches!(codec(1).read_at(&bytes, 4096), FrameRead::Blank);
+                assert_eq!(is_blank, at >= FRAME_HEADER_LEN, "byte {at} of {len}");
+            }
+        }
+        assert!(matches!(codec(1).read_at(&[0xff; 512], 4096), FrameRead::Bad(_)));
+    }
+
     #[test]
     fn a_frame_of_another_place_segment_or_journal_is_bad() {
         let bytes = written(b"{}\n", 4096);

@@ -285,8 +285,10 @@ impl Opening<'_> {
         let mut bytes = vec![0; HEADER_LEN];
         let mut events = 0;
         for frame in &plan.handed_over {
-            let epoch = if planted(Bug::EpochChangedOnHandOver) { plan.epoch } else { frame.header.epoch };
-            let header = FrameHeader { handed_over: true, durable_through: 0, epoch, ..frame.header };
+            let mut header = FrameHeader { handed_over: true, durable_through: 0, ..frame.header };
+            if planted(Bug::EpochChangedOnHandOver) {
+                header.epoch = plan.epoch;
+            }
             events += u64::from(header.event_count);
             let offset = offset_of(bytes.len());
             codec.append(&mut bytes, offset, &header, frame.payload);

@@ -286,3 +286,6 @@ pub(crate) fn retained(storage: &dyn Storage) -> Result<Retained, Error> {
         snapshots: directory.snapshots,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -252,7 +252,10 @@ impl Disk {
     pub(super) fn map(&mut self, inode: InodeId, len: u64) -> io::Result<Mapping> {
         self.write_back_page(inode);
         let bytes = self.inode(inode)?.map(len)?;
-        self.mappings.entry(inode).or_default().push(Arc::downgrade(&bytes));
+        let mappings = self.mappings.entry(inode).or_default();
+        // A dead one keeps its memory until it is let go.
+        mappings.retain(|mapping| mapping.strong_count() > 0);
+        mappings.push(Arc::downgrade(&bytes));
         Ok(Mapping::from_heap(bytes))
     }
 
