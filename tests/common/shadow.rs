@@ -123,6 +123,11 @@ impl Shadow {
     /// Carries the command out in the shadow.
     pub(crate) fn predict(&mut self, request: &Request, clock: &ManualClock) -> Predicted {
         self.elapse(clock);
+        self.predict_at_once(request, clock)
+    }
+
+    /// The same where what is due waits, for want of room.
+    pub(crate) fn predict_at_once(&mut self, request: &Request, clock: &ManualClock) -> Predicted {
         self.carry_out(request, clock.now().max(self.projection().last_ts))
     }
 

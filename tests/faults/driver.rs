@@ -226,7 +226,7 @@ fn quiet_panics() {
         PANICS.fetch_add(1, Ordering::SeqCst);
         let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
         if said.len() < 4 {
-            said.push(format!("{message}{place}").chars().take(1_000).collect());
+            said.push(format!("{message}{place}").chars().take(6_000).collect());
         }
     }));
 }

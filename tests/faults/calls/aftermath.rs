@@ -101,7 +101,7 @@ impl Life {
         self.elapse(256);
         for steps in 0..20 {
             if let Some(request) = request {
-                self.shadow.predict(request, &self.clock);
+                self.shadow.predict_at_once(request, &self.clock);
             }
             if is_there(self, before) {
                 return;

@@ -372,7 +372,7 @@ impl Life {
                 None => self.shadow.seq() == seq,
                 Some(((_, Answer::NoSpace), rest)) => self.settle(rest, seq),
                 Some(((request, answer), rest)) => {
-                    let predicted = self.shadow.predict(request, &self.clock);
+                    let predicted = self.shadow.predict_at_once(request, &self.clock);
                     predicted.allows(*answer) && self.shadow.seq() <= seq && self.settle(rest, seq)
                 }
             };
