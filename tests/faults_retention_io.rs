@@ -208,18 +208,30 @@ fn law_retain_every_read_fails_once_and_the_next_rotation_makes_up_for_it() {
     assert!(told > reads / 30, "{told} of {reads} reads told of a failed upkeep");
 }
 
+/// Options that let every closed segment go.
+fn rules(seed: u64, clock: &ManualClock) -> Options {
+    small(seed, clock).retention(Retention::new().segments(0))
+}
+
+impl Story {
+    /// Three closed segments that may go, and nothing else to be done: of an upkeep, only the floor has the directory synced.
+    fn with_all_to_go() -> Story {
+        let mut begun = Story::begin();
+        // So that the torn bytes are kept already.
+        open(&begun.disk, rules(1, &begun.clock)).unwrap().shutdown(DEADLINE).unwrap();
+        let keep_all = small(2, &begun.clock).retention(Retention::keep_all()).snapshot_bytes(u64::MAX);
+        let engine = open(&begun.disk, keep_all).unwrap();
+        assert!(begun.close_segments(&engine, 3));
+        engine.shutdown(DEADLINE).unwrap();
+        begun.disk.restart(Survivors::Everything);
+        begun
+    }
+}
+
 /// A floor that was moved and whose sync failed is no floor yet: nothing is removed below it before it is durable.
 #[test]
 fn law_retain_nothing_goes_below_a_floor_that_was_never_synced() {
-    let mut begun = Story::begin();
-    let rules = |seed, clock: &ManualClock| small(seed, clock).retention(Retention::new().segments(0));
-    // Once the torn bytes are kept, nothing but the floor has the directory synced.
-    open(&begun.disk, rules(1, &begun.clock)).unwrap().shutdown(DEADLINE).unwrap();
-    let keep_all = small(2, &begun.clock).retention(Retention::keep_all()).snapshot_bytes(u64::MAX);
-    let engine = open(&begun.disk, keep_all).unwrap();
-    assert!(begun.close_segments(&engine, 3));
-    engine.shutdown(DEADLINE).unwrap();
-    begun.disk.restart(Survivors::Everything);
+    let begun = Story::with_all_to_go();
     let mut moved = 0;
     for operation in 0..60 {
         let story = begun.fork();
@@ -419,15 +431,7 @@ fn law_evidence_torn_bytes_that_cannot_be_copied_hold_their_segment_back() {
 /// below that floor before the journal is opened again.
 #[test]
 fn law_retain_a_floor_whose_sync_failed_is_not_gone_on_with() {
-    let mut begun = Story::begin();
-    let rules = |seed, clock: &ManualClock| small(seed, clock).retention(Retention::new().segments(0));
-    // Once the torn bytes are kept, nothing but the floor has the directory synced.
-    open(&begun.disk, rules(1, &begun.clock)).unwrap().shutdown(DEADLINE).unwrap();
-    let keep_all = small(2, &begun.clock).retention(Retention::keep_all()).snapshot_bytes(u64::MAX);
-    let engine = open(&begun.disk, keep_all).unwrap();
-    assert!(begun.close_segments(&engine, 3));
-    engine.shutdown(DEADLINE).unwrap();
-    begun.disk.restart(Survivors::Everything);
+    let begun = Story::with_all_to_go();
     let mut failed = 0;
     for operation in 0..40 {
         let mut story = begun.fork();
