@@ -179,9 +179,8 @@ impl BudgetModel {
         }
         let mut of_all = Vec::new();
         for id in &all {
-            let mut released = self.shut(id);
-            of_all.append(&mut released.clone());
-            released.sort();
+            let released = self.shut(id);
+            of_all.extend(released.iter().cloned());
             self.budget_mut(id).released = released;
         }
         of_all.sort();
@@ -189,15 +188,18 @@ impl BudgetModel {
         Ok(())
     }
 
-    /// Closes one budget. Which reservations were released by it.
+    /// Closes one budget. Which reservations were released by it, sorted.
     pub(super) fn shut(&mut self, id: &BudgetId) -> Vec<ReservationId> {
         self.budget_mut(id).closed = true;
         let held = self.reservations.iter_mut().filter(|held| held.budget == *id && held.is_held());
-        held.map(|held| {
-            held.status = "released";
-            held.id.clone()
-        })
-        .collect()
+        let mut released: Vec<_> = held
+            .map(|held| {
+                held.status = "released";
+                held.id.clone()
+            })
+            .collect();
+        released.sort();
+        released
     }
 
     /// What is due, in the order in which it happens: expiries before rolls of the same moment.
