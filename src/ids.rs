@@ -140,7 +140,10 @@ impl From<GoalId> for BudgetId {
 
 /// Whether a text can be an id that a host gives: 1 to 200 bytes without control characters.
 pub(crate) fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= BudgetId::MAX_LEN && !text.chars().any(char::is_control)
+    // Most are of ASCII, which is seen at a glance.
+    let is_printable = || text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let is_free_of_controls = || !text.chars().any(char::is_control);
+    !text.is_empty() && text.len() <= BudgetId::MAX_LEN && (is_printable() || is_free_of_controls())
 }
 
 macro_rules! name_id {

@@ -33,6 +33,19 @@ impl<T: Clone> Leaf<T> {
     }
 }
 
+impl<T> Leaf<T> {
+    /// One that is not shared by itself.
+    pub(super) fn own(value: T) -> Leaf<T> {
+        Leaf { value, digest: OnceLock::new() }
+    }
+
+    /// The value of one that is not shared by itself, to be changed.
+    pub(super) fn change_own(&mut self) -> &mut T {
+        self.digest.take();
+        &mut self.value
+    }
+}
+
 impl<T: Clone> Clone for Leaf<T> {
     /// Copied in order to be changed, so the digest stays behind.
     fn clone(&self) -> Leaf<T> {

@@ -1,7 +1,7 @@
 //! Reservations: amounts set aside, and what became of them.
 
 use crate::clock::Timestamp;
-use crate::domain::evolve::{agree, budgets, find_budget, paths};
+use crate::domain::evolve::{agree, budgets, find_slot, paths};
 use crate::domain::keys::forgotten_through;
 use crate::domain::leaf::Leaf;
 use crate::domain::state::Due;
@@ -18,14 +18,15 @@ pub(super) fn made(state: &mut State, event: &ChangeEvent, made: &ReservationMad
     if state.reservations.contains_key(id) {
         return Err(format!("expected a new reservation, but reservation {id} is remembered"));
     }
-    budgets::check_open(find_budget(state, &made.budget_id)?)?;
+    let slot = find_slot(state, &made.budget_id)?;
+    state.budgets.at(slot).map_or(Ok(()), budgets::check_open)?;
     if let Some(expires_at) = made.expires_at {
         if expires_at <= ts {
             return Err(format!("expected reservation {id} to expire after {ts}, found {expires_at}"));
         }
         state.deadlines.insert((expires_at, Due::Expiry(id.clone())));
     }
-    paths::hold(state, &made.budget_id, ts, made.amount)?;
+    paths::hold(state, slot, ts, made.amount)?;
     let reservation = Reservation {
         id: id.clone(),
         budget_id: made.budget_id.clone(),
@@ -54,7 +55,8 @@ pub(super) fn released(
     let ReservationReleased { reservation_id: id, budget_id, amount, reason } = released;
     find_held(state, id, budget_id, *amount)?;
     end(state, event, id, ReservationStatus::Released)?;
-    paths::free(state, budget_id, event.ts, *amount)?;
+    let slot = find_slot(state, budget_id)?;
+    paths::free(state, slot, event.ts, *amount)?;
     let is_goals = budgets::is_goals(budget_id);
     match reason {
         ReleaseReason::Requested => return Ok(()),
@@ -83,7 +85,8 @@ pub(super) fn expired(
     if planted(Bug::ExpiredHoldCounts) {
         return Ok(());
     }
-    paths::free(state, budget_id, event.ts, *amount)
+    let slot = find_slot(state, budget_id)?;
+    paths::free(state, slot, event.ts, *amount)
 }
 
 pub(super) fn marked_unknown(state: &mut State, marked: &ReservationMarkedUnknown) -> Result<(), String> {

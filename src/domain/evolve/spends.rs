@@ -3,12 +3,13 @@
 use crate::clock::Timestamp;
 use crate::domain::entries::Booking;
 use crate::domain::evolve::paths::{self, Booked};
-use crate::domain::evolve::{agree, change_goal, find_budget, reservations};
+use crate::domain::evolve::{agree, change_goal, find_slot, reservations};
 use crate::domain::keys::forgotten_through;
 use crate::domain::leaf::Leaf;
-use crate::domain::{SpendRecord, State};
+use crate::domain::slots::Slot;
+use crate::domain::{Budget, SpendRecord, State};
 use crate::event::{ChangeEvent, GoalStatus, SpendRecorded, SpendReversed};
-use crate::ids::{BudgetId, GoalId};
+use crate::ids::BudgetId;
 use crate::planted::{Bug, planted};
 
 pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) -> Result<(), String> {
@@ -20,7 +21,8 @@ pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendReco
             known.id, known.seq
         ));
     }
-    let mut late = find_budget(state, &spend.budget_id)?.is_closed();
+    let slot = find_slot(state, &spend.budget_id)?;
+    let mut late = state.budgets.at(slot).is_some_and(Budget::is_closed);
     let mut freed = 0;
     if let Some(id) = &spend.reservation_id {
         let held = reservations::settled(state, event, spend, id)?;
@@ -32,9 +34,9 @@ pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendReco
     check_meter(state, spend)?;
     let booked =
         Booked { at: event.ts, amount: spend.amount, freed, is_entry: true, overage: Some(&spend.overage) };
-    paths::book(state, &spend.budget_id, &booked)?;
-    if let BudgetId::Goal(id) = spend.budget_id {
-        change_tokens_own(state, id, |tokens| tokens.checked_add(spend.amount))?;
+    paths::book(state, slot, &booked)?;
+    if let BudgetId::Goal(_) = spend.budget_id {
+        change_tokens_own(state, slot, |tokens| tokens.checked_add(spend.amount))?;
     }
     remember(state, event, spend);
     Ok(())
@@ -59,12 +61,12 @@ fn check_meter(state: &State, spend: &SpendRecorded) -> Result<(), String> {
 /// What is booked on a goal's budget itself is the goal's own usage.
 fn change_tokens_own(
     state: &mut State,
-    id: GoalId,
+    slot: Slot,
     change: impl FnOnce(u128) -> Option<u128>,
 ) -> Result<(), String> {
-    let goal = change_goal(state, id)?;
+    let goal = change_goal(state, slot)?;
     goal.tokens_own = change(goal.tokens_own).ok_or_else(|| {
-        format!("expected sums within bounds, but the own tokens of goal {id} would pass them")
+        format!("expected sums within bounds, but the own tokens of goal {} would pass them", goal.id())
     })?;
     Ok(())
 }
@@ -105,9 +107,10 @@ pub(super) fn reversed(
     }
     spend.reversed = spend.amount - left + amount;
     let booked_seq = spend.seq;
-    paths::take_back(state, budget_id, event.ts, booked_seq, *amount)?;
-    if let BudgetId::Goal(goal) = budget_id {
-        change_tokens_own(state, *goal, |tokens| tokens.checked_sub(*amount))?;
+    let slot = find_slot(state, budget_id)?;
+    paths::take_back(state, slot, event.ts, booked_seq, *amount)?;
+    if let BudgetId::Goal(_) = budget_id {
+        change_tokens_own(state, slot, |tokens| tokens.checked_sub(*amount))?;
     }
     let booking = Booking { budget_id: budget_id.clone(), amount: *amount, is_reversal: true };
     state.bookings.push(event.seq, event.ts, booking);

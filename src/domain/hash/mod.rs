@@ -1,8 +1,8 @@
 //! The state hash: one digest over the canonical bytes of everything in the state.
 //!
-//! The SHA-256 of: the text `tallybook state`, the fold version, then for goals, budgets, reservations, remembered
-//! spends, meters, remembered keys and remembered event ids (each in the order of their ids) how many there are and the
-//! digest of each; then the order in which spends, bookings and ended reservations will be forgotten, what is being
+//! The SHA-256 of: the text `tallybook state`, the fold version, then for goals and budgets (each in the order of their
+//! making), reservations, remembered spends, meters, remembered keys and remembered event ids (each in the order of their
+//! ids) how many there are and the digest of each; then the order in which spends, bookings and ended reservations will be forgotten, what is being
 //! released, the key window, up to when keys and event ids were forgotten, the refusal counts, and up to when goals were
 //! forgotten.
 //!
@@ -23,9 +23,9 @@ use crate::domain::refusals::RefusalCounts;
 
 /// The version of the fold: hashes compare only within one. It grows when the same events come to mean another
 /// state, or the state another hash.
-pub const FOLD_VERSION: u32 = 3;
+pub const FOLD_VERSION: u32 = 4;
 
-/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `3-9f86…`.
+/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `4-9f86…`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateHash(pub [u8; 32]);
 
@@ -46,9 +46,9 @@ pub(super) fn state_hash(state: &State) -> StateHash {
     let mut out = Canonical::new();
     out.bytes(b"tallybook state").u32(FOLD_VERSION);
     out.len(state.goals.len());
-    state.goals.values().for_each(|goal| out.raw(goal.digest(leaves::goal)));
+    state.goals.iter().for_each(|(_, goal)| out.raw(goal.digest(leaves::goal)));
     out.len(state.budgets.len());
-    state.budgets.values().for_each(|budget| out.raw(budget.digest(leaves::budget)));
+    state.budgets.digests(leaves::budget).for_each(|digest| out.raw(digest));
     out.len(state.reservations.len());
     state.reservations.values().for_each(|held| out.raw(held.digest(leaves::reservation)));
     out.len(state.spends.len());

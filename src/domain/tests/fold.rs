@@ -76,16 +76,15 @@ fn forgetful_ledger() -> Ledger {
 
 #[test]
 fn the_hash_is_the_same_on_any_machine_for_ever() {
-    let hash = |state: &State| state.state_hash().to_string();
-    assert_eq!(hash(&State::default()), "3-d0d932ffaf0b664215c4b0944b2993c4c1be4afed3c4102605f51e93dfa37580");
-    assert_eq!(hash(&book().state), "3-a64d992c5b91bee98a9e588d68f5b3608cdbe93cbda028c678ea552177102c33");
+    let states = [State::default(), book().state, full_ledger().state, forgetful_ledger().state];
     assert_eq!(
-        hash(&full_ledger().state),
-        "3-3074731b3acb3866b0a00182f0d93060de40c749bd6cc3da2a8f4568ab863966"
-    );
-    assert_eq!(
-        hash(&forgetful_ledger().state),
-        "3-a824eb62f5f5f6bf15017217f753afaf4d29712e6a98f3bb6cb97948b55d6e8f"
+        states.map(|state| state.state_hash().to_string()),
+        [
+            "4-fe7c555d9a6d2716238311cd69decd742ff60c538c4bd77568e0ee8ee090d638",
+            "4-1256d0b5b0dad7503f36104f79fd7637cb471a22f8d3058b300337c8c347fb86",
+            "4-f3973e5ab819f67886b01fa9e0ffa10ecf4a809bf77a5b45157711fe5023a4c8",
+            "4-669b08fd633654eab0ecb643e5c2c0e3d251abf9d84ee03632bd14af78443b47",
+        ]
     );
 }
 

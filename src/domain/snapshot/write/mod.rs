@@ -21,13 +21,13 @@ pub(crate) fn write_state(
 ) -> Result<(), Error> {
     let mut lines = Lines { buffer: Vec::with_capacity(1024), line };
     lines.put(|out| key::put_memory(out, state))?;
-    for budget in state.budgets_made.values().filter_map(|id| state.budget(id)) {
+    for budget in state.budgets.iter() {
         lines.put(|out| budget::put_budget(out, budget))?;
     }
     for meter in state.meters() {
         lines.put(|out| budget::put_meter(out, meter))?;
     }
-    for goal in state.created.values().filter_map(|&id| state.record(id)) {
+    for (_, goal) in state.goals.iter() {
         lines.put(|out| goal::put_goal(out, goal))?;
     }
     write_ledger(state, &mut lines)?;

@@ -242,3 +242,21 @@ fn a_scope_has_one_active_goal() {
         format!(r#"goal: {GOAL_2}: expected one active goal in scope "thread-7", found goal {GOAL_1}, too"#);
     assert!(message.contains(&says), "{message}");
 }
+
+/// A goal is made with its budget.
+#[test]
+fn goals_stand_in_the_order_of_their_budgets() {
+    let apart = |line: &str| {
+        line.replace(&format!(r#","parent_goal":"{GOAL_1}""#), "")
+            .replace(&format!(r#","parent":"goal:{GOAL_1}""#), "")
+    };
+    let mut lines: Vec<String> = examples().into_iter().map(apart).collect();
+    let first = lines.iter().position(|line| part(line) == "goal").unwrap();
+    lines.swap(first, first + 1);
+    lines[first] = lines[first].replace(r#""ordinal":1"#, r#""ordinal":0"#);
+    lines[first + 1] = lines[first + 1].replace(r#""ordinal":0"#, r#""ordinal":1"#);
+    let message = refusal(&lines);
+    let says =
+        format!("goal: {GOAL_1}: expected goals in the order of their budgets, found it after goal {GOAL_2}");
+    assert!(message.contains(&says), "{message}");
+}
