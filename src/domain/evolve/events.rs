@@ -1,6 +1,6 @@
 //! Events of hosts: nothing but their ids is remembered (law EXACT).
 
-use crate::domain::keys::RememberedKey;
+use crate::domain::keys::{KeyText, RememberedKey};
 use crate::domain::{Outcome, Remembered, RememberedOutcome, State};
 use crate::event::{ChangeEvent, EventRecorded};
 
@@ -24,6 +24,7 @@ pub(super) fn recorded(
         last_seq: event.seq,
         outcome: RememberedOutcome::Done(Outcome::Nothing),
     };
-    state.event_ids.remember(&id.0, RememberedKey { fingerprint, at: event.ts, remembered });
+    let entry = RememberedKey { key: KeyText::new(&id.0), fingerprint, at: event.ts, remembered };
+    state.event_ids.remember(&id.0, entry);
     Ok(())
 }

@@ -177,7 +177,7 @@ pub(super) fn turn_recorded(
     paths::book(state, &budget_id, &booked)?;
     if turn.tokens > 0 {
         let booking = Booking { budget_id, amount: turn.tokens, is_reversal: false };
-        state.bookings.push(event.seq, event.ts, booking);
+        spends::remember_booking(state, event, booking);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::hashing::Hashing;
+use crate::domain::hashing::Hashing;
 use crate::domain::{Budget, DEFAULT_THRESHOLDS};
 use crate::event::{Fraction, Window};
 use crate::ids::BudgetId;

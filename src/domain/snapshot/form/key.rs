@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use crate::clock::Timestamp;
-use crate::domain::keys::RememberedKey;
+use crate::domain::keys::{KeyText, RememberedKey};
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{KeyWindow, Outcome, Refusal, Remembered, RememberedOutcome};
 use crate::event::RefusalKind;
@@ -117,12 +117,14 @@ struct RefusedForm<'a> {
 
 impl KeyForm<'_> {
     pub(in crate::domain::snapshot) fn key(self, names: &mut Interner) -> (Arc<str>, RememberedKey) {
+        let key: Arc<str> = (&*self.key.0).into();
         let remembered = Remembered {
             first_seq: self.first_seq,
             last_seq: self.last_seq,
             outcome: self.outcome.outcome(names),
         };
-        ((&*self.key.0).into(), RememberedKey { fingerprint: self.body.0, at: self.at.0, remembered })
+        let (fingerprint, at) = (self.body.0, self.at.0);
+        (key.clone(), RememberedKey { key: KeyText::new(&key), fingerprint, at, remembered })
     }
 }
 
@@ -179,7 +181,8 @@ impl EventIdForm<'_> {
     pub(in crate::domain::snapshot) fn event_id(self) -> (Arc<str>, RememberedKey) {
         let outcome = RememberedOutcome::Done(Outcome::Nothing);
         let remembered = Remembered { first_seq: self.seq, last_seq: self.seq, outcome };
-        ((&*self.event_id.0).into(), RememberedKey { fingerprint: self.body.0, at: self.at.0, remembered })
+        let (id, fingerprint, at): (Arc<str>, _, _) = ((&*self.event_id.0).into(), self.body.0, self.at.0);
+        (id.clone(), RememberedKey { key: KeyText::new(&id), fingerprint, at, remembered })
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::domain::evolve::check_thresholds;
 use crate::domain::goal::GoalRecord;
-use crate::domain::snapshot::hashing::Hashing;
+use crate::domain::hashing::Hashing;
 use crate::domain::{Budget, Reservation, ReservationStatus, SpendRecord, State, UNIT_TOKENS};
 use crate::event::GoalStatus;
 use crate::ids::{BudgetId, GoalId};
@@ -163,7 +163,7 @@ fn remembered(state: &State) -> Check {
     let counts = [
         ("keys", state.keys.len()),
         ("event ids", state.event_ids.len()),
-        ("spends", state.spent.len()),
+        ("spends", state.spends.len()),
         ("bookings", state.bookings.len()),
         ("ended reservations", state.ended.len()),
     ];
@@ -207,7 +207,7 @@ fn sums(state: &State) -> Check {
         }
     }
     state.held_reservations().try_for_each(|held| add(&held.budget_id, 0, held.amount, 0))?;
-    state.spends.values().try_for_each(|spend| add(&spend.budget_id, 0, 0, 1))?;
+    state.spends.iter().try_for_each(|spend| add(&spend.budget_id, 0, 0, 1))?;
     for (id, _) in &state.goals {
         if let Some((budget, goal)) = state.budgets.get(&BudgetId::Goal(*id)).zip(state.record(*id)) {
             add(&budget.id, goal.tokens_own, 0, 0)?;

@@ -1,5 +1,8 @@
 //! What is set aside, what was spent, and what is remembered of it.
 
+use std::sync::Arc;
+
+use crate::domain::entries::Entry;
 use crate::domain::leaf::Leaf;
 use crate::domain::snapshot::form::{
     BookingForm, EventIdForm, KeyForm, RefusalsForm, ReleasingForm, ReservationForm, SpendForm,
@@ -33,7 +36,7 @@ impl StateRestorer {
             return Err(format!("expected no other to be made by seq {seq}, found reservation {other}"));
         }
         if let (Some(seq), Some(at)) = (ended_seq, reservation.ended_at) {
-            return state.ended.restore(seq, at, id.clone());
+            return state.ended.restore(Entry { seq, at, what: id.clone() });
         }
         state.held.insert((reservation.budget_id.clone(), id.clone()));
         if let (ReservationStatus::Open, Some(at)) = (reservation.status, reservation.expires_at) {
@@ -46,19 +49,15 @@ impl StateRestorer {
         let spend = form.spend(&mut self.names)?;
         let id = spend.id.clone();
         check::spend(&self.state, &spend)
-            .and_then(|()| self.state.spent.restore(spend.seq, spend.at, id.clone()))
-            .map_err(|message| format!("{id}: {message}"))?;
-        match self.state.spends.insert(id, Leaf::new(spend)) {
-            None => Ok(()),
-            Some(known) => Err(format!("{}: expected it once, found it again", known.id)),
-        }
+            .and_then(|()| self.state.spends.restore(&id.0, Arc::new(spend)))
+            .map_err(|message| format!("{id}: {message}"))
     }
 
     pub(super) fn booking(&mut self, form: BookingForm<'_>) -> Result<(), String> {
         let (seq, at, booking) = form.booking(&mut self.names);
         check::known(&self.state, &booking.budget_id)
             .map(|_| ())
-            .and_then(|()| self.state.bookings.restore(seq, at, booking))
+            .and_then(|()| self.state.bookings.restore(Entry { seq, at, what: booking }))
             .map_err(|message| format!("seq {seq}: {message}"))
     }
 
@@ -68,12 +67,12 @@ impl StateRestorer {
         if last < first {
             return Err(format!("{key:?}: expected `last_seq` from {first} on, found {last}"));
         }
-        self.state.keys.restore(key.clone(), entry).map_err(|message| format!("{key:?}: {message}"))
+        self.state.keys.restore(&key, entry).map_err(|message| format!("{key:?}: {message}"))
     }
 
     pub(super) fn event_id(&mut self, form: EventIdForm<'_>) -> Result<(), String> {
         let (id, entry) = form.event_id();
-        self.state.event_ids.restore(id.clone(), entry).map_err(|message| format!("{id}: {message}"))
+        self.state.event_ids.restore(&id, entry).map_err(|message| format!("{id}: {message}"))
     }
 
     pub(super) fn releasing(&mut self, form: ReleasingForm<'_>) -> Result<(), String> {

@@ -14,6 +14,7 @@ use super::parts::{Outline, PARTS, Part};
 use crate::domain::entries::Memory;
 use crate::domain::keys::Keys;
 use crate::domain::refusals::RefusalCounts;
+use crate::domain::register::Register;
 use crate::domain::{State, minute_of};
 
 /// Puts a state together again, line by line.
@@ -105,7 +106,7 @@ impl StateRestorer {
             return Err(format!("expected the start of a minute, found {}", memory.refusals_minute));
         }
         state.keys = Keys::restored(memory.window, memory.keys_forgotten_through);
-        state.spent = Memory::restored(memory.spends_forgotten_through);
+        state.spends = Register::restored(memory.spends_forgotten_through);
         state.bookings = Memory::restored(memory.bookings_forgotten_through);
         state.ended = Memory::restored(memory.reservations_forgotten_through);
         state.event_ids = Keys::restored(memory.window, memory.event_ids_forgotten_through);

@@ -183,7 +183,7 @@ fn what_is_alike_is_kept_once() {
     let restored = check_round_trip(&state);
     let budget = restored.budgets().last().unwrap();
     let BudgetId::Named(name) = &budget.id else { panic!("expected a budget with a name: {budget:?}") };
-    let spend = restored.spends.values().next().unwrap();
+    let spend = restored.spends.iter().next().unwrap();
     let reservation = restored.reservations.values().next().unwrap();
     for id in [&spend.budget_id, &reservation.budget_id] {
         assert!(matches!(id, BudgetId::Named(other) if Arc::ptr_eq(other, name)));
