@@ -1,7 +1,6 @@
 //! Idempotency keys: which are remembered, for what, and for how long (law EXACT).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -30,13 +29,10 @@ impl KeyWindow {
     /// 24 hours and 65,536 keys: where a journal begins. Part of the fold version, since no event says it.
     pub const DEFAULT: KeyWindow = KeyWindow { max_age_ms: 24 * 60 * 60 * 1_000, max_count: 65_536 };
 
-    fn max_age(self) -> Duration {
-        Duration::from_millis(self.max_age_ms)
-    }
-
     /// Whether what happened at that time is too old to be remembered.
     pub(super) fn is_too_old(self, at: Timestamp, now: Timestamp) -> bool {
-        now.saturating_since(at) > self.max_age()
+        let age_micros = now.as_micros().saturating_sub(at.as_micros());
+        u64::try_from(age_micros).is_ok_and(|age| age > self.max_age_ms.saturating_mul(1_000))
     }
 
     /// Whether it is too much to be remembered.
@@ -97,6 +93,11 @@ impl KeyText {
     /// Shares the text where it is no UUID.
     pub(super) fn new(text: &Arc<str>) -> KeyText {
         KeyText::uuid(text).map_or_else(|| KeyText::Other(text.clone()), KeyText::Uuid)
+    }
+
+    /// Of a text that is not kept otherwise.
+    pub(super) fn read(text: &str) -> KeyText {
+        KeyText::uuid(text).map_or_else(|| KeyText::Other(text.into()), KeyText::Uuid)
     }
 
     /// The bytes of a UUID that is written in lower case, with hyphens: only that text comes of them again.

@@ -22,6 +22,7 @@ pub(super) fn put_memory(out: &mut Vec<u8>, state: &State) {
     put_option(out, state.spends.forgotten_through(), put_timestamp);
     put(out, br#","bookings_forgotten_through":"#);
     put_option(out, state.bookings.forgotten_through(), put_timestamp);
+    put_given(out, br#","bookings_from":"#, state.bookings.first().map(|first| first.seq), put_u64);
     put(out, br#","reservations_forgotten_through":"#);
     put_option(out, state.ended.forgotten_through(), put_timestamp);
     put(out, br#","event_ids_forgotten_through":"#);

@@ -60,8 +60,17 @@ fn write_ledger(state: &State, lines: &mut Lines<'_>) -> Result<(), Error> {
     for spend in state.spends.iter() {
         lines.put(|out| ledger::put_spend(out, spend))?;
     }
+    write_bookings(state, lines)
+}
+
+/// Those of remembered spends follow from their lines: there are many, and they are not written twice.
+fn write_bookings(state: &State, lines: &mut Lines<'_>) -> Result<(), Error> {
+    let mut spends = state.spends.iter().map(|spend| spend.seq).peekable();
     for booking in state.bookings.iter() {
-        lines.put(|out| ledger::put_booking(out, booking))?;
+        while spends.next_if(|seq| *seq < booking.seq).is_some() {}
+        if spends.next_if_eq(&booking.seq).is_none() {
+            lines.put(|out| ledger::put_booking(out, booking))?;
+        }
     }
     Ok(())
 }
