@@ -50,12 +50,11 @@ impl State {
             Some(Some(before)) => before.seq,
             Some(None) => return Vec::new(),
         };
-        self.spent
+        self.spends
             .before(before)
-            .filter_map(|entry| self.spend(&entry.what))
             .filter(|spend| query.budget_id.as_ref().is_none_or(|id| spend.budget_id == *id))
             .take(query.limit)
-            .cloned()
+            .map(|spend| SpendRecord::clone(spend))
             .collect()
     }
 }

@@ -9,11 +9,12 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 use crate::domain::budgets::Budgets;
 use crate::domain::endings::Endings;
-use crate::domain::entries::{Booking, Memory};
+use crate::domain::entries::{Booking, Entry, Memory};
 use crate::domain::goal::GoalRecord;
 use crate::domain::keys::Keys;
 use crate::domain::leaf::Leaf;
 use crate::domain::refusals::RefusalCounts;
+use crate::domain::register::Register;
 use crate::domain::slots::{Slot, Slots};
 use crate::domain::{
     Budget, BudgetView, Goal, GoalQuery, KeyWindow, Meter, Reservation, SpendRecord, StateHash, hash,
@@ -42,17 +43,16 @@ pub struct State {
     pub(super) reservations_made: OrdMap<u64, ReservationId>,
     /// Budget and reservation, for every one that is open or unknown.
     pub(super) held: OrdSet<(BudgetId, ReservationId)>,
-    pub(super) spends: OrdMap<SpendId, Arc<Leaf<SpendRecord>>>,
     pub(super) meters: OrdMap<MeterId, Arc<Leaf<Meter>>>,
     /// When what is due next.
     pub(super) deadlines: OrdSet<(Timestamp, Due)>,
     /// The remembered spends, in the order of their booking. A memory of their own: their ids are keys, and nothing else
     /// may push them out.
-    pub(super) spent: Memory<SpendId>,
+    pub(super) spends: Register<Arc<SpendRecord>>,
     /// What was booked lately, of whatever kind: how fast budgets are spent.
-    pub(super) bookings: Memory<Booking>,
+    pub(super) bookings: Memory<Entry<Booking>>,
     /// The reservations that have ended and are remembered.
-    pub(super) ended: Memory<ReservationId>,
+    pub(super) ended: Memory<Entry<ReservationId>>,
     /// What was released because its budget ends, until the event in which it does; empty between frames.
     pub(super) releasing: OrdMap<BudgetId, Vec<ReservationId>>,
     pub(super) keys: Keys,
@@ -129,7 +129,7 @@ impl State {
 
     /// Whether the id of a spend that is not remembered says itself that it may have been.
     pub(super) fn is_spend_id_expired(&self, id: &SpendId, now: Timestamp) -> bool {
-        self.keys.window().is_expired(&id.0, self.spent.forgotten_through(), now)
+        self.keys.window().is_expired(&id.0, self.spends.forgotten_through(), now)
     }
 
     /// Whether the id of a reservation that is not remembered says itself that it may have been.
@@ -168,7 +168,12 @@ impl State {
 
     /// A spend, while it is remembered.
     pub fn spend(&self, id: &SpendId) -> Option<&SpendRecord> {
-        self.spends.get(id).map(|leaf| &***leaf)
+        self.spends.get(&id.0).map(|spend| &**spend)
+    }
+
+    /// The same, to be kept without being copied.
+    pub(crate) fn spend_shared(&self, id: &SpendId) -> Option<Arc<SpendRecord>> {
+        self.spends.get(&id.0).cloned()
     }
 
     /// An external meter.

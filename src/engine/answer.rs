@@ -1,6 +1,7 @@
 //! What callers get for a command.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
@@ -49,7 +50,7 @@ pub enum CommandResult {
     /// A budget that was closed: the answer to a closing is a report.
     Closed(Box<Budget>),
     /// A spend.
-    Spend(Box<SpendRecord>),
+    Spend(Arc<SpendRecord>),
     /// A reservation.
     Reservation(Box<Reservation>),
     /// An external meter.
@@ -77,7 +78,7 @@ impl CommandResult {
 
     /// The spend, if it was about one.
     pub fn into_spend(self) -> Option<SpendRecord> {
-        if let CommandResult::Spend(spend) = self { Some(*spend) } else { None }
+        if let CommandResult::Spend(spend) = self { Some(Arc::unwrap_or_clone(spend)) } else { None }
     }
 
     /// The reservation, if it was about one.

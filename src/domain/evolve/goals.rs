@@ -179,7 +179,7 @@ pub(super) fn turn_recorded(
     if turn.tokens > 0 {
         let budget_id = BudgetId::Goal(turn.goal_id);
         let booking = Booking { budget_id, amount: turn.tokens, is_reversal: false };
-        state.bookings.push(event.seq, event.ts, booking);
+        spends::remember_booking(state, event, booking);
     }
     Ok(())
 }

@@ -48,8 +48,8 @@ impl EvolveError {
 /// When the event does not fit the state: nothing that this crate decided, then. The state is not to be used any
 /// more, since part of the event may be in it.
 pub fn evolve(state: &mut State, event: &ChangeEvent) -> Result<(), EvolveError> {
-    state.keys.forget_older(event.ts);
-    state.event_ids.forget_older(event.ts);
+    state.keys.forget_outside(event.ts);
+    state.event_ids.forget_outside(event.ts);
     fold(state, event).map_err(|message| EvolveError::new(event, message))?;
     // Only now: a reversal, or a late settlement, may be about what grows too old at this very moment.
     spends::forget(state, event.ts);

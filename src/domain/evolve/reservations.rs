@@ -1,6 +1,7 @@
 //! Reservations: amounts set aside, and what became of them.
 
 use crate::clock::Timestamp;
+use crate::domain::entries::Entry;
 use crate::domain::evolve::{agree, budgets, find_slot, paths};
 use crate::domain::keys::forgotten_through;
 use crate::domain::leaf::Leaf;
@@ -137,7 +138,7 @@ fn end(
     let (budget_id, expires_at) = (reservation.budget_id.clone(), reservation.expires_at);
     never_expires(state, id, expires_at);
     state.held.remove(&(budget_id, id.clone()));
-    state.ended.push(event.seq, event.ts, id.clone());
+    state.ended.push(Entry { seq: event.seq, at: event.ts, what: id.clone() });
     Ok(())
 }
 
@@ -174,7 +175,7 @@ fn no_reservation(id: &ReservationId) -> String {
 /// Forgets the reservations that ended too long ago, or are too many. Held ones are not among them.
 pub(super) fn forget(state: &mut State, now: Timestamp) {
     let window = state.keys.window();
-    while let Some((_, id)) = state.ended.pop_outside(window, now) {
+    while let Some(Entry { what: id, .. }) = state.ended.pop_outside(window, now) {
         if let Some(leaf) = state.reservations.remove(&id) {
             state.reservations_made.remove(&leaf.made_seq);
             // When its id was first used.

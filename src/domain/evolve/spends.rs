@@ -1,11 +1,12 @@
 //! Spends: booked, taken back, and after a while forgotten.
 
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
-use crate::domain::entries::Booking;
+use crate::domain::entries::{Booking, Entry};
 use crate::domain::evolve::paths::{self, Booked};
 use crate::domain::evolve::{agree, change_goal, find_slot, reservations};
 use crate::domain::keys::forgotten_through;
-use crate::domain::leaf::Leaf;
 use crate::domain::slots::Slot;
 use crate::domain::{Budget, SpendRecord, State};
 use crate::event::{ChangeEvent, GoalStatus, SpendRecorded, SpendReversed};
@@ -72,23 +73,23 @@ fn change_tokens_own(
 }
 
 fn remember(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) {
-    let id = spend.spend_id.clone();
-    state.spends.insert(id.clone(), Leaf::new(SpendRecord::new(event, spend)));
-    state.spent.push(event.seq, event.ts, id);
+    state.spends.push(&spend.spend_id.0, Arc::new(SpendRecord::new(event, spend)));
     if spend.amount > 0 {
         let (budget_id, amount) = (spend.budget_id.clone(), spend.amount);
-        state.bookings.push(event.seq, event.ts, Booking { budget_id, amount, is_reversal: false });
+        remember_booking(state, event, Booking { budget_id, amount, is_reversal: false });
     }
+}
+
+/// Remembers what an event booked or took back.
+pub(super) fn remember_booking(state: &mut State, event: &ChangeEvent, booking: Booking) {
+    state.bookings.push(Entry { seq: event.seq, at: event.ts, what: booking });
 }
 
 /// Takes note of an event that follows from the spend right before it: it belongs to the same command.
 pub(super) fn followed(state: &mut State, event: &ChangeEvent) {
-    let Some(id) = state.spent.last() else { return };
-    let follows = |leaf: &Leaf<SpendRecord>| leaf.last_seq.checked_add(1) == Some(event.seq);
-    if state.spends.get(id).is_some_and(|leaf| follows(leaf))
-        && let Some(leaf) = state.spends.get_mut(id)
-    {
-        Leaf::change(leaf).last_seq = event.seq;
+    let follows = |last: &Arc<SpendRecord>| last.last_seq.checked_add(1) == Some(event.seq);
+    if let Some(spend) = state.spends.change_last(follows) {
+        Arc::make_mut(spend).last_seq = event.seq;
     }
 }
 
@@ -98,7 +99,7 @@ pub(super) fn reversed(
     reversed: &SpendReversed,
 ) -> Result<(), String> {
     let SpendReversed { spend_id: id, budget_id, amount, .. } = reversed;
-    let spend = state.spends.get_mut(id).map(Leaf::change);
+    let spend = state.spends.change(&id.0).map(Arc::make_mut);
     let spend = spend.ok_or_else(|| format!("expected spend {id} to be remembered, found none"))?;
     agree(format_args!("the budget of spend {id}"), budget_id, &spend.budget_id)?;
     let left = spend.amount.saturating_sub(spend.reversed);
@@ -113,18 +114,17 @@ pub(super) fn reversed(
         change_tokens_own(state, slot, |tokens| tokens.checked_sub(*amount))?;
     }
     let booking = Booking { budget_id: budget_id.clone(), amount: *amount, is_reversal: true };
-    state.bookings.push(event.seq, event.ts, booking);
+    remember_booking(state, event, booking);
     Ok(())
 }
 
 /// Forgets the spends that are too old or too many, and the bookings.
 pub(super) fn forget(state: &mut State, now: Timestamp) {
     let window = state.keys.window();
-    while let Some((at, id)) = state.spent.pop_outside(window, now) {
-        state.spends.remove(&id);
-        state.spent.forgot(forgotten_through(&id.0, at, now));
+    while let Some(spend) = state.spends.pop_outside(window, now) {
+        state.spends.forgot(forgotten_through(&spend.id.0, spend.at, now));
     }
-    while let Some((at, _)) = state.bookings.pop_outside(window, now) {
-        state.bookings.forgot(at);
+    while let Some(booking) = state.bookings.pop_outside(window, now) {
+        state.bookings.forgot(booking.at);
     }
 }

@@ -39,6 +39,11 @@ impl Interner {
         once(&mut self.texts, text)
     }
 
+    /// A text that hardly anything has in common: that of something that named it before, or else its own.
+    pub(super) fn own(&self, text: &str) -> Arc<str> {
+        self.texts.get(text).cloned().unwrap_or_else(|| text.into())
+    }
+
     pub(super) fn thresholds(&mut self, thresholds: &[Fraction]) -> Arc<[Fraction]> {
         once(&mut self.thresholds, thresholds)
     }

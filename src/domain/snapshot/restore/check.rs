@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use crate::domain::entries::Booking;
 use crate::domain::evolve::check_thresholds;
 use crate::domain::goal::GoalRecord;
 use crate::domain::hashing::Hashing;
@@ -157,6 +158,38 @@ pub(super) fn spend(state: &State, spend: &SpendRecord) -> Check {
     }
 }
 
+/// The bookings of spends, from the first booking that is remembered on: they follow from the spends, or are all there.
+pub(super) fn bookings(state: &State, from: Option<u64>) -> Check {
+    let first = state.bookings.first().map(|first| first.seq);
+    match (from, first) {
+        (None, Some(first)) => bookings_of_spends(state, first),
+        (Some(from), first) if first != Some(from) => Err(format!(
+            "expected the first booking with seq {from}, as `bookings_from` says, found {first:?}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn bookings_of_spends(state: &State, first: u64) -> Check {
+    let mut bookings = state.bookings.iter().peekable();
+    for spend in state.spends.iter().filter(|spend| spend.amount > 0 && spend.seq >= first) {
+        while bookings.next_if(|booking| booking.seq < spend.seq).is_some() {}
+        let is_its = |Booking { budget_id, amount, is_reversal }: &Booking| {
+            !is_reversal && *amount == spend.amount && *budget_id == spend.budget_id
+        };
+        match bookings.peek() {
+            Some(booking) if booking.seq == spend.seq && booking.at == spend.at && is_its(&booking.what) => {}
+            _ => {
+                return Err(format!(
+                    "expected a booking of spend {} with seq {}, found none",
+                    spend.id, spend.seq
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What can be told of a state only when it is whole.
 pub(super) fn whole(state: &State) -> Check {
     let goals_of = |id: &BudgetId| if let BudgetId::Goal(goal) = id { Some(*goal) } else { None };
@@ -174,7 +207,7 @@ fn remembered(state: &State) -> Check {
     let counts = [
         ("keys", state.keys.len()),
         ("event ids", state.event_ids.len()),
-        ("spends", state.spent.len()),
+        ("spends", state.spends.len()),
         ("bookings", state.bookings.len()),
         ("ended reservations", state.ended.len()),
     ];
@@ -218,7 +251,7 @@ fn sums(state: &State) -> Check {
         }
     }
     state.held_reservations().try_for_each(|held| add(&held.budget_id, 0, held.amount, 0))?;
-    state.spends.values().try_for_each(|spend| add(&spend.budget_id, 0, 0, 1))?;
+    state.spends.iter().try_for_each(|spend| add(&spend.budget_id, 0, 0, 1))?;
     for (slot, goal) in state.goals.iter() {
         if let Some(budget) = state.budgets.at(slot) {
             add(&budget.id, goal.tokens_own, 0, 0)?;

@@ -31,11 +31,11 @@ pub(crate) fn write_state(
         lines.put(|out| goal::put_goal(out, goal))?;
     }
     write_ledger(state, &mut lines)?;
-    for (key, entry) in state.keys.in_order() {
-        lines.put(|out| key::put_key(out, key, entry))?;
+    for entry in state.keys.iter() {
+        lines.put(|out| key::put_key(out, entry))?;
     }
-    for (event_id, entry) in state.event_ids.in_order() {
-        lines.put(|out| key::put_event_id(out, event_id, entry))?;
+    for entry in state.event_ids.iter() {
+        lines.put(|out| key::put_event_id(out, entry))?;
     }
     for (budget_id, released) in &state.releasing {
         lines.put(|out| key::put_releasing(out, budget_id, released))?;
@@ -57,11 +57,20 @@ fn write_ledger(state: &State, lines: &mut Lines<'_>) -> Result<(), Error> {
             lines.put(|out| ledger::put_reservation(out, ended, Some(entry.seq)))?;
         }
     }
-    for spend in state.spent.iter().filter_map(|entry| state.spend(&entry.what)) {
+    for spend in state.spends.iter() {
         lines.put(|out| ledger::put_spend(out, spend))?;
     }
+    write_bookings(state, lines)
+}
+
+/// Those of remembered spends follow from their lines: there are many, and they are not written twice.
+fn write_bookings(state: &State, lines: &mut Lines<'_>) -> Result<(), Error> {
+    let mut spends = state.spends.iter().map(|spend| spend.seq).peekable();
     for booking in state.bookings.iter() {
-        lines.put(|out| ledger::put_booking(out, booking))?;
+        while spends.next_if(|seq| *seq < booking.seq).is_some() {}
+        if spends.next_if_eq(&booking.seq).is_none() {
+            lines.put(|out| ledger::put_booking(out, booking))?;
+        }
     }
     Ok(())
 }

@@ -42,9 +42,9 @@ fn what_refers_to_nothing_is_named() {
             "spend: invoice-9: expected meter provider-b before it",
         ),
         (
-            r#""budget_id":"task-7","amount":"300000"}"#,
-            r#""budget_id":"crew","amount":"300000"}"#,
-            "booking: seq 14: expected budget crew before it",
+            &format!(r#""budget_id":"goal:{GOAL_2}","amount":"1100"}}"#),
+            r#""budget_id":"crew","amount":"1100"}"#,
+            "booking: seq 13: expected budget crew before it",
         ),
         (
             r#"{"part":"releasing","budget_id":"team""#,
@@ -148,6 +148,21 @@ fn what_contradicts_itself_is_refused() {
             r#""seq":17"#,
             r#""seq":14"#,
             "booking: seq 14: expected it in the order of events, found seq 14 after seq 14",
+        ),
+        (
+            r#""bookings_from":13"#,
+            r#""bookings_from":12"#,
+            "in the state as a whole: expected the first booking with seq 12, as `bookings_from` says, found Some(13)",
+        ),
+        (
+            r#""bookings_from":13"#,
+            r#""bookings_from":15"#,
+            "in the state as a whole: expected the first booking with seq 15, as `bookings_from` says, found Some(13)",
+        ),
+        (
+            r#""bookings_from":13,"#,
+            "",
+            "in the state as a whole: expected a booking of spend invoice-9 with seq 14, found none",
         ),
         (
             r#"{"part":"releasing""#,
