@@ -2,9 +2,9 @@
 //!
 //! The SHA-256 of: the text `tallybook state`, the fold version, then for goals and budgets (each in the order of their
 //! making), reservations, remembered spends, meters, remembered keys and remembered event ids (each in the order of their
-//! ids) how many there are and the digest of each; then the order in which spends, bookings and ended reservations will be forgotten, what is being
-//! released, the key window, up to when keys and event ids were forgotten, the refusal counts, and up to when goals were
-//! forgotten.
+//! ids) how many there are and the digest of each; then the order in which spends, bookings and ended reservations will be
+//! forgotten, what is being released, the key window, up to when keys and event ids were forgotten, the refusal counts, and
+//! up to when goals were forgotten.
 //!
 //! An entity's digest is the SHA-256 of its fields in the order of `leaves.rs`. Integers are little-endian and of fixed
 //! width, texts and lists are preceded by their length, what is optional by one byte. What follows from the rest of the
