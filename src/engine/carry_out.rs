@@ -14,7 +14,6 @@ use crate::domain::{
 };
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, EventKey, Payload, RefusalsSuppressed};
-use crate::ids::new_uuid;
 
 /// Why a command has no receipt: it was not carried out, or the engine has to halt.
 pub(super) enum Stopped {
@@ -30,8 +29,8 @@ impl Core {
         veto: Option<&Arc<str>>,
     ) -> Result<Receipt, Stopped> {
         let now = self.now();
-        let context =
-            Context { now, rules: &self.options.rules, new_id: self.new_id(&request.command, now), veto };
+        let new_id = self.new_id(&request.command, now);
+        let context = Context { now, rules: &self.options.rules, new_id, veto };
         match decide(&self.working.state, request, &context) {
             Decision::Events(payloads) => {
                 let subject = outcome(&payloads);
@@ -58,18 +57,20 @@ impl Core {
         }
     }
 
-    /// Only what makes something without an id needs one; randomness costs a system call.
-    fn new_id(&self, command: &Command, now: Timestamp) -> Uuid {
-        let needs_one = match command {
-            Command::CreateGoal(new) => new.goal_id.is_none(),
-            Command::RecordTurn(record) => !record.turn.charges.is_empty(),
-            Command::RecordSpend(record) => record.spend.spend_id.is_none(),
-            Command::Settle(settle) => settle.spend.spend_id.is_none(),
-            Command::Reserve(new) => new.reservation_id.is_none(),
-            Command::ObserveMeter(_) => true,
-            _ => false,
+    /// Only what makes something without an id needs one. It carries the `seq` of the event that will make it.
+    fn new_id(&mut self, command: &Command, now: Timestamp) -> Uuid {
+        let events_before = match command {
+            Command::CreateGoal(new) if new.goal_id.is_none() => 0,
+            Command::RecordSpend(record) if record.spend.spend_id.is_none() => 0,
+            Command::Settle(settle) if settle.spend.spend_id.is_none() => 0,
+            Command::Reserve(new) if new.reservation_id.is_none() => 0,
+            // The turn, or the reading, comes first, then what is charged by it; from there on the ids of several charges
+            // go up as their `seq`s do.
+            Command::RecordTurn(record) if !record.turn.charges.is_empty() => 1,
+            Command::ObserveMeter(_) => 1,
+            _ => return Uuid::nil(),
         };
-        if needs_one { new_uuid(&*self.options.entropy, now) } else { Uuid::nil() }
+        self.ids.next(now, self.working.seq.saturating_add(1 + events_before))
     }
 
     fn receipt(&self, seqs: Option<(u64, u64)>, subject: Outcome, retried: bool) -> Receipt {

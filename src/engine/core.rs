@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::domain::{Turn, minute_of};
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, RefusalKind};
-use crate::ids::{BudgetId, GoalId, ReservationId};
+use crate::ids::{BudgetId, GoalId, IdSource, ReservationId};
 use crate::journal::JournalWriter;
 use crate::planted::{Bug, planted};
 use crate::projection::Projection;
@@ -37,6 +37,7 @@ pub(super) struct Core {
     pub(super) journal: Option<JournalWriter>,
     /// Ahead of what is published while a batch is under way.
     pub(super) working: Projection,
+    pub(super) ids: IdSource,
     pub(super) payload: Vec<u8>,
     /// Events of the batch under way, for the feed.
     fed: Vec<LiveEvent>,
@@ -74,6 +75,7 @@ impl Core {
         Core {
             maintenance,
             asked_for_room: None,
+            ids: IdSource::new(Arc::clone(&options.entropy)),
             options,
             shared,
             journal: Some(journal),
