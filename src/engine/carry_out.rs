@@ -128,12 +128,13 @@ impl Core {
         now: Timestamp,
     ) -> Result<(u64, u64), Stopped> {
         let first_seq = self.working.seq + 1;
-        let events = envelopes(payloads, request, first_seq, now);
+        self.events.clear();
+        self.events.extend(envelopes(payloads, request, first_seq, now));
         self.payload.clear();
-        for event in &events {
-            push_line(event, &mut self.payload);
+        for event in &self.events {
+            push_line(&mut self.encoder, event, &mut self.payload);
         }
-        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
         let journal = self.journal.as_mut().ok_or_else(|| Stopped::Engine(halted()))?;
         if let Err(error) = journal.append(count, &self.payload, now) {
             return Err(match error.kind() {
@@ -145,7 +146,7 @@ impl Core {
                 _ => Stopped::Engine(error),
             });
         }
-        for event in &events {
+        for event in &self.events {
             self.working.apply(event).map_err(|error| {
                 // Decide and evolve disagree. The frame is not written yet, and will not be.
                 Stopped::Engine(Error::new(
@@ -154,7 +155,7 @@ impl Core {
                 ))
             })?;
         }
-        self.keep_for_feed(events, self.payload.len());
+        self.keep_for_feed();
         Ok((first_seq, self.working.seq))
     }
 
@@ -209,24 +210,26 @@ fn too_large(error: &Error) -> Rejection {
 }
 
 /// The events of a command, numbered and stamped. All carry its key; the first also the fingerprint of its body.
-fn envelopes(payloads: Vec<Payload>, request: &Request, first_seq: u64, now: Timestamp) -> Vec<ChangeEvent> {
+fn envelopes(
+    payloads: Vec<Payload>,
+    request: &Request,
+    first_seq: u64,
+    now: Timestamp,
+) -> impl Iterator<Item = ChangeEvent> {
     let body = request.key.as_ref().map(|_| fingerprint(request));
-    let key_of = |is_first: bool| {
+    let key_of = move |is_first: bool| {
         request
             .key
             .as_ref()
             .map(|key| EventKey { key: Arc::clone(key), fingerprint: body.filter(|_| is_first) })
     };
-    (first_seq..)
-        .zip(payloads)
-        .map(|(seq, payload)| ChangeEvent {
-            seq,
-            ts: now,
-            session_id: request.session_id.clone(),
-            actor: request.actor.clone(),
-            key: key_of(seq == first_seq),
-            meta: request.meta.clone(),
-            payload,
-        })
-        .collect()
+    (first_seq..).zip(payloads).map(move |(seq, payload)| ChangeEvent {
+        seq,
+        ts: now,
+        session_id: request.session_id.clone(),
+        actor: request.actor.clone(),
+        key: key_of(seq == first_seq),
+        meta: request.meta.clone(),
+        payload,
+    })
 }

@@ -17,7 +17,7 @@ use super::upkeep::Upkeep;
 use crate::clock::Timestamp;
 use crate::domain::{Turn, minute_of};
 use crate::error::{Error, ErrorKind};
-use crate::event::{ChangeEvent, RefusalKind};
+use crate::event::{ChangeEvent, Encoder, RefusalKind};
 use crate::ids::{BudgetId, GoalId, IdSource, ReservationId};
 use crate::journal::JournalWriter;
 use crate::planted::{Bug, planted};
@@ -25,6 +25,8 @@ use crate::projection::Projection;
 
 /// How often the upkeep is asked for at most because there is no room.
 const ASK_FOR_ROOM: Duration = Duration::from_secs(1);
+/// After how many commands of one batch the clock is read again: reading it costs as much as a tenth of a command.
+const COMMANDS_PER_LOOK: usize = 64;
 
 /// The writer's own: working state and journal. Whoever holds it is the writer for that time.
 #[derive(Debug)]
@@ -38,7 +40,12 @@ pub(super) struct Core {
     /// Ahead of what is published while a batch is under way.
     pub(super) working: Projection,
     pub(super) ids: IdSource,
+    /// The time by the clock, as it was last read: once a batch, and every so many commands.
+    now: Timestamp,
+    /// The events of the command under way, and their lines: kept for the next, so that each command needs no memory of its own.
+    pub(super) events: Vec<ChangeEvent>,
     pub(super) payload: Vec<u8>,
+    pub(super) encoder: Encoder,
     /// Events of the batch under way, for the feed.
     fed: Vec<LiveEvent>,
     /// Refusals without an event of their own, by budget, kind and minute.
@@ -80,7 +87,10 @@ impl Core {
             shared,
             journal: Some(journal),
             working,
+            now: Timestamp::MIN,
+            events: Vec::new(),
             payload: Vec::new(),
+            encoder: Encoder::at(Timestamp::UNIX_EPOCH),
             fed: Vec::new(),
             suppressed: BTreeMap::new(),
             unsynced_since: None,
@@ -165,6 +175,7 @@ impl Core {
         if !self.is_open() {
             return None;
         }
+        self.look_at_clock();
         if self.has_past_suppressed() || self.is_due() {
             self.commit(Drained::default());
         }
@@ -186,6 +197,7 @@ impl Core {
         if !self.is_open() {
             return self.shared.inbox.check_open();
         }
+        self.look_at_clock();
         let reported = self.report_suppressed(|_| true);
         // An archive may take its time: nothing that was acknowledged waits for it unsynced.
         let synced = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
@@ -203,6 +215,7 @@ impl Core {
     }
 
     fn decide_all(&mut self, drained: Drained, answers: &mut Answers) -> Result<(), Error> {
+        self.look_at_clock();
         let minute = minute_of(self.now());
         let mut turns = drained.turns.into_iter();
         let mut work = drained.work.into_iter();
@@ -237,7 +250,13 @@ impl Core {
         flushes: &mut Vec<ViewReply>,
         answers: &mut Answers,
     ) -> Result<(), Error> {
-        while !work.as_slice().is_empty() {
+        for carried_out in 0_usize.. {
+            if work.as_slice().is_empty() {
+                break;
+            }
+            if carried_out % COMMANDS_PER_LOOK == COMMANDS_PER_LOOK - 1 {
+                self.look_at_clock();
+            }
             // What is due by now comes before what is asked now.
             let waits = self.elapse()?;
             let Some(next) = work.next() else { break };
@@ -317,20 +336,20 @@ impl Core {
         }
     }
 
-    /// Keeps events until they are published, if anybody follows. `len`: how long they are together, as journaled.
-    pub(super) fn keep_for_feed(&mut self, events: Vec<ChangeEvent>, len: usize) {
+    /// Keeps the events of the command under way until they are published, if anybody follows.
+    pub(super) fn keep_for_feed(&mut self) {
         if !self.shared.live.is_wanted() {
             return;
         }
-        let has_gap = match (self.fed.last(), events.first()) {
+        let has_gap = match (self.fed.last(), self.events.first()) {
             (Some(last), Some(first)) => last.event.seq + 1 != first.seq,
             _ => false,
         };
         if has_gap {
             self.fed.clear();
         }
-        let len = len / events.len().max(1);
-        self.fed.extend(events.into_iter().map(|event| LiveEvent { event, len }));
+        let len = self.payload.len() / self.events.len().max(1);
+        self.fed.extend(self.events.drain(..).map(|event| LiveEvent { event, len }));
     }
 
     fn view(&self) -> View {
@@ -389,9 +408,14 @@ impl Core {
         }
     }
 
-    /// The time of what is decided next: never before the last event, whatever the clock does.
+    /// Reads the clock. What is decided until it is read again is of that time.
+    pub(super) fn look_at_clock(&mut self) {
+        self.now = self.options.clock.now();
+    }
+
+    /// The time of what is decided next, as the clock was last read: never before the last event, whatever it does.
     pub(super) fn now(&self) -> Timestamp {
-        self.options.clock.now().max(self.working.last_ts)
+        self.now.max(self.working.last_ts)
     }
 }
 
