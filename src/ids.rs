@@ -443,7 +443,11 @@ mod tests {
                 (zeros, ones) = (zeros | !id.as_u128(), ones | id.as_u128());
             }
             let random = (0xfff << 64) | (0x3fff_ffff << 32);
-            assert_eq!((zeros & random, ones & random), (random, random), "every bit of them is ever 0, and ever 1");
+            assert_eq!(
+                (zeros & random, ones & random),
+                (random, random),
+                "every bit of them is ever 0, and ever 1"
+            );
         }
     }
 
