@@ -15,7 +15,7 @@ fn last_bits(id: &str) -> u64 {
 fn made_of_everything(engine: &Blocking) {
     let goal = engine.create_goal(NewGoal::new("count")).unwrap();
     for name in ["money", "calls", "steps"] {
-        engine.allocate(NewBudget::new(name)).unwrap();
+        engine.allocate(NewBudget::new(name).limit(1_000)).unwrap();
     }
     for round in 1..=3 {
         engine.record_spend("money", Spend::of(5)).unwrap();
@@ -46,7 +46,7 @@ fn an_id_that_the_engine_makes_ends_in_the_seq_of_its_event() {
 fn an_id_that_is_given_is_left_as_it_is() {
     let disk = SimulatedDisk::new(1);
     let engine = Options::new().inline().open_storage(disk.process()).unwrap().blocking();
-    engine.allocate(NewBudget::new("money")).unwrap();
+    engine.allocate(NewBudget::new("money").limit(1_000)).unwrap();
     let given = engine.record_spend("money", Spend::of(5).id("mine")).unwrap();
     assert_eq!(&*given.id.0, "mine");
 }

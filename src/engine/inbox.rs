@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::published::View;
 use super::reply::Reply;
@@ -140,7 +140,12 @@ impl Inbox {
         }
     }
 
-    /// Takes a place, if there is one.
+    /// Takes a place, if there is one. Whether it did.
+    pub(super) fn takes_place(&self) -> bool {
+        self.room.try_acquire().map(SemaphorePermit::forget).is_ok()
+    }
+
+    /// Takes a place, if there is one; why not, if there is none.
     pub(super) fn try_reserve(&self) -> Result<(), Error> {
         match self.room.try_acquire() {
             Ok(place) => {
@@ -456,5 +461,109 @@ mod tests {
         let drained = inbox.drain(Vec::new());
         assert_eq!((drained.work.len(), drained.releases.len()), (1, 1));
         assert_eq!((inbox.pending_releases(), inbox.depth()), (0, 1));
+    }
+
+    // ---- who is woken ---------------------------------------------------------------------------------------------
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn put(inbox: &Inbox) {
+        inbox.try_reserve().unwrap();
+        inbox.put(Work::Account(GoalId(uuid::Uuid::nil()), Box::new(Turn::tokens(1)))).unwrap();
+    }
+
+    fn hand_over(inbox: &Inbox) {
+        inbox.try_reserve().unwrap();
+        inbox.hand_over(Work::Account(GoalId(uuid::Uuid::nil()), Box::new(Turn::tokens(1)))).unwrap();
+    }
+
+    fn until(is_so: impl Fn() -> bool) {
+        let start = monotonic();
+        while !is_so() {
+            assert!(start.elapsed() < PATIENCE);
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_writer_that_sleeps_is_woken_by_whatever_is_to_be_done() {
+        let to_do: [fn(&Inbox); 5] = [
+            hand_over,
+            |inbox| {
+                put(inbox);
+                inbox.nudge();
+            },
+            |inbox| {
+                inbox.put_release("r-1".into()).unwrap();
+                inbox.nudge();
+            },
+            Inbox::wake,
+            Inbox::start_closing,
+        ];
+        for (index, to_do) in to_do.into_iter().enumerate() {
+            let inbox = Inbox::new(8);
+            std::thread::scope(|scope| {
+                scope.spawn(|| inbox.wait(None));
+                until(|| inbox.lock().is_asleep);
+                to_do(&inbox);
+                until(|| !inbox.lock().is_asleep);
+            });
+            assert!(!inbox.lock().is_woken, "{index}");
+        }
+    }
+
+    /// Between somebody who puts in and a thread that takes out and sleeps in turn, no waking is lost.
+    #[test]
+    fn no_waking_is_lost() {
+        let (inbox, count) = (Inbox::new(4), 5_000);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut taken = 0;
+                while taken < count {
+                    let began = monotonic();
+                    inbox.wait(Some(PATIENCE));
+                    assert!(began.elapsed() < PATIENCE, "it slept though something was there");
+                    taken += inbox.drain(Vec::new()).places;
+                }
+            });
+            for _ in 0..count {
+                until(|| inbox.depth() < 4 || writer.is_finished());
+                hand_over(&inbox);
+            }
+        });
+    }
+
+    #[test]
+    fn gathering_ends_when_as_many_are_there_as_were_wanted() {
+        let inbox = Inbox::new(8);
+        put(&inbox);
+        std::thread::scope(|scope| {
+            let gathering = scope.spawn(|| inbox.gather(3, PATIENCE, 4));
+            until(|| inbox.lock().gathers.is_some());
+            hand_over(&inbox);
+            assert!(!gathering.is_finished());
+            hand_over(&inbox);
+            let start = monotonic();
+            assert_eq!(gathering.join().unwrap(), Some(2));
+            assert!(start.elapsed() < PATIENCE);
+        });
+        assert_eq!((inbox.lock().gathers, inbox.filled()), (None, 3));
+    }
+
+    #[test]
+    fn gathering_ends_when_none_comes_or_the_engine_closes() {
+        let pause = Duration::from_millis(1);
+        let inbox = Inbox::new(8);
+        assert_eq!(inbox.gather(3, PATIENCE, 4), None, "there is nothing to begin with");
+        put(&inbox);
+        assert_eq!(inbox.gather(1, PATIENCE, 4), None, "there is enough");
+        assert_eq!(inbox.gather(3, pause, 4), Some(0), "none came");
+        std::thread::scope(|scope| {
+            let gathering = scope.spawn(|| inbox.gather(3, PATIENCE, 4));
+            until(|| inbox.lock().gathers.is_some());
+            inbox.start_closing();
+            assert_eq!(gathering.join().unwrap(), Some(0));
+        });
+        assert_eq!(inbox.gather(3, PATIENCE, 4), None, "it closes");
     }
 }

@@ -30,8 +30,11 @@ impl Engine {
     /// # Errors
     /// `Halted` or `Closed`: nothing was written.
     pub async fn submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
-        let assessed = self.assess(request.into()).await?;
-        self.shared().inbox.reserve(1).await?;
+        let request = request.into();
+        let assessed = match self.takes_place_at_once() {
+            true => Assessed { request, veto: None },
+            false => self.assess_and_reserve(request).await?,
+        };
         let (work, pending) = of_one(assessed);
         self.hand_over(work)?;
         Ok(pending)
@@ -89,12 +92,34 @@ impl Engine {
     }
 
     /// Takes a place in the inbox and puts a command there; somebody has to be kicked.
-    pub(super) async fn enqueue(&self, request: Request) -> Result<Pending, Error> {
-        let assessed = self.assess(request).await?;
-        self.shared().inbox.reserve(1).await?;
+    async fn enqueue(&self, request: Request) -> Result<Pending, Error> {
+        let assessed = self.assess_and_reserve(request).await?;
+        self.put(assessed)
+    }
+
+    /// The same on this thread, which waits where that has to be waited for.
+    pub(super) fn enqueue_blocking(&self, request: Request) -> Result<Pending, Error> {
+        match self.takes_place_at_once() {
+            true => self.put(Assessed { request, veto: None }),
+            false => pollster::block_on(self.enqueue(request)),
+        }
+    }
+
+    fn put(&self, assessed: Assessed) -> Result<Pending, Error> {
         let (work, pending) = of_one(assessed);
         self.shared().inbox.put(work)?;
         Ok(pending)
+    }
+
+    /// Takes a place in the inbox, if there is one and nobody is to be asked first: mostly there is nothing to wait for.
+    fn takes_place_at_once(&self) -> bool {
+        self.shared().risk.is_none() && self.shared().inbox.takes_place()
+    }
+
+    async fn assess_and_reserve(&self, request: Request) -> Result<Assessed, Error> {
+        let assessed = self.assess(request).await?;
+        self.shared().inbox.reserve(1).await?;
+        Ok(assessed)
     }
 
     /// The same for a reservation that the caller is to hold.
