@@ -64,7 +64,7 @@ impl Blocking {
     /// # Errors
     /// See [`CommandError`].
     pub fn execute(&self, request: impl Into<Request>) -> Result<Receipt, CommandError> {
-        let pending = pollster::block_on(self.engine.enqueue(request.into()))?;
+        let pending = self.engine.enqueue_blocking(request.into())?;
         self.engine.kick_here();
         pending.wait()
     }

@@ -4,14 +4,14 @@ use memchr::{memchr, memchr_iter};
 
 use super::reader::StateAt;
 use crate::error::{Error, ErrorKind};
-use crate::event::{ChangeEvent, DecodeError, decode_event, encode_event};
+use crate::event::{ChangeEvent, DecodeError, Encoder, decode_event};
 use crate::journal::FramePlace;
 use crate::journal::format::WriterVersion;
 use crate::projection::Projection;
 
 /// Appends the event as a line.
-pub(super) fn push_line(event: &ChangeEvent, payload: &mut Vec<u8>) {
-    encode_event(event, payload);
+pub(super) fn push_line(encoder: &mut Encoder, event: &ChangeEvent, payload: &mut Vec<u8>) {
+    encoder.encode(event, payload);
     payload.push(b'\n');
 }
 

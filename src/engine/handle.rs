@@ -208,8 +208,7 @@ impl Engine {
     pub(super) async fn ask(&self, work: impl FnOnce(ViewReply) -> Work) -> Result<View, Error> {
         self.shared().inbox.reserve(1).await?;
         let (reply, view) = oneshot::channel();
-        self.shared().inbox.put([work(reply)])?;
-        self.kick();
+        self.hand_over(work(reply))?;
         view.await.map_err(|_| writer_is_gone())?
     }
 
@@ -301,18 +300,24 @@ impl Engine {
         self.inner.start_closing();
     }
 
+    /// Puts work into the inbox, where its places are reserved, and sees to it that it is taken out.
+    pub(super) fn hand_over(&self, work: Work) -> Result<(), Error> {
+        if !self.inner.is_inline {
+            return self.shared().inbox.hand_over(work);
+        }
+        self.shared().inbox.put(work)?;
+        self.inner.writer.step_inline();
+        Ok(())
+    }
+
     /// Sees to it that what was put into the inbox is taken out.
     pub(super) fn kick(&self) {
-        if self.inner.is_inline { self.inner.writer.step_inline() } else { self.shared().inbox.wake() }
+        if self.inner.is_inline { self.inner.writer.step_inline() } else { self.shared().inbox.nudge() }
     }
 
     /// The same, on this thread where the writer is idle: that saves two hand-overs between threads.
     pub(super) fn kick_here(&self) {
-        if self.inner.is_inline {
-            self.inner.writer.step_inline();
-        } else if !self.inner.writer.try_step() {
-            self.shared().inbox.wake();
-        }
+        if self.inner.is_inline { self.inner.writer.step_inline() } else { self.inner.writer.step_here() }
     }
 
     /// Lets go of this handle without waiting: if it was the last, the engine closes in the background.

@@ -5,8 +5,8 @@
 //! answers (law DURABLE). Readers look at the published state, which is a value of its own, and never wait.
 //!
 //! From the bottom up: `frames` (events to payloads and back), `options` and `opening`, `answer` (what callers get) and `reply` (how),
-//! `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
-//! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
+//! `vector` (many commands as one piece of work), `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
+//! answer) with `pace` (whether a batch waits for more), `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
 //! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
 //! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with
 //! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader`, `report` and `salvage`
@@ -35,6 +35,7 @@ mod inbox;
 mod maintenance;
 mod opening;
 mod options;
+mod pace;
 mod published;
 mod reader;
 mod recorder;
@@ -51,6 +52,7 @@ mod submit;
 mod turns;
 mod unattended;
 mod upkeep;
+mod vector;
 mod writer;
 
 pub use alerts::{Alert, AlertKind};

@@ -82,13 +82,20 @@ impl Shared {
         View::clone(&self.view.load())
     }
 
-    /// Publishes the state, and the events that led to it to whoever follows.
-    pub(super) fn publish(&self, view: View, events: Vec<LiveEvent>) {
+    /// Its `seq`.
+    pub(super) fn published_seq(&self) -> u64 {
+        self.view.load().seq()
+    }
+
+    /// Publishes the state, and the events that led to it to whoever follows. What was published before: to free what
+    /// only that held may take a while.
+    pub(super) fn publish(&self, view: View, events: Vec<LiveEvent>) -> Arc<View> {
         let seq = view.seq();
         let announced = self.live.announce(events, seq);
-        self.view.store(Arc::new(view));
+        let replaced = self.view.swap(Arc::new(view));
         self.seq.send_replace(seq);
         self.live.publish(announced);
+        replaced
     }
 
     /// Tells each change of the published `seq`.
@@ -238,6 +245,7 @@ fn fail_all(waited_for: Vec<Work>, why: &Error) {
         // A caller that no longer waits has nothing to be told.
         match work {
             Work::Command(_, reply) => reply.fail(why),
+            Work::Commands(commands) => commands.fail(why),
             Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
             // Counted above.
             Work::Release(_) | Work::Account(..) => {}

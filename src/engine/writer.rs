@@ -94,7 +94,7 @@ impl Writer {
     fn set_key_window(&self, window: KeyWindow) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         let assessed = Assessed { request: Request::from(window), veto: None };
-        let work = vec![Work::Command(Box::new(assessed), Reply::Answer(reply))];
+        let work = vec![Work::Command(assessed, Reply::Answer(reply))];
         self.lock().commit(Drained { work, ..Drained::default() });
         match pollster::block_on(answer) {
             Ok(Ok(_)) => Ok(()),
@@ -115,6 +115,7 @@ impl Writer {
             self.shared.inbox.wait(timeout);
             // The core first: nobody may overtake what is taken out of the inbox.
             let mut core = self.lock();
+            core.gather();
             match self.step(&mut core) {
                 Some(next) => timeout = next,
                 None => return,
@@ -124,22 +125,25 @@ impl Writer {
         }
     }
 
-    /// Does what waits, on this thread, if nobody else is at it. `false` when somebody is.
-    pub(super) fn try_step(&self) -> bool {
+    /// Does what waits, on this thread, if nobody else is at it; else it is left to those.
+    pub(super) fn step_here(&self) {
         if is_maintenance_thread() {
             // Whoever closes the journal waits for the maintenance.
-            return false;
+            return self.shared.inbox.nudge();
         }
         let mut core = match self.core.try_lock() {
             Ok(core) => core,
             Err(TryLockError::Poisoned(poisoned)) => abandoned(poisoned),
-            Err(TryLockError::WouldBlock) => return false,
+            Err(TryLockError::WouldBlock) => return self.shared.inbox.nudge(),
         };
         let _guard = HaltOnPanic::new(&self.shared);
-        let Some(Some(timeout)) = self.step(&mut core) else { return true };
+        core.gather();
+        let Some(Some(timeout)) = self.step(&mut core) else { return };
         // The thread has to learn of it, unless it comes by itself in time.
         let wakes_at = *self.wakes_at.lock().unwrap_or_else(PoisonError::into_inner);
-        wakes_at.is_some_and(|at| at <= monotonic() + timeout)
+        if wakes_at.is_none_or(|at| at > monotonic() + timeout) {
+            self.shared.inbox.wake();
+        }
     }
 
     /// Does what waits, on this thread.
@@ -151,7 +155,7 @@ impl Writer {
 
     /// One batch. When to come again at the latest; `None` when that was the last.
     fn step(&self, core: &mut Core) -> Option<Option<Duration>> {
-        let drained = self.shared.inbox.drain();
+        let drained = core.drain();
         let is_closing = drained.is_closing;
         if !core.is_open() {
             return None;
@@ -176,7 +180,7 @@ impl Writer {
     /// before the end, too.
     fn release_the_last(&self, core: &mut Core) {
         loop {
-            let drained = self.shared.inbox.drain();
+            let drained = core.drain();
             if drained.is_empty() || !core.is_open() {
                 return;
             }

@@ -23,6 +23,7 @@ mod upcast;
 
 pub use change_event::{ChangeEvent, EventKey};
 pub use decode::{DecodeError, decode_event};
+pub(crate) use encode::Encoder;
 pub use encode::encode_event;
 pub use fraction::Fraction;
 pub use json::{Json, JsonError};

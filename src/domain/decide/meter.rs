@@ -63,7 +63,7 @@ fn book<'a>(
     let mut bookings = Bookings::new(state);
     let overage = bookings.book(slot, amount, 0)?;
     draft.push(Payload::SpendRecorded(SpendRecorded {
-        spend_id: SpendId::from(context.new_id.to_string()),
+        spend_id: SpendId::from(context.new_id),
         budget_id,
         amount,
         incurred: true,

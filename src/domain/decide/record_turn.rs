@@ -65,7 +65,7 @@ pub(super) fn decide(
 /// The spend of a charge, before it is known how it is booked.
 fn charged(goal: &GoalRecord, charge: &Charge, id: Uuid) -> SpendRecorded {
     SpendRecorded {
-        spend_id: SpendId::from(id.to_string()),
+        spend_id: SpendId::from(id),
         budget_id: charge.budget_id.clone(),
         amount: charge.amount,
         incurred: true,

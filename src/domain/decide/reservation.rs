@@ -56,7 +56,7 @@ pub(super) fn reserve(
     let id = new.reservation_id.clone();
     Ok(Decision::Events(vec![Payload::ReservationMade(ReservationMade {
         body: id.as_ref().map(|_| fingerprint(request)),
-        reservation_id: id.unwrap_or_else(|| ReservationId::from(context.new_id.to_string())),
+        reservation_id: id.unwrap_or_else(|| ReservationId::from(context.new_id)),
         budget_id: new.budget_id.clone(),
         amount: new.amount,
         owner: new.owner.clone(),

@@ -192,7 +192,7 @@ fn recorded(
     context: &Context<'_>,
 ) -> SpendRecorded {
     SpendRecorded {
-        spend_id: spend.spend_id.clone().unwrap_or_else(|| SpendId::from(context.new_id.to_string())),
+        spend_id: spend.spend_id.clone().unwrap_or_else(|| SpendId::from(context.new_id)),
         budget_id,
         amount: spend.amount,
         incurred: false,
