@@ -1,6 +1,7 @@
 //! Snapshots of the state: from events on disk to lines on disk, and back.
 
-use super::frames::fold;
+use super::replay::Replay;
+use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::domain::{FOLD_VERSION, RestoreError, StateRestorer, write_state};
 use crate::error::{Error, ErrorKind};
@@ -80,15 +81,18 @@ pub(super) fn make(
     older: &[SnapshotName],
     is_stopped: &dyn Fn() -> bool,
 ) -> Result<Option<u64>, Error> {
-    let (mut projection, from) = start(storage, place, older)?;
+    let (projection, from) = start(storage, place, older)?;
+    // One core is enough for it: the others have more urgent work.
+    let mut replay = Replay::new(projection, &Background::Inline);
     let mut take = |frame: &FramePlace<'_>| match SegmentName::parse(frame.file) {
         Some(of) if planted(Bug::SnapshotOneSegmentShort) && of.number + 1 == place.before.number => Ok(()),
-        _ => fold(frame, &mut projection),
+        _ => replay.frame(frame),
     };
     let folded = visit_closed(storage, from, place.before, &mut take, is_stopped)?;
     if folded.is_none() {
         return Ok(None);
     }
+    let projection = replay.into_projection();
     let name = SnapshotName { before: place.before, is_base: false };
     if projection.seq + 1 != place.before.first_seq && !planted(Bug::SnapshotOneSegmentShort) {
         let found = format!("expected the events before it to end there, found seq {} last", projection.seq);
