@@ -144,6 +144,7 @@ impl Core {
                 _ => Stopped::Engine(error),
             });
         }
+        self.hand_over_at_a_boundary();
         for event in &self.events {
             self.working.apply(event).map_err(|error| {
                 // Decide and evolve disagree. The frame is not written yet, and will not be.

@@ -62,6 +62,8 @@ pub(super) struct Core {
     unsynced_since: Option<Instant>,
     /// When the upkeep was last asked for because there was no room.
     asked_for_room: Option<Instant>,
+    /// The number of the segment before which the upkeep was last given the state.
+    handed_over_at: u64,
 }
 
 /// The answers of a batch, held back until it is durable.
@@ -92,6 +94,8 @@ impl Core {
             maintenance,
             asked_for_room: None,
             ids: IdSource::new(Arc::clone(&options.entropy)),
+            // What is before that one was folded by others, or is to be.
+            handed_over_at: journal.active_segment(),
             options,
             shared,
             journal: Some(journal),
@@ -448,6 +452,16 @@ impl Core {
         }
         if self.shared.upkeep.set_active(journal.active_segment()) {
             self.maintenance.request();
+        }
+    }
+
+    /// Where the frame that was just gathered is the first in its segment, the state before it is the one to be
+    /// snapshotted: a copy costs nothing, and saves the upkeep from making it out of the segments before once more.
+    pub(super) fn hand_over_at_a_boundary(&mut self) {
+        let Some(journal) = &self.journal else { return };
+        if journal.active_segment() != self.handed_over_at {
+            self.handed_over_at = journal.active_segment();
+            self.shared.upkeep.hand_over(self.handed_over_at, self.working.clone());
         }
     }
 

@@ -4,7 +4,7 @@
 //! state, gathers the events into frames, writes once, syncs once for all, and only then publishes the state and
 //! answers (law DURABLE). Readers look at the published state, which is a value of its own, and never wait.
 //!
-//! From the bottom up: `frames` (events to payloads and back), `options` and `opening`, `answer` (what callers get) and `reply` (how),
+//! From the bottom up: `frames` (events to payloads and back), `replay` (frames into a state), `options` and `opening`, `answer` (what callers get) and `reply` (how),
 //! `vector` (many commands as one piece of work), `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
 //! answer) with `pace` (whether a batch waits for more), `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
 //! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
@@ -39,6 +39,7 @@ mod pace;
 mod published;
 mod reader;
 mod recorder;
+mod replay;
 mod reply;
 mod report;
 mod retention;

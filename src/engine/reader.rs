@@ -4,12 +4,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::as_of::state_as_of;
+use super::as_of::state_as_of_beside;
 use super::cursor::Cursor;
 use super::events::Events;
 use super::feed::{EventFilter, Follower, Journal, ResetCause, Start};
 use super::report::{Statistics, VerifyReport, statistics, verify};
 use super::salvage::{SalvageReport, salvage_dir, salvage_storage};
+use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
@@ -37,6 +38,8 @@ use crate::storage::{Files, Storage};
 pub struct JournalReader {
     storage: Arc<dyn Storage>,
     journal_id: JournalId,
+    /// Whether a long replay may use another thread.
+    background: Background,
 }
 
 /// A point in a history.
@@ -59,7 +62,8 @@ impl JournalReader {
         let dir = dir.as_ref();
         let files = Files::open(dir)
             .map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))?;
-        JournalReader::with_storage(Arc::new(files)).map_err(|error| error.in_dir(dir))
+        let reader = JournalReader::with_storage(Arc::new(files)).map_err(|error| error.in_dir(dir))?;
+        Ok(JournalReader { background: Background::Threads, ..reader })
     }
 
     /// Opens the journal in any storage.
@@ -68,7 +72,7 @@ impl JournalReader {
     /// See [`open`](Self::open).
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
         let journal_id = Walk::from_floor(Arc::clone(&storage), WalkSource::Outside)?.journal_id();
-        Ok(JournalReader { storage, journal_id })
+        Ok(JournalReader { storage, journal_id, background: Background::Inline })
     }
 
     /// The journal.
@@ -137,7 +141,8 @@ impl JournalReader {
     /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when a `seq` is not in the journal yet;
     /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
-        state_as_of(&self.storage, &WalkSource::Outside, at).map(|as_of| as_of.projection)
+        let as_of = state_as_of_beside(&self.storage, &WalkSource::Outside, at, &self.background)?;
+        Ok(as_of.projection)
     }
 
     /// Checks everything: frames, joins, events, and that they fold. It goes on past damage, which is reported.

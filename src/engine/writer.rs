@@ -1,6 +1,5 @@
 //! The writer: its thread, and how others take its place while it sleeps.
 
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -9,14 +8,13 @@ use tokio::sync::oneshot;
 use super::alerts::{self, AlertCallback};
 use super::answer::{CommandError, writer_is_gone};
 use super::core::Core;
-use super::frames::fold;
 use super::inbox::{Assessed, Drained, Work};
 use super::maintenance::is_maintenance_thread;
 use super::options::Options;
 use super::published::View;
+use super::replay::Replay;
 use super::reply::Reply;
 use super::shared::Shared;
-use super::snapshots::restore;
 use crate::clock::monotonic;
 use crate::domain::{KeyWindow, Request};
 use crate::error::{Error, ErrorKind};
@@ -39,19 +37,14 @@ impl Writer {
         let span = tracing::info_span!("tallybook.open");
         let _entered = span.enter();
         let journal_options = options.journal()?;
-        let projection = RefCell::new(Projection::default());
+        let mut replay = Replay::new(Projection::default(), &options.background);
         let now = options.clock.now();
-        let opened = JournalWriter::open(
-            Arc::clone(&storage),
-            journal_options,
-            &*options.entropy,
-            now,
-            &mut |snapshot| restore(snapshot).map(|restored| drop(projection.replace(restored))),
-            &mut |place| fold(place, &mut projection.borrow_mut()),
-        );
-        let (journal, report) =
-            opened.inspect_err(|error| tracing::error!(%error, "the journal was not opened"))?;
-        let projection = projection.into_inner();
+        let opened =
+            JournalWriter::open(Arc::clone(&storage), journal_options, &*options.entropy, now, &mut replay);
+        let (journal, report) = opened
+            .map_err(|error| replay.first_error(error))
+            .inspect_err(|error| tracing::error!(%error, "the journal was not opened"))?;
+        let projection = replay.into_projection();
         if let Some(from) = report.restored_from {
             tracing::debug!(before = %from, "restored from a snapshot");
         }

@@ -22,6 +22,7 @@ mod text;
 mod upcast;
 
 pub use change_event::{ChangeEvent, EventKey};
+pub(crate) use decode::Decoder;
 pub use decode::{DecodeError, decode_event};
 pub(crate) use encode::Encoder;
 pub use encode::encode_event;

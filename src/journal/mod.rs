@@ -38,6 +38,7 @@ pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
 pub(crate) use layout::LOCK_NAME;
 pub(crate) use lock::{PublishedCell, is_journal, peek};
+pub(crate) use recovery::Rebuild;
 pub(crate) use retention::{
     ClosedSegment, Inventory, fits_journal, inventory, open_segment, remove_leftovers, remove_snapshot,
     retained, set_floor, testifies_to_missing, visit_closed,

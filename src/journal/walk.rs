@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::bytes::{index_of, offset_of, u32_at};
 use super::chain::{Segment, pruned, read_range};
 use super::directory::Directory;
-use super::frame::{Frame, FrameKind, FramePlace, FrameRead};
+use super::frame::{Frame, FrameHeader, FrameKind, FramePlace, FrameRead};
 use super::header::WriterVersion;
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
 use super::lock::{Published, PublishedCell, peek};
@@ -135,22 +135,19 @@ impl Walk {
     /// The frame that holds the next event (and maybe events before it); `None` when there is none yet. It can be
     /// asked again later.
     pub(crate) fn next(&mut self) -> Result<Option<FramePlace<'_>>, Error> {
-        let Some((length, next_seq)) = self.find()? else { return Ok(None) };
-        self.next_seq = next_seq;
+        let Some(found) = self.find()? else { return Ok(None) };
+        self.next_seq = found.header.next_seq();
         let Some(at) = &mut self.at else { return Ok(None) };
         let offset = at.offset;
-        at.offset += length;
-        let written_by = at.written_by;
-        match at.frame(offset) {
-            FrameRead::Frame(frame) => {
-                Ok(Some(FramePlace { file: &at.segment.file_name, frame, written_by }))
-            }
-            FrameRead::Blank | FrameRead::Bad(_) => Ok(None),
-        }
+        at.offset += found.length;
+        let Found { header, length, payload_crc } = found;
+        let payload = at.payload(offset, &header);
+        let frame = Frame { header, offset, length, payload_crc, payload };
+        Ok(Some(FramePlace { file: &at.segment.file_name, frame, written_by: at.written_by }))
     }
 
-    /// Goes on to the next frame of events and leaves it loaded at `self.at`. Its length, and the `seq` after it.
-    fn find(&mut self) -> Result<Option<(u64, u64)>, Error> {
+    /// Goes on to the next frame of events and leaves it loaded at `self.at`.
+    fn find(&mut self) -> Result<Option<Found>, Error> {
         for _ in 1..TRIES {
             match self.try_find() {
                 Err(error) if self.follows_floor && *error.kind() == ErrorKind::Pruned => {
@@ -166,7 +163,7 @@ impl Walk {
         self.try_find()
     }
 
-    fn try_find(&mut self) -> Result<Option<(u64, u64)>, Error> {
+    fn try_find(&mut self) -> Result<Option<Found>, Error> {
         loop {
             let mut at = match self.at.take() {
                 Some(at) => at,
@@ -197,7 +194,7 @@ impl Walk {
             let found = at.look(self.next_seq);
             self.at = Some(at);
             match found? {
-                Look::Found { length, next_seq } => return Ok(Some((length, next_seq))),
+                Look::Found(found) => return Ok(Some(found)),
                 Look::Skipped => {}
                 Look::NoMore => {
                     self.check_end()?;
@@ -355,10 +352,17 @@ fn check_place(segment: &Segment, frame: &Frame<'_>, expected: u64) -> Result<()
     Err(segment.damaged(frame.offset, expected, found))
 }
 
+/// A frame that was read, CRCs and all, without its payload.
+struct Found {
+    header: FrameHeader,
+    length: u64,
+    payload_crc: u32,
+}
+
 /// What stands at a place.
 enum Look {
     /// The frame that was looked for.
-    Found { length: u64, next_seq: u64 },
+    Found(Found),
     /// Something else; the place is the one after it.
     Skipped,
     /// Nothing yet.
@@ -375,10 +379,11 @@ impl At {
     fn look(&mut self, wanted: u64) -> Result<Look, Error> {
         let wrong = match self.frame(self.offset) {
             FrameRead::Frame(frame) => {
-                let (length, next_seq, kind) = (frame.length, frame.header.next_seq(), frame.header.kind);
-                if kind == FrameKind::Events && next_seq > wanted {
+                let Frame { header, length, payload_crc, .. } = frame;
+                let kind = header.kind;
+                if kind == FrameKind::Events && header.next_seq() > wanted {
                     check_place(&self.segment, &frame, wanted)?;
-                    return Ok(Look::Found { length, next_seq });
+                    return Ok(Look::Found(Found { header, length, payload_crc }));
                 }
                 if let Some(record) =
                     OpenRecord::from_payload(frame.payload).filter(|_| kind == FrameKind::Open)
@@ -400,11 +405,22 @@ impl At {
 
     /// The frame at `offset`, from what is loaded.
     fn frame(&self, offset: u64) -> FrameRead<'_> {
+        self.segment.codec.read_at(self.loaded(offset), offset)
+    }
+
+    /// The payload of a frame at `offset` that was read before: it is not read once more.
+    fn payload(&self, offset: u64, header: &FrameHeader) -> &[u8] {
+        let behind_header = self.loaded(offset).get(FRAME_HEADER_LEN..).unwrap_or_default();
+        behind_header.get(..index_of(u64::from(header.payload_len))).unwrap_or_default()
+    }
+
+    /// What is loaded from `offset` on.
+    fn loaded(&self, offset: u64) -> &[u8] {
         if let Some(bytes) = &self.closed {
-            return self.segment.codec.read(bytes, offset);
+            return bytes.get(index_of(offset)..).unwrap_or_default();
         }
         let skipped = offset.checked_sub(self.chunk_at).map_or(usize::MAX, index_of);
-        self.segment.codec.read_at(self.chunk.get(skipped..).unwrap_or_default(), offset)
+        self.chunk.get(skipped..).unwrap_or_default()
     }
 
     /// Loads a chunk of an open segment that holds the frame at `self.offset` whole, as far as the limit allows.

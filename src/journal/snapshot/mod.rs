@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-use super::bytes::offset_of;
-use super::chain::{pruned, read_range};
+use super::bytes::{index_of, offset_of};
+use super::chain::{pruned, read_into, read_range};
 use super::directory::Directory;
 use super::header::{HeaderError, WriterVersion};
 use super::layout::{FORMAT_VERSION, SNAPSHOT_TMP_NAME, SegmentName, SnapshotName, header_end};
@@ -195,18 +195,21 @@ impl SnapshotFile {
         let (mut crc, mut lines, mut rest) = (Hasher::new(), 0_u64, Vec::new());
         let mut taken = Ok(());
         while at < end {
-            let chunk = read_range(&*self.file, &text, at, offset_of(CHUNK).min(end - at))?;
-            crc.update(&chunk);
-            at += offset_of(chunk.len());
-            rest.extend_from_slice(&chunk);
-            let whole = memchr::memrchr(b'\n', &rest).map_or(0, |last| last + 1);
-            for line in rest[..whole].split_inclusive(|&byte| byte == b'\n') {
+            // Behind what is left of a line whose end was not there yet: no byte is copied but those.
+            let (kept, len) = (rest.len(), index_of(offset_of(CHUNK).min(end - at)));
+            rest.resize(kept + len, 0);
+            read_into(&*self.file, &text, at, &mut rest[kept..])?;
+            crc.update(&rest[kept..]);
+            at += offset_of(len);
+            let mut begin = 0;
+            for line_end in memchr::memchr_iter(b'\n', &rest) {
                 lines += 1;
                 if taken.is_ok() {
-                    taken = take(&line[..line.len() - 1]);
+                    taken = take(&rest[begin..line_end]);
                 }
+                begin = line_end + 1;
             }
-            rest.drain(..whole);
+            rest.drain(..begin);
         }
         let damaged = |found: &str| Error::damaged(&text, header_end(), Some(self.header.seq()), found);
         // First what is wrong with the bytes: what is wrong with the lines may be no more than that.
