@@ -13,7 +13,7 @@ use super::salvage::{SalvageReport, salvage_dir, salvage_storage};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
-use crate::journal::{Walk, WalkSource, retained};
+use crate::journal::{Walk, WalkSource};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
 
@@ -36,6 +36,7 @@ use crate::storage::{Files, Storage};
 #[derive(Debug, Clone)]
 pub struct JournalReader {
     storage: Arc<dyn Storage>,
+    source: WalkSource,
     journal_id: JournalId,
 }
 
@@ -67,8 +68,9 @@ impl JournalReader {
     /// # Errors
     /// See [`open`](Self::open).
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
-        let journal_id = Walk::from_floor(Arc::clone(&storage), WalkSource::Outside)?.journal_id();
-        Ok(JournalReader { storage, journal_id })
+        let source = WalkSource::outside();
+        let journal_id = Walk::from_floor(Arc::clone(&storage), source.clone())?.journal_id();
+        Ok(JournalReader { storage, source, journal_id })
     }
 
     /// The journal.
@@ -81,7 +83,7 @@ impl JournalReader {
     /// # Errors
     /// `Io` and `Damaged` when the journal's directory cannot be read.
     pub fn oldest_seq(&self) -> Result<u64, Error> {
-        Ok(retained(&*self.storage)?.first_seq)
+        self.source.oldest_seq(&*self.storage)
     }
 
     /// The events from `from` on; 0: from the oldest that is retained.
@@ -90,7 +92,7 @@ impl JournalReader {
     /// `Pruned` when that event lies below the retention floor; `Io`, `Damaged` and `Unsupported` when the journal cannot
     /// be read.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
-        Events::open(&self.storage, &WalkSource::Outside, from)
+        Events::open(&self.storage, &self.source, from)
     }
 
     /// The events after a cursor.
@@ -128,7 +130,7 @@ impl JournalReader {
     }
 
     fn journal(&self) -> Journal {
-        Journal::new(&self.storage, WalkSource::Outside)
+        Journal::new(&self.storage, self.source.clone())
     }
 
     /// The state at a point of the history. At a [time](StateAt::Time) that is yet to come it is the state of now.
@@ -137,7 +139,7 @@ impl JournalReader {
     /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when a `seq` is not in the journal yet;
     /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
-        state_as_of(&self.storage, &WalkSource::Outside, at).map(|as_of| as_of.projection)
+        state_as_of(&self.storage, &self.source, at).map(|as_of| as_of.projection)
     }
 
     /// Checks everything: frames, joins, events, and that they fold. It goes on past damage, which is reported.

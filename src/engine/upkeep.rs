@@ -17,8 +17,8 @@ use crate::error::{Error, ErrorKind};
 use crate::event::decode_event;
 use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
-    ClosedSegment, FramePlace, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot,
-    retained, set_floor, visit_closed,
+    ClosedSegment, FramePlace, Inventory, KeptSegments, inventory, open_segment, remove_leftovers,
+    remove_snapshot, retained, set_floor, visit_closed,
 };
 use crate::planted::{Bug, planted, remove_at_once};
 use crate::storage::Storage;
@@ -40,6 +40,8 @@ pub(super) struct Upkeep {
 pub(super) struct UpkeepRecord {
     /// The number of the segment that is being written, whose name is durable.
     active: AtomicU64,
+    /// What readers keep of segments.
+    pub(super) kept: Arc<KeptSegments>,
     told: Mutex<UpkeepStatus>,
 }
 
@@ -168,6 +170,8 @@ impl Upkeep {
             set_floor(&*self.storage, base).inspect_err(|_| {
                 self.is_floor_in_doubt.store(!planted(Bug::FailedFloorBelieved), Ordering::SeqCst);
             })?;
+            // Whoever reads there goes on; nobody else finds what is gone, and the room is free.
+            self.record.kept.forget_before(base.before);
             let files = remove_leftovers(&*self.storage)?;
             tracing::info!(floor = %base, files, "pruned");
             self.inventory()?;
