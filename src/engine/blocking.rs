@@ -162,6 +162,11 @@ impl Blocking {
         self.engine.view()
     }
 
+    /// Looks at the published state in passing. See [`Engine::read`].
+    pub fn read<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        self.engine.read(look)
+    }
+
     /// The state after everything that was handed over before. See [`Engine::settled_view`].
     ///
     /// # Errors

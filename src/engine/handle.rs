@@ -196,6 +196,25 @@ impl Engine {
         self.shared().view()
     }
 
+    /// Looks at the published state in passing: the cheapest of reads, for when [`view`](Self::view) is taken only to ask
+    /// one thing of it. Nothing is held on to, so that the last to look at an old state is not the one who takes it apart.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> { pollster::block_on(async {
+    /// # let dir = tempfile::tempdir()?; let dir = dir.path().join("book");
+    /// use tallybook::{BudgetId, Engine, NewBudget, Spend};
+    ///
+    /// let engine = Engine::open(&dir).await?;
+    /// let budget = BudgetId::from("search");
+    /// engine.allocate(NewBudget::new("search").limit(100)).await?;
+    /// engine.record_spend(&budget, Spend::of(30)).await?;
+    /// assert_eq!(engine.read(|view| view.budget(&budget).map(|budget| budget.spent)), Some(30));
+    /// # Ok(()) }) }
+    /// ```
+    pub fn read<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        self.shared().with_view(look)
+    }
+
     /// The state after everything that was handed over before this call, once that is durable.
     ///
     /// # Errors

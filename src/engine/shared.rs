@@ -19,7 +19,7 @@ use crate::domain::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::event::Charge;
 use crate::ids::{GoalId, ReservationId};
-use crate::journal::PublishedCell;
+use crate::journal::{PublishedCell, WalkSource};
 use crate::storage::Storage;
 
 /// What handles, feeds and the writer share.
@@ -30,7 +30,8 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     /// The host's risk assessor, where there is one.
     pub(super) risk: Option<Risk>,
-    pub(super) journal_published: Arc<PublishedCell>,
+    /// Where readers find the events.
+    pub(super) journal: WalkSource,
     /// Retention and snapshots.
     pub(super) upkeep: Arc<UpkeepRecord>,
     view: ArcSwap<View>,
@@ -55,14 +56,15 @@ impl Shared {
         view: View,
     ) -> Shared {
         let seq = view.seq();
+        let upkeep: Arc<UpkeepRecord> = Arc::default();
         let live = Live::new(view.journal_id(), view.epoch(), options);
         Shared {
             storage,
             inbox: Inbox::new(options.inbox_capacity),
             clock: Arc::clone(&options.clock),
             risk: options.risk.clone().map(Risk::new),
-            journal_published,
-            upkeep: Arc::default(),
+            journal: WalkSource::Inside(journal_published, Arc::clone(&upkeep.kept)),
+            upkeep,
             view: ArcSwap::from_pointee(view),
             live: Arc::new(live),
             seq: watch::Sender::new(seq),
@@ -79,7 +81,12 @@ impl Shared {
 
     /// The published state.
     pub(super) fn view(&self) -> View {
-        View::clone(&self.view.load())
+        self.with_view(View::clone)
+    }
+
+    /// The same for a look in passing, which holds on to nothing.
+    pub(super) fn with_view<T>(&self, read: impl FnOnce(&View) -> T) -> T {
+        read(&self.view.load())
     }
 
     /// Its `seq`.

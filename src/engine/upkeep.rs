@@ -17,8 +17,8 @@ use crate::error::{Error, ErrorKind};
 use crate::event::decode_event;
 use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
-    ClosedSegment, FramePlace, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot,
-    retained, set_floor, visit_closed,
+    ClosedSegment, FramePlace, Inventory, KeptSegments, inventory, open_segment, remove_leftovers,
+    remove_snapshot, retained, set_floor, visit_closed,
 };
 use crate::planted::{Bug, planted, remove_at_once};
 use crate::projection::Projection;
@@ -43,6 +43,8 @@ pub(super) struct UpkeepRecord {
     active: AtomicU64,
     /// The states before the newest segments that were begun, until the upkeep has had its chance to use them.
     handed_over: Mutex<Vec<HandedOver>>,
+    /// What readers keep of segments.
+    pub(super) kept: Arc<KeptSegments>,
     told: Mutex<UpkeepStatus>,
 }
 
@@ -198,6 +200,8 @@ impl Upkeep {
             set_floor(&*self.storage, base).inspect_err(|_| {
                 self.is_floor_in_doubt.store(!planted(Bug::FailedFloorBelieved), Ordering::SeqCst);
             })?;
+            // Whoever reads there goes on; nobody else finds what is gone, and the room is free.
+            self.record.kept.forget_before(base.before);
             let files = remove_leftovers(&*self.storage)?;
             tracing::info!(floor = %base, files, "pruned");
             self.inventory()?;

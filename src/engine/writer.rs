@@ -20,7 +20,7 @@ use crate::domain::{KeyWindow, Request};
 use crate::error::{Error, ErrorKind};
 use crate::journal::JournalWriter;
 use crate::projection::Projection;
-use crate::storage::Storage;
+use crate::storage::{Storage, Watched};
 
 /// The writer: a thread, or whoever gets hold of the core while the thread sleeps.
 #[derive(Debug)]
@@ -37,6 +37,8 @@ impl Writer {
         let span = tracing::info_span!("tallybook.open");
         let _entered = span.enter();
         let journal_options = options.journal()?;
+        // Whoever holds the lock is the only one to change a name.
+        let storage: Arc<dyn Storage> = Arc::new(Watched::new(storage));
         let mut replay = Replay::new(Projection::default(), &options.background);
         let now = options.clock.now();
         let opened =

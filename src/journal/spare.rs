@@ -2,11 +2,13 @@
 //! first syncs in it are too.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::bytes::{index_of, offset_of};
-use super::layout::SPARE_NAME;
+use super::layout::{SPARE_NAME, SegmentName};
 use crate::background::{Background, BackgroundThread};
 use crate::clock::monotonic;
 use crate::error::Error;
@@ -60,8 +62,32 @@ impl RotationSize {
     }
 }
 
+/// How much of a spare is written and synced at once: one large sync would hold up the writer's beside it.
+const PIECE: u64 = 256 << 10;
+
+/// How long the disk is left to the writer between two pieces, as long as there is no hurry.
+const REST: Duration = Duration::from_millis(1);
+
 /// A built spare: the file, and how long it is.
 type Built = (Arc<dyn StorageFile>, u64);
+
+/// A sealed segment, with zeros after its end.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) name: SegmentName,
+    pub(super) file: Arc<dyn StorageFile>,
+    pub(super) end: u64,
+}
+
+impl Sealed {
+    /// Gives the room after the end back.
+    fn trim(&self) {
+        if let Err(error) = self.file.set_len(self.end) {
+            // The successor states where this one ends: zeros after it cost room, and nothing else.
+            tracing::warn!(%error, segment = %self.name, "the sealed segment was not trimmed");
+        }
+    }
+}
 
 /// The next segment in the making.
 #[derive(Debug)]
@@ -69,6 +95,10 @@ pub(super) struct Spare {
     storage: Arc<dyn Storage>,
     background: Background,
     state: State,
+    /// A segment that is to be trimmed when the next spare is begun: nobody waits for that.
+    sealed: Option<Sealed>,
+    /// Whether the spare is needed soon.
+    is_urgent: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -80,7 +110,22 @@ enum State {
 
 impl Spare {
     pub(super) fn new(storage: Arc<dyn Storage>, background: Background) -> Spare {
-        Spare { storage, background, state: State::None }
+        Spare { storage, background, state: State::None, sealed: None, is_urgent: Arc::default() }
+    }
+
+    /// Has a sealed segment trimmed, where there are threads for it later on one of them.
+    pub(super) fn trim(&mut self, sealed: Sealed) {
+        if self.background.is_inline() {
+            return sealed.trim();
+        }
+        if let Some(before) = self.sealed.replace(sealed) {
+            before.trim();
+        }
+    }
+
+    /// Tells whoever makes the next segment that it is needed soon.
+    pub(super) fn hurry(&self) {
+        self.is_urgent.store(true, Ordering::Relaxed);
     }
 
     /// Begins to make the next segment, unless that was begun already. Whether it worked is seen when it is taken.
@@ -90,14 +135,25 @@ impl Spare {
         }
         let storage = Arc::clone(&self.storage);
         if self.background.is_inline() {
-            self.state = build(&*storage, len).map_or(State::None, State::Ready);
+            self.state = build(&*storage, len, &|| ()).map_or(State::None, State::Ready);
             return;
         }
         let built = Arc::new(Mutex::new(None));
         let into = Arc::clone(&built);
+        let sealed = self.sealed.take();
+        self.is_urgent = Arc::default();
+        let is_urgent = Arc::clone(&self.is_urgent);
+        // Where one thread runs at a time, none is held up by another.
+        let rests = !self.background.is_scheduled();
         let work = move || {
+            sealed.iter().for_each(Sealed::trim);
+            let rest = || {
+                if rests && !is_urgent.load(Ordering::Relaxed) {
+                    sleep(REST);
+                }
+            };
             // Whether it worked is seen when it is taken.
-            let result = build(&*storage, len).ok();
+            let result = build(&*storage, len, &rest).ok();
             *into.lock().unwrap_or_else(PoisonError::into_inner) = result;
         };
         if let Ok(thread) = self.background.spawn("tallybook-spare", work) {
@@ -111,13 +167,14 @@ impl Spare {
         if let State::Ready(built) = std::mem::replace(&mut self.state, State::None) {
             return Ok(built);
         }
-        build(&*self.storage, len).map_err(|error| Error::io("preparing the next segment", error))
+        build(&*self.storage, len, &|| ()).map_err(|error| Error::io("preparing the next segment", error))
     }
 
     /// Waits for the thread, if there is one.
     fn join(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::None) {
             State::Building(thread, built) => {
+                self.is_urgent.store(true, Ordering::Relaxed);
                 thread.join();
                 let built = built.lock().unwrap_or_else(PoisonError::into_inner).take();
                 built.map_or(State::None, State::Ready)
@@ -129,6 +186,7 @@ impl Spare {
     /// Removes what was made and will not be used. A leftover does no harm: the next opening removes it.
     pub(super) fn discard(&mut self) {
         self.join();
+        self.sealed.take().iter().for_each(Sealed::trim);
         if let State::Ready(_) = std::mem::replace(&mut self.state, State::None)
             && let Err(error) = self.storage.remove(SPARE_NAME)
         {
@@ -144,8 +202,8 @@ impl Drop for Spare {
     }
 }
 
-fn build(storage: &dyn Storage, len: u64) -> io::Result<Built> {
-    let result = try_build(storage, len);
+fn build(storage: &dyn Storage, len: u64, rest: &dyn Fn()) -> io::Result<Built> {
+    let result = try_build(storage, len, rest);
     if result.is_err() {
         // What is half built only takes up room; that it cannot be removed either adds nothing to the first error.
         let _ = storage.remove(SPARE_NAME);
@@ -153,10 +211,18 @@ fn build(storage: &dyn Storage, len: u64) -> io::Result<Built> {
     result
 }
 
-fn try_build(storage: &dyn Storage, len: u64) -> io::Result<Built> {
+fn try_build(storage: &dyn Storage, len: u64, rest: &dyn Fn()) -> io::Result<Built> {
     let file = storage.create(SPARE_NAME)?;
-    write_zeros(&*file, 0, len)?;
-    file.sync()?;
+    let mut at = 0;
+    while at < len {
+        if at > 0 {
+            rest();
+        }
+        let end = (at + PIECE).min(len);
+        write_zeros(&*file, at, end)?;
+        file.sync()?;
+        at = end;
+    }
     Ok((file, len))
 }
 

@@ -23,8 +23,11 @@ use crate::storage::{Storage, StorageFile};
 
 pub use header::{SNAPSHOT_MAGIC, SnapshotHeader};
 
-/// How much is read or written at once. What is written is synced as often: one large sync would hold up the writer's.
+/// How much is read at once.
 const CHUNK: usize = 1 << 20;
+
+/// How much is written at once, and synced: one large sync would hold up the writer's.
+const PIECE: usize = 128 << 10;
 
 /// What a snapshot's header says beside what is counted while it is written.
 #[derive(Debug, Clone)]
@@ -65,7 +68,7 @@ impl<'a> SnapshotWriter<'a> {
         Ok(SnapshotWriter {
             storage,
             file,
-            buffer: Vec::with_capacity(CHUNK + (CHUNK >> 3)),
+            buffer: Vec::with_capacity(PIECE + (PIECE >> 3)),
             written: 0,
             crc: Hasher::new(),
             lines: 0,
@@ -77,7 +80,7 @@ impl<'a> SnapshotWriter<'a> {
         self.buffer.extend_from_slice(line);
         self.buffer.push(b'\n');
         self.lines += 1;
-        if self.buffer.len() >= CHUNK { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= PIECE { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), Error> {
