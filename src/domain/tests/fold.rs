@@ -88,8 +88,8 @@ fn the_hash_is_the_same_on_any_machine_for_ever() {
         [
             "4-0b7940640f7569d849b58fc63665f451cc6b2ef3f3973780672e0c06274ed6f3",
             "4-489e8ec98dec59e806cc6b7bcf26432171b136943d919e65fd47a0a11a90056b",
-            "4-c3c1a9f4c368b2d2c62f7cb622d944db977e460bedb0a7bcd2b6418684f37c31",
-            "4-b7c7ccd185116b5fda167f17ef788022af2ad8bfbc4ecb88576c0431497d20f9",
+            "4-ddedf3ed5c1bf8058c7874bfc1706b06e8f30584c2ac9f447a76d571dfd23b9b",
+            "4-c6f05951f1170e733ec7cb181b7b9500bfb64f990eea7e89ee7fd6804b80a328",
         ]
     );
 }
