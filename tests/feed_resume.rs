@@ -1,4 +1,5 @@
 //! Resuming in the middle: what a reader keeps from one read to the next changes nothing of what it reads.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test, which damages a file")]
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -7,7 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tallybook::storage::{Files, LockPeek, SharedPage, Storage, StorageFile};
-use tallybook::{Blocking, Error, ErrorKind, FeedItem, JournalReader, NewGoal, Options, Retention, Start};
+use tallybook::{
+    Blocking, Error, ErrorKind, FeedItem, JournalReader, NewGoal, Options, Request, Retention, Start,
+};
 
 /// The storage of a directory that cannot tell whether its names have changed: of it nothing is kept.
 #[derive(Debug)]
