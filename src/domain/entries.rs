@@ -68,13 +68,32 @@ impl<T: Happened> Memory<T> {
         }
     }
 
+    /// The oldest, if it is too old or there are too many.
+    fn outside(&self, window: KeyWindow, now: Timestamp) -> Option<&T> {
+        let is_outside =
+            |oldest: &&T| window.is_too_many(self.log.len()) || window.is_too_old(oldest.at(), now);
+        self.log.front().filter(is_outside)
+    }
+
     /// Takes out the oldest, if it is too old or there are too many.
     pub(super) fn pop_outside(&mut self, window: KeyWindow, now: Timestamp) -> Option<T> {
-        let oldest = self.log.front()?;
-        if !window.is_too_old(oldest.at(), now) && !window.is_too_many(self.log.len()) {
-            return None;
+        let oldest = self.outside(window, now)?.clone();
+        self.log.drop_front();
+        Some(oldest)
+    }
+
+    /// Forgets what is too old, and the oldest as long as there are too many; of each, `through` says up to when
+    /// something is then forgotten.
+    pub(super) fn forget_outside(
+        &mut self,
+        window: KeyWindow,
+        now: Timestamp,
+        through: impl Fn(&T) -> Timestamp,
+    ) {
+        while let Some(through) = self.outside(window, now).map(&through) {
+            self.log.drop_front();
+            self.forgot(through);
         }
-        self.log.pop_front()
     }
 
     /// Takes note that something from that time is no longer remembered.

@@ -195,9 +195,8 @@ impl Keys {
 
     /// Forgets what is too old at the time of an event, or too much.
     pub(super) fn forget_outside(&mut self, now: Timestamp) {
-        while let Some(RememberedKey { key, at, .. }) = self.register.pop_outside(self.window, now) {
-            self.register.forgot(key.with(|key| forgotten_through(key, at, now)));
-        }
+        let through = |entry: &RememberedKey| entry.key.with(|key| forgotten_through(key, entry.at, now));
+        self.register.forget_outside(self.window, now, through);
     }
 }
 

@@ -83,18 +83,18 @@ impl<T: Identified> Register<T> {
         std::iter::successors(newest, |seq| seq.checked_sub(SPAN)).take_while(move |seq| *seq >= first)
     }
 
-    /// Takes out the oldest, if it is too old or there are too many.
-    pub(super) fn pop_outside(&mut self, window: KeyWindow, now: Timestamp) -> Option<T> {
-        let oldest = self.memory.pop_outside(window, now)?;
+    /// Forgets what is too old, and the oldest as long as there are too many; of each, `through` says up to when
+    /// something is then forgotten.
+    pub(super) fn forget_outside(
+        &mut self,
+        window: KeyWindow,
+        now: Timestamp,
+        through: impl Fn(&T) -> Timestamp,
+    ) {
+        self.memory.forget_outside(window, now, through);
         if self.memory.len() == 0 {
             self.index.clear();
         }
-        Some(oldest)
-    }
-
-    /// Takes note that something from that time is no longer remembered.
-    pub(super) fn forgot(&mut self, at: Timestamp) {
-        self.memory.forgot(at);
     }
 
     /// Up to when what is not known may have been.
@@ -211,13 +211,13 @@ mod tests {
         assert_eq!(find(&register, &telling(9)), Some(7));
         assert_eq!(find(&register, "call-8"), Some(8));
         assert_eq!(find(&register, &telling(2)), Some(9));
-        let popped = register.pop_outside(window, Timestamp::UNIX_EPOCH).map(|oldest| oldest.0);
-        assert_eq!((popped, find(&register, &telling(5))), (Some(5), None));
+        register.forget_outside(window, Timestamp::UNIX_EPOCH, Named::at);
+        assert_eq!((register.len(), find(&register, &telling(5))), (4, None));
         assert_eq!(find(&register, &telling(9)), Some(7));
         push(&mut register, 10, &telling(5));
         assert_eq!(find(&register, &telling(5)), Some(10), "it is new again");
         let narrow = KeyWindow { max_count: 0, ..window };
-        while register.pop_outside(narrow, Timestamp::UNIX_EPOCH).is_some() {}
+        register.forget_outside(narrow, Timestamp::UNIX_EPOCH, Named::at);
         assert_eq!((register.len(), find(&register, "call-8")), (0, None));
         push(&mut register, 11, "call-8");
         assert_eq!(find(&register, "call-8"), Some(11));

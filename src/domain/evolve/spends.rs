@@ -121,10 +121,7 @@ pub(super) fn reversed(
 /// Forgets the spends that are too old or too many, and the bookings.
 pub(super) fn forget(state: &mut State, now: Timestamp) {
     let window = state.keys.window();
-    while let Some(spend) = state.spends.pop_outside(window, now) {
-        state.spends.forgot(forgotten_through(&spend.id.0, spend.at, now));
-    }
-    while let Some(booking) = state.bookings.pop_outside(window, now) {
-        state.bookings.forgot(booking.at);
-    }
+    let through = |spend: &Arc<SpendRecord>| forgotten_through(&spend.id.0, spend.at, now);
+    state.spends.forget_outside(window, now, through);
+    state.bookings.forget_outside(window, now, |booking| booking.at);
 }
