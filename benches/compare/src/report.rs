@@ -128,16 +128,17 @@ pub(crate) struct Report<'a> {
     pub(crate) rounds: &'a [Figure],
 }
 
-/// More than this many times the probe, with one command in flight, is not to be had from a disk that is synced.
+/// More than this many times the best of all probes, with one command in flight, is not to be had from a disk that is
+/// synced.
 const SYNCED_TO_PROBE_MAX: f64 = 2.0;
 
 /// The lines of the table, the fastest of each work first.
 pub(crate) fn lines(figures: &[Figure]) -> Vec<Line> {
     let mut lines: Vec<Line> = ALL.into_iter().flat_map(|work| lines_of(work, figures)).collect();
-    let is_too_fast = |line: &&Line| {
-        matches!(line.work, Work::OneBlocking | Work::OneTask)
-            && line.to_probe.is_some_and(|ratio| ratio.median > SYNCED_TO_PROBE_MAX)
-    };
+    let probes = Spread::of(figures.iter().filter_map(|figure| figure.probe));
+    let most = probes.map_or(f64::INFINITY, |probes| probes.greatest * SYNCED_TO_PROBE_MAX);
+    let is_too_fast =
+        |line: &&Line| matches!(line.work, Work::OneBlocking | Work::OneTask) && line.value.median > most;
     let unsynced: Vec<&str> = lines.iter().filter(is_too_fast).map(|line| line.contestant).collect();
     for line in lines.iter_mut().filter(|line| unsynced.contains(&line.contestant)) {
         line.synced = false;
