@@ -77,18 +77,21 @@ impl<S: Bare> Blocking for Threads<S> {
     }
 }
 
+/// A row, and who waits for its number. One error is told to everyone whose row was in the batch.
+type Waiting<R> = (R, oneshot::Sender<Result<u64, Arc<str>>>);
+
 /// A bare store behind a channel. Callers check and encode, so that the thread has only to store.
 #[derive(Debug)]
 pub(crate) struct Drain<S: Bare> {
     balances: Balances,
-    inbox: mpsc::Sender<(S::Row, oneshot::Sender<Result<u64, Arc<str>>>)>,
+    inbox: mpsc::Sender<Waiting<S::Row>>,
     thread: JoinHandle<S>,
 }
 
 impl<S: Bare> Store for Drain<S> {
     fn open(dir: &Path, level: Level) -> Outcome<Drain<S>> {
         let store = S::open(dir, level)?;
-        let (inbox, mut waiting) = mpsc::channel::<(S::Row, oneshot::Sender<Result<u64, Arc<str>>>)>(INBOX);
+        let (inbox, mut waiting) = mpsc::channel::<Waiting<S::Row>>(INBOX);
         let thread = std::thread::Builder::new().name("drain".into()).spawn(move || {
             while let Some((row, reply)) = waiting.blocking_recv() {
                 let (mut rows, mut replies) = (vec![row], vec![reply]);

@@ -105,13 +105,11 @@ impl Ledger {
     /// 2 × `in_flight` and so on.
     pub(crate) fn after(counts: &[u64]) -> Ledger {
         let mut ledger = Ledger::default();
-        let mut first = 0;
-        for count in counts {
+        for (first, count) in (0..).zip(counts) {
             for turn in 0..*count {
                 let order = Order::numbered(first + turn * counts.len() as u64);
                 ledger.book(order.budget_id(), order.amount);
             }
-            first += 1;
         }
         ledger
     }
