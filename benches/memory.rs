@@ -1,12 +1,13 @@
 //! Memory: exactly how many bytes what is open and what is remembered takes.
 //!
-//! `cargo bench --bench memory [-- --budgets N] [-- --quick]`. An allocator counts what is asked of it. What a thing
+//! `cargo bench --bench memory [-- --budgets N] [-- --quick]`. What is asked of the allocator is counted. What a thing
 //! takes is how much two states of different size differ, by thing, so that what there is only once does not count:
-//! in the state of the domain, without a journal. The bytes are those asked for; with them, how many blocks they are in,
-//! and what the allocator of glibc makes of them (each block has a header of 8 bytes and a multiple of 16).
+//! in the state of the domain, without a journal. The bytes are those asked for, with how many blocks they are in (glibc
+//! adds 8 bytes to a block and makes it a multiple of 16).
 //!
-//! Then an engine with so many open budgets (`--budgets`): what it takes at rest, all in all, and the most that it took
-//! on the way, which includes a snapshot of its state.
+//! Before that, an engine with so many open budgets (`--budgets`): by how much the resident set of the process grew until it was at
+//! rest, and the most that it ever was, which includes a snapshot of its state. It is read from `/proc/self/status`, so on
+//! Linux only.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -16,9 +17,7 @@
 
 mod common;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::book::Book;
 use common::cpu::Cpu;
@@ -26,67 +25,6 @@ use tallybook::{
     BudgetId, Fraction, Json, KeyWindow, NewBudget, NewGoal, NewReservation, RecordEvent, RecordSpend,
     Request, ReservationId, SetProgress, Settle, Spend,
 };
-
-// ---- the allocator ----------------------------------------------------------------------------------------------
-
-struct Counting;
-
-static BYTES: AtomicUsize = AtomicUsize::new(0);
-static MOST_BYTES: AtomicUsize = AtomicUsize::new(0);
-static BLOCKS: AtomicUsize = AtomicUsize::new(0);
-static BYTES_OF_GLIBC: AtomicUsize = AtomicUsize::new(0);
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-#[allow(unsafe_code, reason = "there is no other way to see what is allocated")]
-// SAFETY: every call is handed on to the allocator of the system as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        taken(layout.size());
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        given_back(layout.size());
-        // SAFETY: the caller keeps the contract.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-fn taken(size: usize) {
-    let bytes = BYTES.fetch_add(size, Ordering::Relaxed) + size;
-    MOST_BYTES.fetch_max(bytes, Ordering::Relaxed);
-    BLOCKS.fetch_add(1, Ordering::Relaxed);
-    BYTES_OF_GLIBC.fetch_add(of_glibc(size), Ordering::Relaxed);
-}
-
-fn given_back(size: usize) {
-    BYTES.fetch_sub(size, Ordering::Relaxed);
-    BLOCKS.fetch_sub(1, Ordering::Relaxed);
-    BYTES_OF_GLIBC.fetch_sub(of_glibc(size), Ordering::Relaxed);
-}
-
-fn of_glibc(size: usize) -> usize {
-    (size + 8).next_multiple_of(16).max(32)
-}
-
-/// What is allocated.
-#[derive(Clone, Copy)]
-struct Taken {
-    bytes: usize,
-    blocks: usize,
-    of_glibc: usize,
-}
-
-impl Taken {
-    fn now() -> Taken {
-        let [bytes, blocks, of_glibc] =
-            [&BYTES, &BLOCKS, &BYTES_OF_GLIBC].map(|count| count.load(Ordering::Relaxed));
-        Taken { bytes, blocks, of_glibc }
-    }
-}
 
 // ---- the state of the domain ------------------------------------------------------------------------------------
 
@@ -99,10 +37,11 @@ const FIRST_OF_ALL: u64 = 10_000_000;
 fn main() {
     let budgets =
         common::argument("--budgets").unwrap_or(if common::flag("--quick") { 10_000 } else { 100_000 });
-    println!("{:<52} {:>9} {:>9} {:>13} {:>13}", "each", "bytes", "blocks", "with glibc's", "of how many");
+    println!("{:<52} {:>9} {:>9} {:>13}", "each", "bytes", "blocks", "of how many");
+    // Before anything else has been taken and given back.
+    engine(budgets);
     open(budgets);
     remembered();
-    engine(budgets);
 }
 
 /// What is open; nothing that was done is remembered, but for the last of each kind.
@@ -185,18 +124,13 @@ fn row(name: &str, max_count: u64, numbers: Range<u64>, fill: Fill) {
     budgets(&mut book, FIRST_OF_ALL..FIRST_OF_ALL + 1_000);
     fill(&mut book, 0..numbers.start);
     book.publish();
-    let before = Taken::now();
-    fill(&mut book, numbers.clone());
-    book.publish();
-    let after = Taken::now();
     let count = numbers.end - numbers.start;
-    let each = |of: fn(Taken) -> usize| common::each(u64::try_from(of(after) - of(before)).unwrap(), count);
-    println!(
-        "{name:<52} {:>9.1} {:>9.2} {:>13.1} {count:>13}",
-        each(|taken| taken.bytes),
-        each(|taken| taken.blocks),
-        each(|taken| taken.of_glibc),
-    );
+    let taken = allocation_counter::measure(|| {
+        fill(&mut book, numbers);
+        book.publish();
+    });
+    let each = |of: i64| common::each(u64::try_from(of).unwrap(), count);
+    println!("{name:<52} {:>9.1} {:>9.2} {count:>13}", each(taken.bytes_current), each(taken.count_current));
 }
 
 fn budgets(book: &mut Book, numbers: Range<u64>) {
@@ -227,17 +161,21 @@ fn progress(number: u64) -> Request {
 
 fn engine(count: u64) {
     let dir = common::directory();
-    let before = Taken::now();
-    MOST_BYTES.store(before.bytes, Ordering::Relaxed);
+    let before = resident("VmRSS:");
     // Segments so small that they are closed, and so snapshots that are made, on the way.
     let engine = common::interval().segment_bytes(1 << 20).snapshot_bytes(0).open_blocking(&dir).unwrap();
     engine.allocate(NewBudget::new("root").unlimited()).unwrap();
     common::submit(&engine, (0..count).map(|number| below_root(number).into()));
     Cpu::wait_for_calm();
-    let at_rest = Taken::now().bytes - before.bytes;
-    let at_most = MOST_BYTES.load(Ordering::Relaxed) - before.bytes;
-    for (name, bytes) in [("at rest", at_rest), ("at most", at_most)] {
-        let each = common::each(u64::try_from(bytes).unwrap(), count);
-        println!("{:<52} {each:>9.1} {:>37}", format!("engine with open budgets, {name}"), count);
+    for (name, field) in [("at rest", "VmRSS:"), ("at most", "VmHWM:")] {
+        let each = common::each(resident(field).saturating_sub(before), count);
+        println!("{:<52} {each:>9.1} {count:>23}", format!("engine with open budgets, {name}"));
     }
+}
+
+/// A size of the resident set, in bytes.
+fn resident(field: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1_024
 }

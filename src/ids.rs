@@ -358,9 +358,9 @@ impl IdSource {
     }
 
     /// A new UUID of version 7 (RFC 9562) that carries `now`. Its last 32 bits are those of `seq`, the position of the event
-    /// that makes what it is the id of: within one journal that alone tells its ids apart, and whoever has such an id
-    /// knows where to look. The other 42 bits are random, and tell apart the ids of journals that were written in the
-    /// same millisecond.
+    /// with which it was asked for, which most often is the one that makes what it is the id of (that of a spend always is):
+    /// so whoever has such an id knows where to look first. The other 42 bits are random, and tell apart the ids of
+    /// journals that were written in the same millisecond, and those of a `seq` that was used again after a crash.
     pub(crate) fn next(&mut self, now: Timestamp, seq: u64) -> Uuid {
         let millis = u128::try_from(now.as_millis()).unwrap_or(0) & ((1 << 48) - 1);
         let [a, b, c, d, e, f] = self.random().map(u128::from);

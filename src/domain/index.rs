@@ -33,13 +33,13 @@ const FRESH_LEN: usize = 64;
 const GROWTH: usize = 4;
 
 impl Index {
-    /// Takes in the `seq` of an id. What lies before `oldest_seq` is forgotten.
-    pub(super) fn insert(&mut self, id: &str, seq: u64, oldest_seq: u64) {
+    /// Takes in the `seq` of an id. What lies before `oldest_seq` is forgotten; `remembered` is how many are not.
+    pub(super) fn insert(&mut self, id: &str, seq: u64, oldest_seq: u64, remembered: usize) {
         let runs = Arc::make_mut(&mut self.0);
         runs.fresh.reserve(FRESH_LEN.saturating_sub(runs.fresh.len()));
         runs.fresh.push(Place { hash: hash(id), seq });
         if runs.fresh.len() >= FRESH_LEN {
-            runs.merge(oldest_seq);
+            runs.merge(oldest_seq, remembered);
         }
     }
 
@@ -67,14 +67,27 @@ impl Index {
 }
 
 impl Runs {
-    fn merge(&mut self, oldest_seq: u64) {
+    fn merge(&mut self, oldest_seq: u64, remembered: usize) {
         let mut run = std::mem::take(&mut self.fresh);
-        while let Some(longer) = self.sorted.pop_if(|longer| longer.len() < run.len() * GROWTH) {
-            // Both are sorted but for what is fresh: the sort finds that out and merges.
-            run.splice(0..0, longer.iter().copied());
-            run.retain(|place| place.seq >= oldest_seq);
-            run.sort();
+        let places: usize = self.sorted.iter().map(|run| run.len()).sum();
+        // After a flood: what is forgotten would stay in a run that nothing grows up to any more.
+        let is_mostly_forgotten = places > remembered.saturating_mul(GROWTH).saturating_add(FRESH_LEN);
+        let mut merged = Vec::new();
+        let mut len = run.len();
+        while let Some(longer) =
+            self.sorted.pop_if(|longer| is_mostly_forgotten || longer.len() < len * GROWTH)
+        {
+            len += longer.len();
+            merged.push(longer);
         }
+        if !merged.is_empty() {
+            let still = |place: &&Place| place.seq >= oldest_seq;
+            let mut all = Vec::with_capacity(len);
+            merged.iter().rev().for_each(|longer| all.extend(longer.iter().filter(still)));
+            all.append(&mut run);
+            run = all;
+        }
+        // All but what is fresh is in runs that are sorted: the sort finds that out and merges.
         run.sort();
         self.sorted.push(run.into());
     }
@@ -93,7 +106,8 @@ mod tests {
         let mut index = Index::default();
         let remembered = 3_000;
         for seq in 1..=100_000_u64 {
-            index.insert(&format!("key-{seq}"), seq, seq.saturating_sub(remembered));
+            let oldest_seq = seq.saturating_sub(remembered);
+            index.insert(&format!("key-{seq}"), seq, oldest_seq, 3_000);
         }
         for seq in 97_000..=100_000 {
             assert!(index.seqs(&format!("key-{seq}")).any(|found| found == seq), "{seq}");
@@ -107,11 +121,23 @@ mod tests {
     }
 
     #[test]
+    fn after_a_flood_only_what_is_remembered_takes_room() {
+        let mut index = Index::default();
+        (1..=50_000).for_each(|seq| index.insert(&format!("key-{seq}"), seq, 0, 50_000));
+        for seq in 50_001..=50_128_u64 {
+            index.insert(&format!("key-{seq}"), seq, seq - 100, 100);
+        }
+        assert!((50_030..=50_128).all(|seq| index.seqs(&format!("key-{seq}")).any(|found| found == seq)));
+        let places: usize = index.0.sorted.iter().map(|run| run.len()).sum();
+        assert!(places < 1_000, "{places} places for 100 ids");
+    }
+
+    #[test]
     fn a_copy_stays_as_it_was_and_one_id_may_have_several_places() {
         let mut index = Index::default();
-        index.insert("a", 1, 0);
+        index.insert("a", 1, 0, 1);
         let copy = index.clone();
-        (2..200).for_each(|seq| index.insert("a", seq, 0));
+        (2..200).for_each(|seq| index.insert("a", seq, 0, 200));
         assert!(copy.seqs("a").eq([1]));
         let mut seqs: Vec<u64> = index.seqs("a").collect();
         seqs.sort_unstable();

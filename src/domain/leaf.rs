@@ -47,9 +47,9 @@ impl<T> Leaf<T> {
 }
 
 impl<T: Clone> Clone for Leaf<T> {
-    /// Copied in order to be changed, so the digest stays behind.
+    /// The digest is that of the copy, too: whoever changes one drops it.
     fn clone(&self) -> Leaf<T> {
-        Leaf { value: self.value.clone(), digest: OnceLock::new() }
+        Leaf { value: self.value.clone(), digest: self.digest.clone() }
     }
 }
 

@@ -48,15 +48,36 @@ impl<T: Identified> Register<T> {
 
     fn index(&mut self, id: &str, seq: u64) {
         if low_bits(id) != Some(low_bits_of(seq)) {
-            self.index.insert(id, seq, self.memory.first().map_or(seq, T::seq));
+            let oldest_seq = self.memory.first().map_or(seq, T::seq);
+            self.index.insert(id, seq, oldest_seq, self.memory.len());
         }
     }
 
     /// What has that id.
     pub(super) fn get(&self, id: &str) -> Option<&T> {
-        let is = |entry: &&T| entry.is(id);
-        let by_itself = self.seqs_told_by(id).find_map(|seq| self.memory.get(seq).filter(is));
-        by_itself.or_else(|| self.index.seqs(id).find_map(|seq| self.memory.get(seq).filter(is)))
+        let at = |seq| self.memory.get(seq).filter(|entry| entry.is(id));
+        self.told_by(id).or_else(|| self.index.seqs(id).find_map(at))
+    }
+
+    /// What was remembered of the event with that `seq`.
+    pub(super) fn at(&self, seq: u64) -> Option<&T> {
+        self.memory.get(seq)
+    }
+
+    /// What has that id, if the id tells the low half of its `seq`: the newest of those at which it may be, then the one
+    /// before it, each looked for right below the entry where the last one was not.
+    fn told_by(&self, id: &str) -> Option<&T> {
+        const SPAN: u64 = 1 << 32;
+        let low = u64::from(low_bits(id)?);
+        let mut last = self.memory.last()?.seq();
+        loop {
+            let high = last & !(SPAN - 1);
+            let seq = if high | low <= last { high | low } else { high.checked_sub(SPAN)? | low };
+            if let Some(entry) = self.memory.get(seq).filter(|entry| entry.is(id)) {
+                return Some(entry);
+            }
+            last = self.memory.before(seq).next()?.seq();
+        }
     }
 
     /// The same, to be changed.
@@ -69,18 +90,6 @@ impl<T: Identified> Register<T> {
     pub(super) fn change_last(&mut self, has_to_be: impl FnOnce(&T) -> bool) -> Option<&mut T> {
         let seq = self.memory.last().filter(|last| has_to_be(last))?.seq();
         self.memory.change(seq)
-    }
-
-    /// Every `seq` among those of the entries whose low half an id ends with.
-    fn seqs_told_by(&self, id: &str) -> impl Iterator<Item = u64> {
-        const SPAN: u64 = 1 << 32;
-        let bounds = self.memory.first().map(T::seq).zip(self.memory.last().map(T::seq));
-        let newest = low_bits(id).zip(bounds).and_then(|(low, (_, last))| {
-            let seq = (last & !(SPAN - 1)) | u64::from(low);
-            if seq <= last { Some(seq) } else { seq.checked_sub(SPAN) }
-        });
-        let first = bounds.map_or(0, |(first, _)| first);
-        std::iter::successors(newest, |seq| seq.checked_sub(SPAN)).take_while(move |seq| *seq >= first)
     }
 
     /// Forgets what is too old, and the oldest as long as there are too many; of each, `through` says up to when
@@ -179,6 +188,17 @@ mod tests {
 
     fn push(register: &mut Register<Named>, seq: u64, id: &str) {
         register.push(id, Named(seq, id.into()));
+    }
+
+    /// However far the entries lie apart: it is the entries that are looked at, not the numbers between them.
+    #[test]
+    fn an_id_that_is_not_there_is_soon_not_found() {
+        let mut register = Register::default();
+        for seq in [14, 1 << 40, u64::MAX - 1] {
+            push(&mut register, seq, &telling(seq));
+        }
+        assert_eq!(register.get(&telling(15)), None);
+        assert_eq!(register.get(&telling(14)).map(Happened::seq), Some(14));
     }
 
     #[test]

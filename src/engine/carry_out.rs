@@ -57,7 +57,8 @@ impl Core {
         }
     }
 
-    /// Only what makes something without an id needs one. It carries the `seq` of the event that will make it.
+    /// Only what makes something without an id needs one. It carries the `seq` of the event that will make it; that of a
+    /// goal may be the one of a pause that goes before it.
     fn new_id(&mut self, command: &Command, now: Timestamp) -> Uuid {
         let events_before = match command {
             Command::CreateGoal(new) if new.goal_id.is_none() => 0,

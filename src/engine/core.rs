@@ -119,6 +119,7 @@ impl Core {
 
     /// Gives up the journal as it is on disk, with nothing of what is only in memory (law HALT).
     pub(super) fn abandon(&mut self) {
+        self.shared.names.let_go();
         // Before the lock is given up: whoever takes it next is alone.
         if self.maintenance.begin_abandoning() {
             self.maintenance.abandon();
@@ -163,6 +164,13 @@ impl Core {
     /// Takes out of the inbox what waits.
     pub(super) fn drain(&mut self) -> Drained {
         self.shared.inbox.drain(std::mem::take(&mut self.emptied))
+    }
+
+    /// Keeps an empty list to be filled again: the one with the most room, unless that is very much.
+    pub(super) fn keep_list(&mut self, emptied: Vec<Work>) {
+        if emptied.capacity() > self.emptied.capacity() && emptied.capacity() <= KEPT_LIST {
+            self.emptied = emptied;
+        }
     }
 
     /// Carries out a batch of work.
@@ -241,6 +249,7 @@ impl Core {
         self.maintenance.finish();
         // However this ends, the journal is done with: the lock is given up, and the writer's thread with it.
         let Some(journal) = self.journal.take() else { return Ok(()) };
+        self.shared.names.let_go();
         reported.and(synced).and_then(|()| journal.close(now))?;
         self.shared.durable_seq(last.seq());
         drop(self.shared.publish(last, std::mem::take(&mut self.fed)));
@@ -263,9 +272,7 @@ impl Core {
         match result {
             Ok(waits) => {
                 drop(work);
-                if drained.work.capacity() <= KEPT_LIST {
-                    self.emptied = drained.work;
-                }
+                self.keep_list(drained.work);
                 let flushed = waits.map_or_else(|| Ok(self.view()), Err);
                 answers.views.extend(flushes.into_iter().map(|reply| (reply, flushed.clone())));
                 Ok(())

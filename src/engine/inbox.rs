@@ -298,6 +298,8 @@ impl Inbox {
     pub(super) fn gather(&self, wanted: usize, pause: Duration, pauses: u32) -> Option<usize> {
         let mut waiting = self.lock();
         let had = waiting.items.places;
+        // More than there are places for cannot come before these are taken out.
+        let wanted = wanted.min(self.capacity());
         if had == 0 || had >= wanted || waiting.items.is_closing {
             return None;
         }
@@ -562,6 +564,10 @@ mod tests {
         assert_eq!(inbox.gather(3, PATIENCE, 4), None, "there is nothing to begin with");
         put(&inbox);
         assert_eq!(inbox.gather(1, PATIENCE, 4), None, "there is enough");
+        (1..8).for_each(|_| put(&inbox));
+        assert_eq!(inbox.gather(9, PATIENCE, 4), None, "there is no place for more");
+        drop(inbox.drain(Vec::new()));
+        put(&inbox);
         assert_eq!(inbox.gather(3, pause, 4), Some(0), "none came");
         std::thread::scope(|scope| {
             let gathering = scope.spawn(|| inbox.gather(3, PATIENCE, 4));

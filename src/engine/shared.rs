@@ -20,12 +20,14 @@ use crate::error::{Error, ErrorKind};
 use crate::event::Charge;
 use crate::ids::{GoalId, ReservationId};
 use crate::journal::{PublishedCell, WalkSource};
-use crate::storage::Storage;
+use crate::storage::{Storage, Watched};
 
 /// What handles, feeds and the writer share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) storage: Arc<dyn Storage>,
+    /// The same, as whoever counts the changes of names.
+    pub(super) names: Arc<Watched>,
     pub(super) inbox: Inbox,
     pub(super) clock: Arc<dyn Clock>,
     /// The host's risk assessor, where there is one.
@@ -50,7 +52,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(
-        storage: Arc<dyn Storage>,
+        names: Arc<Watched>,
         options: &Options,
         journal_published: Arc<PublishedCell>,
         view: View,
@@ -59,7 +61,8 @@ impl Shared {
         let upkeep: Arc<UpkeepRecord> = Arc::default();
         let live = Live::new(view.journal_id(), view.epoch(), options);
         Shared {
-            storage,
+            storage: Arc::clone(&names) as _,
+            names,
             inbox: Inbox::new(options.inbox_capacity),
             clock: Arc::clone(&options.clock),
             risk: options.risk.clone().map(Risk::new),

@@ -33,7 +33,7 @@ pub(super) fn restore(file: &SnapshotFile) -> Result<Projection, Error> {
         ),
         RestoreError::Invalid(_) => file.damaged(error),
     };
-    let mut restorer = StateRestorer::default();
+    let mut restorer = StateRestorer::after(header.seq());
     file.read(&mut |line| restorer.line(line).map_err(wrong))?;
     let state = restorer.finish().map_err(wrong)?;
     let last_ts = if planted(Bug::LastTimeLost) { Timestamp::UNIX_EPOCH } else { header.last_ts };

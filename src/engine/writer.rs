@@ -38,7 +38,8 @@ impl Writer {
         let _entered = span.enter();
         let journal_options = options.journal()?;
         // Whoever holds the lock is the only one to change a name.
-        let storage: Arc<dyn Storage> = Arc::new(Watched::new(storage));
+        let names = Arc::new(Watched::new(storage));
+        let storage: Arc<dyn Storage> = Arc::clone(&names) as _;
         let mut replay = Replay::new(Projection::default(), &options.background);
         let now = options.clock.now();
         let opened =
@@ -55,7 +56,7 @@ impl Writer {
         }
         tracing::info!(journal = %journal.journal_id(), epoch = %journal.epoch(), seq = projection.seq, is_new = report.is_new, "opened");
         let view = View::new(projection.clone(), journal.journal_id(), journal.epoch(), journal.last_epoch());
-        let shared = Arc::new(Shared::new(storage, &options, journal.published(), view));
+        let shared = Arc::new(Shared::new(names, &options, journal.published(), view));
         let key_window = options.key_window;
         let on_alert = options.on_alert.clone();
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
@@ -155,7 +156,9 @@ impl Writer {
         if !core.is_open() {
             return None;
         }
-        if !drained.is_empty() {
+        if drained.is_empty() {
+            core.keep_list(drained.work);
+        } else {
             core.commit(drained);
         }
         let timeout = core.tick();

@@ -198,8 +198,14 @@ impl KeptSegments {
             is_closed,
             index,
         });
-        state.segments.insert(number, (Arc::clone(&kept), uses));
-        state.make_room();
+        // One that was pruned meanwhile would take up room on the disk until a name changes again.
+        let is_there = |(_, listing): &(NamesMark, Arc<Listing>)| {
+            listing.directory.segments.binary_search(&segment.name).is_ok()
+        };
+        if state.listed.as_ref().is_none_or(is_there) {
+            state.segments.insert(number, (Arc::clone(&kept), uses));
+            state.make_room();
+        }
         kept
     }
 

@@ -65,6 +65,9 @@ impl RotationSize {
 /// How much of a spare is written and synced at once: one large sync would hold up the writer's beside it.
 const PIECE: u64 = 256 << 10;
 
+/// The same once it is needed soon: each sync costs by itself, too.
+const URGENT_PIECE: u64 = 4 << 20;
+
 /// How long the disk is left to the writer between two pieces, as long as there is no hurry.
 const REST: Duration = Duration::from_millis(1);
 
@@ -97,8 +100,16 @@ pub(super) struct Spare {
     state: State,
     /// A segment that is to be trimmed when the next spare is begun: nobody waits for that.
     sealed: Option<Sealed>,
-    /// Whether the spare is needed soon.
-    is_urgent: Arc<AtomicBool>,
+    orders: Arc<Orders>,
+}
+
+/// What whoever makes the next segment is told meanwhile.
+#[derive(Debug, Default)]
+struct Orders {
+    /// It is needed soon.
+    is_urgent: AtomicBool,
+    /// It is not needed any more.
+    is_called_off: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -110,7 +121,7 @@ enum State {
 
 impl Spare {
     pub(super) fn new(storage: Arc<dyn Storage>, background: Background) -> Spare {
-        Spare { storage, background, state: State::None, sealed: None, is_urgent: Arc::default() }
+        Spare { storage, background, state: State::None, sealed: None, orders: Arc::default() }
     }
 
     /// Has a sealed segment trimmed, where there are threads for it later on one of them.
@@ -125,7 +136,7 @@ impl Spare {
 
     /// Tells whoever makes the next segment that it is needed soon.
     pub(super) fn hurry(&self) {
-        self.is_urgent.store(true, Ordering::Relaxed);
+        self.orders.is_urgent.store(true, Ordering::Relaxed);
     }
 
     /// Begins to make the next segment, unless that was begun already. Whether it worked is seen when it is taken.
@@ -135,25 +146,32 @@ impl Spare {
         }
         let storage = Arc::clone(&self.storage);
         if self.background.is_inline() {
-            self.state = build(&*storage, len, &|| ()).map_or(State::None, State::Ready);
+            self.state = build(&*storage, len, &at_once).map_or(State::None, State::Ready);
             return;
         }
         let built = Arc::new(Mutex::new(None));
         let into = Arc::clone(&built);
         let sealed = self.sealed.take();
-        self.is_urgent = Arc::default();
-        let is_urgent = Arc::clone(&self.is_urgent);
+        self.orders = Arc::default();
+        let orders = Arc::clone(&self.orders);
         // Where one thread runs at a time, none is held up by another.
         let rests = !self.background.is_scheduled();
         let work = move || {
             sealed.iter().for_each(Sealed::trim);
-            let rest = || {
-                if rests && !is_urgent.load(Ordering::Relaxed) {
+            let next_piece = || {
+                if orders.is_called_off.load(Ordering::Relaxed) {
+                    return Err(io::Error::other("the next segment is not needed any more"));
+                }
+                if orders.is_urgent.load(Ordering::Relaxed) {
+                    return Ok(URGENT_PIECE);
+                }
+                if rests {
                     sleep(REST);
                 }
+                Ok(PIECE)
             };
             // Whether it worked is seen when it is taken.
-            let result = build(&*storage, len, &rest).ok();
+            let result = build(&*storage, len, &next_piece).ok();
             *into.lock().unwrap_or_else(PoisonError::into_inner) = result;
         };
         if let Ok(thread) = self.background.spawn("tallybook-spare", work) {
@@ -167,14 +185,14 @@ impl Spare {
         if let State::Ready(built) = std::mem::replace(&mut self.state, State::None) {
             return Ok(built);
         }
-        build(&*self.storage, len, &|| ()).map_err(|error| Error::io("preparing the next segment", error))
+        build(&*self.storage, len, &at_once).map_err(|error| Error::io("preparing the next segment", error))
     }
 
-    /// Waits for the thread, if there is one.
+    /// Waits for the thread, if there is one; what it makes is needed.
     fn join(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::None) {
             State::Building(thread, built) => {
-                self.is_urgent.store(true, Ordering::Relaxed);
+                self.hurry();
                 thread.join();
                 let built = built.lock().unwrap_or_else(PoisonError::into_inner).take();
                 built.map_or(State::None, State::Ready)
@@ -183,9 +201,16 @@ impl Spare {
         };
     }
 
+    /// Waits for the thread, if there is one, no longer than for the piece that it is at: whoever closes or halts has
+    /// others waiting.
+    fn call_off(&mut self) {
+        self.orders.is_called_off.store(true, Ordering::Relaxed);
+        self.join();
+    }
+
     /// Removes what was made and will not be used. A leftover does no harm: the next opening removes it.
     pub(super) fn discard(&mut self) {
-        self.join();
+        self.call_off();
         self.sealed.take().iter().for_each(Sealed::trim);
         if let State::Ready(_) = std::mem::replace(&mut self.state, State::None)
             && let Err(error) = self.storage.remove(SPARE_NAME)
@@ -198,12 +223,18 @@ impl Spare {
 impl Drop for Spare {
     /// No thread may still be making files once the lock is given up.
     fn drop(&mut self) {
-        self.join();
+        self.call_off();
     }
 }
 
-fn build(storage: &dyn Storage, len: u64, rest: &dyn Fn()) -> io::Result<Built> {
-    let result = try_build(storage, len, rest);
+/// The length of the next piece, where nobody has any use for a rest.
+fn at_once() -> io::Result<u64> {
+    Ok(URGENT_PIECE)
+}
+
+/// `next_piece`: how long the next piece is to be, asked before each; an error where there is to be none.
+fn build(storage: &dyn Storage, len: u64, next_piece: &dyn Fn() -> io::Result<u64>) -> io::Result<Built> {
+    let result = try_build(storage, len, next_piece);
     if result.is_err() {
         // What is half built only takes up room; that it cannot be removed either adds nothing to the first error.
         let _ = storage.remove(SPARE_NAME);
@@ -211,14 +242,11 @@ fn build(storage: &dyn Storage, len: u64, rest: &dyn Fn()) -> io::Result<Built> 
     result
 }
 
-fn try_build(storage: &dyn Storage, len: u64, rest: &dyn Fn()) -> io::Result<Built> {
+fn try_build(storage: &dyn Storage, len: u64, next_piece: &dyn Fn() -> io::Result<u64>) -> io::Result<Built> {
     let file = storage.create(SPARE_NAME)?;
     let mut at = 0;
     while at < len {
-        if at > 0 {
-            rest();
-        }
-        let end = (at + PIECE).min(len);
+        let end = (at + next_piece()?).min(len);
         write_zeros(&*file, at, end)?;
         file.sync()?;
         at = end;

@@ -23,6 +23,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// How long after a change of names another one may bear the same time: several ticks of the slowest of kernels.
 const TICKS: Duration = Duration::from_millis(50);
+/// The same where times look as if the file system kept no more than seconds of them, or two.
+const COARSE_TICKS: Duration = Duration::from_secs(3);
 
 /// A directory of the operating system.
 #[derive(Debug)]
@@ -166,7 +168,8 @@ impl Storage for Files {
         let (seconds, nanoseconds) = (found.ctime(), found.ctime_nsec());
         let changed =
             Timestamp::from_micros(seconds.saturating_mul(1_000_000).saturating_add(nanoseconds / 1_000));
-        let is_settled = SystemClock.now().saturating_since(changed) > TICKS;
+        let ticks = if nanoseconds % 1_000_000 == 0 { COARSE_TICKS } else { TICKS };
+        let is_settled = SystemClock.now().saturating_since(changed) > ticks;
         Ok(Some(NamesMark {
             directory: (found.dev(), found.ino()),
             changed: (seconds, nanoseconds),

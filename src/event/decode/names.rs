@@ -94,20 +94,20 @@ fn place(bytes: &[u8]) -> usize {
 /// The second in which an event was decided, for the next, which most often was decided in it, too.
 #[derive(Debug, Default)]
 struct Second {
-    /// As it is written, the point after it included; zeros at first, which no time is written with.
-    text: [u8; 20],
+    /// As it is written, the point after it included, once one was read.
+    text: Option<[u8; 20]>,
     begins_at: Timestamp,
 }
 
 impl Second {
     fn read(&mut self, text: &[u8; 27]) -> Option<Timestamp> {
-        let (second, fraction) = text.split_at(self.text.len());
-        if second != self.text {
+        let (second, fraction) = text.split_first_chunk()?;
+        if self.text.as_ref() != Some(second) {
             let read = Timestamp::from_ascii(text)?;
             // The second has no fraction: what is written behind the point is what is added to it.
             let micros = micros(fraction)?;
             self.begins_at = Timestamp::from_micros(read.as_micros() - i64::from(micros));
-            self.text.copy_from_slice(second);
+            self.text = Some(*second);
             return Some(read);
         }
         let micros = micros(fraction)?;
@@ -158,6 +158,13 @@ mod tests {
         assert_eq!(names.id(b"a\x7f", |_| None), None);
         assert_eq!(names.id(b"a", |_| Some("a")).as_deref(), Some("a"));
         assert_eq!(names.id(b"a", |_| panic!("it was judged before")).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn no_time_is_read_of_what_is_none() {
+        let mut text = [0; 27];
+        text[20..].copy_from_slice(b"123456Z");
+        assert_eq!(Second::default().read(&text), None);
     }
 
     #[test]

@@ -158,11 +158,25 @@ pub(super) fn spend(state: &State, spend: &SpendRecord) -> Check {
     }
 }
 
+/// Where nothing was spent, nothing was booked.
+pub(super) fn no_spend_of_nothing(state: &State, seq: u64) -> Check {
+    match state.spends.at(seq) {
+        Some(spend) if spend.amount == 0 => {
+            Err(format!("expected no booking of spend {}, which is of 0, found one", spend.id))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The bookings of spends, from the first booking that is remembered on: they follow from the spends, or are all there.
 pub(super) fn bookings(state: &State, from: Option<u64>) -> Check {
     let first = state.bookings.first().map(|first| first.seq);
     match (from, first) {
         (None, Some(first)) => bookings_of_spends(state, first),
+        (None, None) => match state.spends.iter().find(|spend| spend.amount > 0) {
+            None => Ok(()),
+            Some(spend) => Err(format!("expected a booking of spend {}, found none at all", spend.id)),
+        },
         (Some(from), first) if first != Some(from) => Err(format!(
             "expected the first booking with seq {from}, as `bookings_from` says, found {first:?}"
         )),
@@ -188,6 +202,29 @@ fn bookings_of_spends(state: &State, first: u64) -> Check {
         }
     }
     Ok(())
+}
+
+/// Nothing in a state is younger than the last event in it: what is remembered next has to come behind what is there.
+pub(super) fn through(state: &State, last: u64) -> Check {
+    let newest = [
+        ("budget", state.budgets.last().map(|budget| budget.made_seq)),
+        ("rolled window", state.budgets.iter().map(|budget| budget.rolled_seq).max()),
+        ("reservation", state.reservations_made.get_max().map(|(seq, _)| *seq)),
+        ("ended reservation", state.ended.last().map(|ended| ended.seq)),
+        ("spend", state.spends.iter().map(|spend| spend.last_seq).max()),
+        ("booking", state.bookings.last().map(|booking| booking.seq)),
+        ("key", state.keys.iter().map(|key| key.remembered.last_seq).max()),
+        ("event id", state.event_ids.iter().map(|id| id.remembered.last_seq).max()),
+    ];
+    match newest.into_iter().find(|(_, seq)| seq.is_some_and(|seq| seq > last)) {
+        None => Ok(()),
+        Some((what, seq)) => {
+            let seq = seq.unwrap_or(last);
+            Err(format!(
+                "expected nothing after seq {last}, the last event in it, found a {what} of seq {seq}"
+            ))
+        }
+    }
 }
 
 /// What can be told of a state only when it is whole.

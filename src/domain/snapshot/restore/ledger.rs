@@ -59,6 +59,7 @@ impl StateRestorer {
         let seq = booking.seq;
         check::known(&self.state, &booking.what.budget_id)
             .map(|_| ())
+            .and_then(|()| check::no_spend_of_nothing(&self.state, seq))
             .and_then(|()| self.follow_bookings(seq))
             .and_then(|()| self.state.bookings.restore(booking))
             .map_err(|message| format!("seq {seq}: {message}"))

@@ -22,9 +22,11 @@ use crate::domain::register::Register;
 use crate::domain::{SpendRecord, State, minute_of};
 
 /// Puts a state together again, line by line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct StateRestorer {
     state: State,
+    /// The `seq` of the last event that is in it.
+    through: u64,
     names: Interner,
     /// From which `seq` on spends tell of their bookings; `None`: each booking has a line of its own.
     bookings_from: Option<u64>,
@@ -58,6 +60,18 @@ impl From<String> for Fault {
 }
 
 impl StateRestorer {
+    /// For the state after the event with that `seq`.
+    pub(crate) fn after(seq: u64) -> StateRestorer {
+        StateRestorer {
+            state: State::default(),
+            through: seq,
+            names: Interner::default(),
+            bookings_from: None,
+            following: VecDeque::new(),
+            lines: 0,
+        }
+    }
+
     /// Takes in the next line, without its line end.
     ///
     /// # Errors
@@ -84,6 +98,7 @@ impl StateRestorer {
         let in_all = |message| RestoreError::Invalid(format!("in the state as a whole: {message}"));
         self.follow_bookings(u64::MAX).map_err(in_all)?;
         check::bookings(&self.state, self.bookings_from).map_err(in_all)?;
+        check::through(&self.state, self.through).map_err(in_all)?;
         check::whole(&self.state).map_err(in_all)?;
         Ok(self.state)
     }

@@ -65,7 +65,7 @@ fn write_ledger(state: &State, lines: &mut Lines<'_>) -> Result<(), Error> {
 
 /// Those of remembered spends follow from their lines: there are many, and they are not written twice.
 fn write_bookings(state: &State, lines: &mut Lines<'_>) -> Result<(), Error> {
-    let mut spends = state.spends.iter().map(|spend| spend.seq).peekable();
+    let mut spends = state.spends.iter().filter(|spend| spend.amount > 0).map(|spend| spend.seq).peekable();
     for booking in state.bookings.iter() {
         while spends.next_if(|seq| *seq < booking.seq).is_some() {}
         if spends.next_if_eq(&booking.seq).is_none() {
