@@ -2,8 +2,10 @@
 //!
 //! `cargo bench --bench replay [-- --events N] [-- --rounds N]`: writes a journal of `N` turns (a million unless told
 //! otherwise), then in interleaved rounds: a scan of the same bytes with `crc32fast` alone, the frames with every CRC
-//! and without reading the events, the whole state by replay, and the opening of the engine. Median, least and
-//! greatest, in millions of events a second.
+//! and without reading the events, the same events as a host keeps them that has no engine (a plain file of the same lines,
+//! each parsed by serde into a type of the host's own and added to sums in a map), the whole state by replay, and the
+//! opening of the engine. Median, least and greatest, in millions of events a second, and the median of the ratios to the
+//! plain file in the same round.
 #![allow(
     clippy::disallowed_methods,
     clippy::print_stdout,
@@ -11,7 +13,9 @@
     reason = "a program of its own"
 )]
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tallybook::{Durability, JournalReader, NewGoal, Options, RecordTurn, Request, Retention, StateAt, Turn};
@@ -26,9 +30,11 @@ fn main() {
     fill(&book, events);
     let bytes = segments(&book).iter().map(Vec::len).sum::<usize>();
     println!("{events} events, {bytes} bytes, written in {:.2?} at interval durability", start.elapsed());
-    let works: [(&str, Work); 4] = [
+    copy_lines(&book);
+    let works: [(&str, Work); 5] = [
         ("bytes: CRC-32 alone", crc),
         ("events as lines, every CRC", walk),
+        (PLAIN, plain),
         ("state by replay", state),
         ("opening the engine", open),
     ];
@@ -40,17 +46,24 @@ fn main() {
             rates[index].push(millions(events, start.elapsed()));
         }
     }
-    println!("{:<28} {:>12} {:>18}", "work", "M events/s", "least .. greatest");
+    let of_plain = rates[works.iter().position(|(name, _)| *name == PLAIN).unwrap()].clone();
+    println!("{:<28} {:>12} {:>18} {:>8}", "work", "M events/s", "least .. greatest", "ratio");
     for ((name, _), rates) in works.iter().zip(&mut rates) {
+        let mut ratios: Vec<f64> = rates.iter().zip(&of_plain).map(|(rate, plain)| rate / plain).collect();
         rates.sort_by(f64::total_cmp);
+        ratios.sort_by(f64::total_cmp);
         println!(
-            "{name:<28} {:>12.2} {:>9.2} .. {:>5.2}",
+            "{name:<28} {:>12.2} {:>9.2} .. {:>5.2} {:>8.2}",
             rates[rates.len() / 2],
             rates[0],
-            rates[rates.len() - 1]
+            rates[rates.len() - 1],
+            ratios[ratios.len() / 2]
         );
     }
 }
+
+/// The row that the others are held against.
+const PLAIN: &str = "typed lines of a plain file";
 
 type Work = fn(&Path, u64);
 
@@ -110,6 +123,59 @@ fn walk(book: &Path, events: u64) {
         count += 1;
     }
     assert_eq!(count, events);
+}
+
+fn plain_file(book: &Path) -> PathBuf {
+    book.with_extension("jsonl")
+}
+
+/// The lines of the journal, as a plain file.
+fn copy_lines(book: &Path) {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(plain_file(book)).unwrap());
+    let mut events = JournalReader::open(book).unwrap().events(1).unwrap();
+    while let Some(event) = events.next().unwrap() {
+        file.write_all(event.line).unwrap();
+        file.write_all(b"\n").unwrap();
+    }
+    file.flush().unwrap();
+}
+
+/// What a host knows of an event.
+#[derive(serde::Deserialize)]
+#[expect(dead_code, reason = "a host reads all of it, and folds some")]
+struct HostEvent {
+    seq: u64,
+    ts: String,
+    kind: String,
+    data: HostData,
+    session_id: Option<String>,
+    actor: Option<String>,
+}
+
+#[derive(serde::Deserialize)]
+struct HostData {
+    goal_id: String,
+    tokens: Option<String>,
+    #[serde(default)]
+    turns: u64,
+    #[serde(default)]
+    seconds: u64,
+}
+
+/// The same events from the plain file: read line by line, parsed, added up.
+fn plain(book: &Path, events: u64) {
+    let mut file = BufReader::with_capacity(1 << 16, std::fs::File::open(plain_file(book)).unwrap());
+    let mut sums: HashMap<String, (u128, u64, u64)> = HashMap::new();
+    let (mut line, mut last) = (String::new(), 0);
+    while file.read_line(&mut line).unwrap() > 0 {
+        let event: HostEvent = serde_json::from_str(&line).unwrap();
+        let tokens = event.data.tokens.map_or(0, |tokens| tokens.parse().unwrap());
+        let sum = sums.entry(event.data.goal_id).or_default();
+        *sum = (sum.0 + tokens, sum.1 + event.data.turns, sum.2 + event.data.seconds);
+        last = event.seq;
+        line.clear();
+    }
+    assert_eq!((last, sums.len()), (events, 1_000));
 }
 
 fn state(book: &Path, events: u64) {

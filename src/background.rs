@@ -13,7 +13,6 @@ pub(crate) enum Background {
     #[default]
     Threads,
     /// By whoever asks for it; there is no thread but the caller's.
-    #[cfg_attr(not(any(test, feature = "test-util")), expect(dead_code, reason = "tests only"))]
     Inline,
     /// On threads of which one runs at a time, the caller's among them.
     #[cfg(any(test, feature = "test-util"))]

@@ -140,7 +140,10 @@ impl From<GoalId> for BudgetId {
 
 /// Whether a text can be an id that a host gives: 1 to 200 bytes without control characters.
 pub(crate) fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.len() <= BudgetId::MAX_LEN && !text.chars().any(char::is_control)
+    // Most are of ASCII, which is seen at a glance.
+    let is_printable = || text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let is_free_of_controls = || !text.chars().any(char::is_control);
+    !text.is_empty() && text.len() <= BudgetId::MAX_LEN && (is_printable() || is_free_of_controls())
 }
 
 macro_rules! name_id {
@@ -185,6 +188,13 @@ macro_rules! name_id {
         impl From<&$name> for $name {
             fn from(id: &$name) -> $name {
                 id.clone()
+            }
+        }
+
+        impl From<Uuid> for $name {
+            /// The id whose text is the UUID, hyphenated and in lower case.
+            fn from(id: Uuid) -> $name {
+                $name((&*id.hyphenated().encode_lower(&mut Uuid::encode_buffer())).into())
             }
         }
     };
@@ -268,6 +278,13 @@ impl FromStr for Epoch {
 pub trait Entropy: fmt::Debug + Send + Sync + 'static {
     /// Sixteen random bytes.
     fn bytes(&self) -> [u8; 16];
+
+    /// Fills `out` with random bytes: for a source to which many at once cost less than sixteen at a time.
+    fn fill(&self, out: &mut [u8]) {
+        for part in out.chunks_mut(16) {
+            part.copy_from_slice(&self.bytes()[..part.len()]);
+        }
+    }
 }
 
 /// The randomness of the operating system.
@@ -279,6 +296,11 @@ impl Entropy for SystemEntropy {
     #[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
     fn bytes(&self) -> [u8; 16] {
         Uuid::new_v4().into_bytes()
+    }
+
+    /// With one system call, and every bit of them random.
+    fn fill(&self, out: &mut [u8]) {
+        getrandom::fill(out).expect("the operating system has randomness");
     }
 }
 
@@ -316,16 +338,48 @@ impl Entropy for SeededEntropy {
     }
 }
 
-/// A new UUID of version 7 (RFC 9562) that carries `now`.
-pub(crate) fn new_uuid(entropy: &dyn Entropy, now: Timestamp) -> Uuid {
-    let random = entropy.bytes();
-    let millis = u64::try_from(now.as_millis()).unwrap_or(0);
-    let mut tail = [0; 10];
-    tail.copy_from_slice(&random[..10]);
-    // Bytes 6 and 8 of a version 4 UUID hold fixed bits; take unfixed ones for the places that stay random.
-    tail[6] = random[10];
-    tail[8] = random[11];
-    uuid::Builder::from_unix_timestamp_millis(millis, &tail).into_uuid()
+/// Where a writer takes new ids from. Randomness costs a system call, so it is fetched in blocks.
+#[derive(Debug)]
+pub(crate) struct IdSource {
+    entropy: Arc<dyn Entropy>,
+    block: [u8; IdSource::BLOCK],
+    /// How many bytes of the block are used up.
+    used: usize,
+}
+
+impl IdSource {
+    /// How many random bytes are fetched at once.
+    const BLOCK: usize = 768;
+    /// How many of them an id takes: 42 of their bits.
+    const BYTES_PER_ID: usize = 6;
+
+    pub(crate) fn new(entropy: Arc<dyn Entropy>) -> IdSource {
+        IdSource { entropy, block: [0; Self::BLOCK], used: Self::BLOCK }
+    }
+
+    /// A new UUID of version 7 (RFC 9562) that carries `now`. Its last 32 bits are those of `seq`, the position of the event
+    /// with which it was asked for, which most often is the one that makes what it is the id of (that of a spend always is):
+    /// so whoever has such an id knows where to look first. The other 42 bits are random, and tell apart the ids of
+    /// journals that were written in the same millisecond, and those of a `seq` that was used again after a crash.
+    pub(crate) fn next(&mut self, now: Timestamp, seq: u64) -> Uuid {
+        let millis = u128::try_from(now.as_millis()).unwrap_or(0) & ((1 << 48) - 1);
+        let [a, b, c, d, e, f] = self.random().map(u128::from);
+        let high = (a << 8 | b) & 0xfff;
+        let low = (c << 24 | d << 16 | e << 8 | f) & 0x3fff_ffff;
+        let seq = u128::from(seq) & 0xffff_ffff;
+        Uuid::from_u128(millis << 80 | 7 << 76 | high << 64 | 0b10 << 62 | low << 32 | seq)
+    }
+
+    fn random(&mut self) -> [u8; Self::BYTES_PER_ID] {
+        if self.used + Self::BYTES_PER_ID > Self::BLOCK {
+            self.entropy.fill(&mut self.block);
+            self.used = 0;
+        }
+        let mut random = [0; Self::BYTES_PER_ID];
+        random.copy_from_slice(&self.block[self.used..self.used + Self::BYTES_PER_ID]);
+        self.used += Self::BYTES_PER_ID;
+        random
+    }
 }
 
 /// A new journal id.
@@ -356,7 +410,7 @@ mod tests {
 
     #[test]
     fn the_prefix_of_goal_budgets_is_reserved() {
-        let goal = GoalId(new_uuid(&SeededEntropy::new(1), Timestamp::UNIX_EPOCH));
+        let goal = GoalId(ids(1).next(Timestamp::UNIX_EPOCH, 1));
         let id = BudgetId::Goal(goal);
         assert_eq!(id.to_string().parse::<BudgetId>().unwrap(), id);
         assert!("goal:mine".parse::<BudgetId>().is_err());
@@ -364,13 +418,45 @@ mod tests {
         assert_eq!("money".parse::<BudgetId>().unwrap(), BudgetId::Named("money".into()));
     }
 
+    fn ids(seed: u64) -> IdSource {
+        IdSource::new(Arc::new(SeededEntropy::new(seed)))
+    }
+
     #[test]
     fn goal_ids_sort_by_time_and_are_version_7() {
-        let entropy = SeededEntropy::new(7);
-        let early = GoalId(new_uuid(&entropy, Timestamp::from_micros(1_000_000)));
-        let late = GoalId(new_uuid(&entropy, Timestamp::from_micros(2_000_000)));
+        let mut ids = ids(7);
+        let early = GoalId(ids.next(Timestamp::from_micros(1_000_000), 9));
+        let late = GoalId(ids.next(Timestamp::from_micros(2_000_000), 2));
         assert!(early < late);
-        assert_eq!(early.0.get_version_num(), 7);
+        assert_eq!((early.0.get_version_num(), early.0.get_variant()), (7, uuid::Variant::RFC4122));
         assert_eq!(early.to_string().parse::<GoalId>().unwrap(), early);
+    }
+
+    #[test]
+    fn an_id_tells_the_time_and_the_low_bits_of_the_seq_and_the_rest_is_random() {
+        for entropy in [Arc::new(SystemEntropy) as Arc<dyn Entropy>, Arc::new(SeededEntropy::new(3))] {
+            let mut ids = IdSource::new(entropy);
+            let (mut zeros, mut ones) = (0, 0);
+            // More than a block has.
+            for seq in (0..1_000).map(|n| (n << 32) + 0xffff_fc00 + n) {
+                let id = ids.next(Timestamp::from_micros(1_700_000_000_123_456), seq);
+                assert_eq!(u64::try_from(id.as_u128() & 0xffff_ffff).unwrap(), seq & 0xffff_ffff);
+                let (secs, nanos) = id.get_timestamp().unwrap().to_unix();
+                assert_eq!((secs, nanos), (1_700_000_000, 123_000_000));
+                (zeros, ones) = (zeros | !id.as_u128(), ones | id.as_u128());
+            }
+            let random = (0xfff << 64) | (0x3fff_ffff << 32);
+            assert_eq!(
+                (zeros & random, ones & random),
+                (random, random),
+                "every bit of them is ever 0, and ever 1"
+            );
+        }
+    }
+
+    #[test]
+    fn a_spend_id_of_a_uuid_is_its_text() {
+        let id = ids(5).next(Timestamp::from_micros(1), 2);
+        assert_eq!(SpendId::from(id), SpendId::from(id.to_string()));
     }
 }

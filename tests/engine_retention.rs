@@ -161,6 +161,46 @@ fn law_retain_the_base_has_the_state_of_all_that_was_pruned() {
     assert_eq!((again.seq, again.state_hash), (head.seq, head.state_hash));
 }
 
+/// The state at the end of a segment is snapshotted as the writer had it: nothing that lies in segments is read for it, so
+/// that not even damage there keeps it from being made. Read again it is.
+#[test]
+fn law_retain_a_snapshot_is_made_of_the_state_at_hand_and_read_again() {
+    let disk = SimulatedDisk::new(8);
+    let storage = disk.process();
+    let keep_all = || options().retention(Retention::keep_all()).snapshot_bytes(20 << 10);
+    let engine = open(Arc::clone(&storage), keep_all());
+    close_segments(&engine, &*storage, 1);
+    assert_eq!(engine.health().snapshots, 0, "a segment has 16 KiB");
+    let first = disk.names().into_iter().filter(|name| name.ends_with(".seg")).min().unwrap();
+    let (bytes, mut bent) = (disk.contents(&first).unwrap(), disk.contents(&first).unwrap());
+    bent[5_000..6_000].fill(0);
+    disk.put(&first, &bent);
+    close_segments(&engine, &*storage, 1);
+    let health = engine.health();
+    assert_eq!((health.snapshots, failures(&health).2), (1, None));
+    disk.put(&first, &bytes);
+    let snapshot =
+        JournalReader::with_storage(disk.process()).unwrap().statistics().unwrap().snapshots[0].clone();
+    let replayed = JournalReader::with_storage(disk.process()).unwrap();
+    let state = replayed.state(StateAt::Seq(snapshot.seq)).unwrap();
+    assert_eq!(state.state_hash(), snapshot.state_hash);
+    let head = engine.view().head();
+    drop(engine);
+    for name in disk.names().into_iter().filter(|name| name.ends_with(".snap")) {
+        disk.process().remove(&name).unwrap();
+    }
+    let again = open(disk.process(), keep_all());
+    let (folded, health) = (again.view().head(), again.health());
+    assert_eq!((folded.seq, folded.state_hash), (head.seq, head.state_hash));
+    let made =
+        JournalReader::with_storage(disk.process()).unwrap().statistics().unwrap().snapshots[0].clone();
+    assert_eq!(
+        (health.snapshots, made.state_hash),
+        (1, snapshot.state_hash),
+        "folded from the segments, it is the same"
+    );
+}
+
 /// What is told of the time of the last event is told by the base, where no event is left.
 #[test]
 fn law_order_time_does_not_go_back_when_all_events_are_pruned() {

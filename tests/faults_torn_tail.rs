@@ -259,10 +259,10 @@ fn a_batch_longer_than_what_may_stand_unsynced_is_no_damage_wherever_the_power_i
     let mut torn = 0;
     for operation in 0..4 {
         let (clock, disk) = (clock(), SimulatedDisk::new(1));
-        let engine = open(&disk, options(1, &clock).segment_bytes(16 << 20)).unwrap();
-        // Room is made in steps, each twice as long: after this one there is enough for the next.
+        let engine = open(&disk, options(1, &clock).segment_bytes(4 << 20)).unwrap();
+        // All of a segment that follows another is zeroed before it is named: there is room enough for the next.
         engine
-            .submit_all(batch(40).collect())
+            .submit_all(batch(80).collect())
             .unwrap()
             .into_iter()
             .for_each(|done| drop(done.wait().unwrap()));

@@ -20,9 +20,31 @@ pub static DEFAULT_THRESHOLDS: LazyLock<Arc<[Fraction]>> =
 /// A budget as of one moment. The token usage of a goal is one: `goal:<goal_id>`.
 ///
 /// Always `limit + overage() = spent + reserved + remaining()`, where there is a limit.
+///
+/// What changes with every spend is here; the rest ([`BudgetFacts`], [`BudgetExtras`]) is reached through it as if it
+/// were: `budget.id`, `budget.terms`, `budget.meta`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Budget {
+    /// What is spent, here and below: in this window, where it has windows.
+    pub spent: u128,
+    /// What was spent for life, here and below.
+    pub spent_total: u128,
+    /// What is set aside, here and below.
+    pub reserved: u128,
+    /// How many of the thresholds, from the lowest on, have been crossed.
+    pub crossed: usize,
+    /// How many spends were booked here; neither those of budgets below, nor the tokens of turns.
+    pub entry_count: u64,
+    /// When it changed last.
+    pub updated_at: Timestamp,
+    pub(super) facts: Arc<BudgetFacts>,
+}
+
+/// What seldom changes of a budget; shared by all states in which it is the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BudgetFacts {
     /// Its id.
     pub id: BudgetId,
     /// What is counted.
@@ -31,38 +53,58 @@ pub struct Budget {
     pub parent: Option<BudgetId>,
     /// How it is limited.
     pub terms: BudgetTerms,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// The `seq` of the event that made it: the order of listings.
+    pub(super) made_seq: u64,
+    pub(super) extras: Arc<BudgetExtras>,
+}
+
+/// What most budgets never have; those that have none of it share one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BudgetExtras {
     /// The window that it is in, where it has windows.
     pub span: Option<Span>,
-    /// What is spent, here and below: in this window, where it has windows.
-    pub spent: u128,
-    /// What was spent for life, here and below.
-    pub spent_total: u128,
-    /// What is set aside, here and below.
-    pub reserved: u128,
     /// What of all that was spent for life passed the limit when it was booked; what was taken back since is not taken
     /// off. It stays at 2^128 − 1 should it come that far.
     pub overage_total: u128,
-    /// How many of the thresholds, from the lowest on, have been crossed.
-    pub crossed: usize,
-    /// How many spends were booked here; neither those of budgets below, nor the tokens of turns.
-    pub entry_count: u64,
     /// How much of the work behind it is done; `None`: nobody has said.
     pub progress: Option<Fraction>,
     /// Who may widen it; `None`: everyone, empty: nobody.
     pub widen_by: Option<Arc<[Arc<str>]>>,
     /// How it was closed; `None` while it is not.
     pub closing: Option<Arc<Closing>>,
-    /// When it was made.
-    pub created_at: Timestamp,
-    /// When it changed last.
-    pub updated_at: Timestamp,
     /// The metadata that its making carried.
     pub meta: Option<Meta>,
-    /// The `seq` of the event that made it: the order of listings.
-    pub(super) made_seq: u64,
     /// The `seq` of the event with which what is spent began anew; 0: never. A spend from before is part of the totals
     /// only.
     pub(super) rolled_seq: u64,
+}
+
+static NO_EXTRAS: LazyLock<Arc<BudgetExtras>> = LazyLock::new(Arc::default);
+
+impl BudgetExtras {
+    /// Shared by all that have none.
+    pub(super) fn shared(self) -> Arc<BudgetExtras> {
+        if self == **NO_EXTRAS { NO_EXTRAS.clone() } else { Arc::new(self) }
+    }
+}
+
+impl Deref for Budget {
+    type Target = BudgetFacts;
+
+    fn deref(&self) -> &BudgetFacts {
+        &self.facts
+    }
+}
+
+impl Deref for BudgetFacts {
+    type Target = BudgetExtras;
+
+    fn deref(&self) -> &BudgetExtras {
+        &self.extras
+    }
 }
 
 /// How a budget was closed.
@@ -172,6 +214,29 @@ impl Budget {
     pub(super) fn tokens() -> Arc<str> {
         TOKENS.clone()
     }
+
+    /// A budget without anything spent or set aside.
+    pub(super) fn new(facts: BudgetFacts) -> Budget {
+        Budget {
+            spent: 0,
+            spent_total: 0,
+            reserved: 0,
+            crossed: 0,
+            entry_count: 0,
+            updated_at: facts.created_at,
+            facts: Arc::new(facts),
+        }
+    }
+
+    /// What seldom changes, to be changed.
+    pub(super) fn facts_mut(&mut self) -> &mut BudgetFacts {
+        Arc::make_mut(&mut self.facts)
+    }
+
+    /// What most budgets never have, to be given.
+    pub(super) fn extras_mut(&mut self) -> &mut BudgetExtras {
+        Arc::make_mut(&mut self.facts_mut().extras)
+    }
 }
 
 /// `max(0, used − limit)`.
@@ -184,10 +249,11 @@ pub(super) fn is_exhausted(limit: Option<u128>, spent: u128) -> bool {
     limit.is_some_and(|limit| spent >= limit)
 }
 
-/// How many of the ascending thresholds what is spent has reached.
-pub(super) fn reached(terms: &BudgetTerms, spent: u128) -> usize {
-    let Some(limit) = terms.limit else { return 0 };
-    terms.thresholds.partition_point(|threshold| threshold.of(limit) <= spent)
+/// Whether what is spent has reached a threshold.
+pub(super) fn is_reached(threshold: Fraction, limit: u128, spent: u128) -> bool {
+    // Most often it is far from it. To tell that much takes no division: 2^20 parts are more than a million.
+    let at_least = (limit >> 20).saturating_mul(u128::from(threshold.ppm()));
+    spent >= at_least && spent >= threshold.of(limit)
 }
 
 /// Which budgets to list, newest first.

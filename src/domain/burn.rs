@@ -65,7 +65,7 @@ impl State {
 
     /// Whether every spend there ever was is remembered.
     pub fn remembers_all_spends(&self) -> bool {
-        self.spent.forgotten_through().is_none()
+        self.spends.forgotten_through().is_none()
     }
 
     /// The first moment from which on every booking is remembered, for burn rates; `None`: every one there ever was is.

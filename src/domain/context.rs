@@ -15,7 +15,8 @@ pub struct Context<'a> {
     /// The configuration.
     pub rules: &'a Rules,
     /// A UUID of version 7 for what is to be made, where the command gives no id. Where several are made, the numbers
-    /// after it are taken, too.
+    /// after it are taken, too. The engine has its last 32 bits be those of the `seq` of the event that makes it, where that is
+    /// a spend or a reservation: a spend is found by them.
     pub new_id: Uuid,
     /// What the host's risk assessor says against the command.
     pub veto: Option<&'a Arc<str>>,

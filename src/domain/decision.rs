@@ -171,6 +171,13 @@ pub struct Remembered {
     pub outcome: RememberedOutcome,
 }
 
+impl Remembered {
+    /// A command that wrote that event and no other, and was about nothing in particular.
+    pub(super) fn nothing_at(seq: u64) -> Remembered {
+        Remembered { first_seq: seq, last_seq: seq, outcome: RememberedOutcome::Done(Outcome::Nothing) }
+    }
+}
+
 /// How a command that carried a key ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RememberedOutcome {

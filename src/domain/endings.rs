@@ -32,7 +32,7 @@ impl Endings {
     pub(super) fn anew(state: &State, goals_forgotten_through: Option<Timestamp>) -> Endings {
         let mut endings = Endings { goals_forgotten_through, ..Endings::default() };
         let above = state.budgets().filter_map(|budget| budget.parent.as_ref());
-        let named = state.goals.values().flat_map(|goal| goal.facts.budgets.iter());
+        let named = state.goals.iter().flat_map(|(_, goal)| goal.facts.budgets.iter());
         let metered = state.meters().filter_map(|meter| meter.budget_id.as_ref());
         for budget in above.chain(named).chain(metered).filter_map(|id| state.budget(id)) {
             endings.need(budget);

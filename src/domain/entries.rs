@@ -1,19 +1,19 @@
 //! The bounded memory of what was booked, and of what ended: the newest of each, within the window of idempotency keys.
 
-use imbl::Vector;
-
 use crate::clock::Timestamp;
 use crate::domain::KeyWindow;
+use crate::domain::leaf::Digest;
+use crate::domain::log::{Happened, Log};
 use crate::ids::BudgetId;
 
 /// What happened in the order of events, the oldest first; forgotten by the time and number of events (law FOLD).
 #[derive(Debug, Clone)]
-pub(super) struct Memory<T: Clone> {
-    entries: Vector<Entry<T>>,
+pub(super) struct Memory<T> {
+    log: Log<T>,
     forgotten_through: Option<Timestamp>,
 }
 
-/// One of it.
+/// One of it that does not say itself when it happened.
 #[derive(Debug, Clone)]
 pub(super) struct Entry<T> {
     /// The `seq` of its event.
@@ -22,6 +22,16 @@ pub(super) struct Entry<T> {
     pub(super) at: Timestamp,
     /// What it was.
     pub(super) what: T,
+}
+
+impl<T: Clone> Happened for Entry<T> {
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    fn at(&self) -> Timestamp {
+        self.at
+    }
 }
 
 /// An amount that was booked at a budget and at every one above it, or taken back there.
@@ -33,37 +43,57 @@ pub(super) struct Booking {
     pub(super) is_reversal: bool,
 }
 
-impl<T: Clone> Memory<T> {
+impl<T: Happened> Memory<T> {
     /// Remembers something that just happened.
-    pub(super) fn push(&mut self, seq: u64, at: Timestamp, what: T) {
-        self.entries.push_back(Entry { seq, at, what });
+    pub(super) fn push(&mut self, entry: T) {
+        self.log.push(entry);
     }
 
     /// The memory of a snapshot, before anything is taken in.
     pub(super) fn restored(forgotten_through: Option<Timestamp>) -> Memory<T> {
-        Memory { entries: Vector::new(), forgotten_through }
+        Memory { log: Log::default(), forgotten_through }
     }
 
     /// Takes in one of a snapshot, which has to come after those before it.
-    pub(super) fn restore(&mut self, seq: u64, at: Timestamp, what: T) -> Result<(), String> {
-        match self.entries.back() {
-            Some(last) if last.seq >= seq => {
-                Err(format!("expected it in the order of events, found seq {seq} after seq {}", last.seq))
+    pub(super) fn restore(&mut self, entry: T) -> Result<(), String> {
+        match self.log.back() {
+            Some(last) if last.seq() >= entry.seq() => {
+                let (seq, last) = (entry.seq(), last.seq());
+                Err(format!("expected it in the order of events, found seq {seq} after seq {last}"))
             }
             _ => {
-                self.push(seq, at, what);
+                self.log.push(entry);
                 Ok(())
             }
         }
     }
 
-    /// Takes out the oldest, if it is too old or there are too many: when it happened, and what it was.
-    pub(super) fn pop_outside(&mut self, window: KeyWindow, now: Timestamp) -> Option<(Timestamp, T)> {
-        let oldest = self.entries.front()?;
-        if !window.is_too_old(oldest.at, now) && !window.is_too_many(self.entries.len()) {
-            return None;
+    /// The oldest, if it is too old or there are too many.
+    fn outside(&self, window: KeyWindow, now: Timestamp) -> Option<&T> {
+        let is_outside =
+            |oldest: &&T| window.is_too_many(self.log.len()) || window.is_too_old(oldest.at(), now);
+        self.log.front().filter(is_outside)
+    }
+
+    /// Takes out the oldest, if it is too old or there are too many.
+    pub(super) fn pop_outside(&mut self, window: KeyWindow, now: Timestamp) -> Option<T> {
+        let oldest = self.outside(window, now)?.clone();
+        self.log.drop_front();
+        Some(oldest)
+    }
+
+    /// Forgets what is too old, and the oldest as long as there are too many; of each, `through` says up to when
+    /// something is then forgotten.
+    pub(super) fn forget_outside(
+        &mut self,
+        window: KeyWindow,
+        now: Timestamp,
+        through: impl Fn(&T) -> Timestamp,
+    ) {
+        while let Some(through) = self.outside(window, now).map(&through) {
+            self.log.drop_front();
+            self.forgot(through);
         }
-        self.entries.pop_front().map(|entry| (entry.at, entry.what))
     }
 
     /// Takes note that something from that time is no longer remembered.
@@ -76,35 +106,54 @@ impl<T: Clone> Memory<T> {
         self.forgotten_through
     }
 
+    /// The oldest.
+    pub(super) fn first(&self) -> Option<&T> {
+        self.log.front()
+    }
+
     /// The newest.
     pub(super) fn last(&self) -> Option<&T> {
-        self.entries.back().map(|entry| &entry.what)
+        self.log.back()
+    }
+
+    /// The one of that event.
+    pub(super) fn get(&self, seq: u64) -> Option<&T> {
+        self.log.get(seq)
+    }
+
+    /// The one of that event, to be changed.
+    pub(super) fn change(&mut self, seq: u64) -> Option<&mut T> {
+        self.log.change(seq)
     }
 
     /// How many there are.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.log.len()
     }
 
     /// All of them, the oldest first.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry<T>> {
-        self.entries.iter()
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.log.iter()
     }
 
     /// Those from before that event, the newest first.
-    pub(super) fn before(&self, seq: u64) -> impl Iterator<Item = &Entry<T>> {
-        let end = self.entries.binary_search_by_key(&seq, |entry| entry.seq).unwrap_or_else(|end| end);
-        self.entries.focus().narrow(..end).into_iter().rev()
+    pub(super) fn before(&self, seq: u64) -> impl Iterator<Item = &T> {
+        self.log.before(seq).rev()
     }
 
     /// Those from that time on, the newest first.
-    pub(super) fn since(&self, at: Timestamp) -> impl Iterator<Item = &Entry<T>> {
-        self.entries.iter().rev().take_while(move |entry| entry.at >= at)
+    pub(super) fn since(&self, at: Timestamp) -> impl Iterator<Item = &T> {
+        self.log.iter().rev().take_while(move |entry| entry.at() >= at)
+    }
+
+    /// Hands over the digests of all of them, by chunks.
+    pub(super) fn digests(&self, compute: impl Fn(&[T]) -> Digest, each: impl FnMut(&Digest)) {
+        self.log.digests(compute, each);
     }
 }
 
-impl<T: Clone> Default for Memory<T> {
+impl<T> Default for Memory<T> {
     fn default() -> Memory<T> {
-        Memory { entries: Vector::new(), forgotten_through: None }
+        Memory { log: Log::default(), forgotten_through: None }
     }
 }

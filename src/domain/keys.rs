@@ -1,13 +1,13 @@
 //! Idempotency keys: which are remembered, for what, and for how long (law EXACT).
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use imbl::OrdMap;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
-use crate::domain::leaf::Leaf;
+use crate::domain::leaf::Digest;
+use crate::domain::log::Happened;
+use crate::domain::register::{Identified, Register};
 use crate::domain::{Remembered, RememberedOutcome};
 
 /// The window in which idempotency keys are remembered. Outside it a key is forgotten, by the time and number of the
@@ -29,13 +29,10 @@ impl KeyWindow {
     /// 24 hours and 65,536 keys: where a journal begins. Part of the fold version, since no event says it.
     pub const DEFAULT: KeyWindow = KeyWindow { max_age_ms: 24 * 60 * 60 * 1_000, max_count: 65_536 };
 
-    fn max_age(self) -> Duration {
-        Duration::from_millis(self.max_age_ms)
-    }
-
     /// Whether what happened at that time is too old to be remembered.
     pub(super) fn is_too_old(self, at: Timestamp, now: Timestamp) -> bool {
-        now.saturating_since(at) > self.max_age()
+        let age_micros = now.as_micros().saturating_sub(at.as_micros());
+        u64::try_from(age_micros).is_ok_and(|age| age > self.max_age_ms.saturating_mul(1_000))
     }
 
     /// Whether it is too much to be remembered.
@@ -62,20 +59,72 @@ impl Default for KeyWindow {
 /// One remembered key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RememberedKey {
+    pub(super) key: KeyText,
     pub(super) fingerprint: u64,
     pub(super) at: Timestamp,
     pub(super) remembered: Remembered,
+}
+
+impl Happened for RememberedKey {
+    /// That of the first event of its command.
+    fn seq(&self) -> u64 {
+        self.remembered.first_seq
+    }
+
+    fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+impl Identified for RememberedKey {
+    fn is(&self, id: &str) -> bool {
+        self.key.is(id)
+    }
+}
+
+/// The text of a key. Most are UUIDs in their usual spelling, and those are kept in 16 bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum KeyText {
+    Uuid([u8; 16]),
+    Other(Arc<str>),
+}
+
+impl KeyText {
+    /// Shares the text where it is no UUID.
+    pub(super) fn new(text: &Arc<str>) -> KeyText {
+        KeyText::uuid(text).map_or_else(|| KeyText::Other(text.clone()), KeyText::Uuid)
+    }
+
+    /// Of a text that is not kept otherwise.
+    pub(super) fn read(text: &str) -> KeyText {
+        KeyText::uuid(text).map_or_else(|| KeyText::Other(text.into()), KeyText::Uuid)
+    }
+
+    /// The bytes of a UUID that is written in lower case, with hyphens: only that text comes of them again.
+    fn uuid(text: &str) -> Option<[u8; 16]> {
+        let uuid = (text.len() == 36).then(|| Uuid::try_parse(text).ok()).flatten()?;
+        (*uuid.hyphenated().encode_lower(&mut [0; 36]) == *text).then_some(uuid.into_bytes())
+    }
+
+    /// Hands the text over.
+    pub(super) fn with<R>(&self, take: impl FnOnce(&str) -> R) -> R {
+        match self {
+            KeyText::Uuid(uuid) => take(Uuid::from_bytes(*uuid).hyphenated().encode_lower(&mut [0; 36])),
+            KeyText::Other(text) => take(text),
+        }
+    }
+
+    fn is(&self, text: &str) -> bool {
+        self.with(|known| known == text)
+    }
 }
 
 /// The remembered keys, or other ids that are keys, too.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Keys {
     window: KeyWindow,
-    by_key: OrdMap<Arc<str>, Arc<Leaf<RememberedKey>>>,
     /// By the first `seq` of their commands, which is also by age.
-    by_seq: OrdMap<u64, (Timestamp, Arc<str>)>,
-    /// The time of the youngest key that was ever forgotten: up to here, one that is not known may have been used.
-    forgotten_through: Option<Timestamp>,
+    register: Register<RememberedKey>,
 }
 
 impl Keys {
@@ -83,75 +132,54 @@ impl Keys {
         self.window
     }
 
+    /// The time of the youngest key that was ever forgotten: up to here, one that is not known may have been used.
     pub(super) fn forgotten_through(&self) -> Option<Timestamp> {
-        self.forgotten_through
+        self.register.forgotten_through()
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&RememberedKey> {
-        self.by_key.get(key).map(|leaf| &***leaf)
+        self.register.get(key)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.by_key.len()
-    }
-
-    /// The keys in their own order.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<Leaf<RememberedKey>>)> {
-        self.by_key.iter()
+        self.register.len()
     }
 
     /// The keys in the order of their commands.
-    pub(super) fn in_order(&self) -> impl Iterator<Item = (&Arc<str>, &RememberedKey)> {
-        self.by_seq.values().filter_map(|(_, key)| self.get(key).map(|entry| (key, entry)))
+    pub(super) fn iter(&self) -> impl Iterator<Item = &RememberedKey> {
+        self.register.iter()
+    }
+
+    /// Hands over the digests of all of them, by chunks.
+    pub(super) fn digests(&self, compute: impl Fn(&[RememberedKey]) -> Digest, each: impl FnMut(&Digest)) {
+        self.register.digests(compute, each);
     }
 
     /// The keys of a snapshot, before any is taken in.
     pub(super) fn restored(window: KeyWindow, forgotten_through: Option<Timestamp>) -> Keys {
-        Keys { window, forgotten_through, ..Keys::default() }
+        Keys { window, register: Register::restored(forgotten_through) }
     }
 
     /// Takes in a key of a snapshot, which has to come after those before it.
-    pub(super) fn restore(&mut self, key: Arc<str>, entry: RememberedKey) -> Result<(), String> {
-        let seq = entry.remembered.first_seq;
-        if let Some((last, _)) = self.by_seq.get_max().filter(|(last, _)| *last >= seq) {
-            return Err(format!("expected it in the order of events, found seq {seq} after seq {last}"));
-        }
-        self.by_seq.insert(seq, (entry.at, key.clone()));
-        match self.by_key.insert(key, Leaf::new(entry)) {
-            None => Ok(()),
-            Some(known) => {
-                Err(format!("expected it once, found it at seq {}, too", known.remembered.first_seq))
-            }
-        }
-    }
-
-    /// Whether two are the same in everything.
-    #[cfg(test)]
-    pub(super) fn is_same(&self, other: &Keys) -> bool {
-        let Keys { window, by_key, by_seq, forgotten_through } = self;
-        let by_key = by_key.iter().map(|(key, leaf)| (key, &***leaf));
-        (*window, *forgotten_through) == (other.window, other.forgotten_through)
-            && *by_seq == other.by_seq
-            && by_key.eq(other.by_key.iter().map(|(key, leaf)| (key, &***leaf)))
+    pub(super) fn restore(&mut self, key: &str, entry: RememberedKey) -> Result<(), String> {
+        self.register.restore(key, entry)
     }
 
     /// Whether a key that is not remembered says itself that it may have been.
     pub(super) fn is_expired(&self, key: &str, now: Timestamp) -> bool {
-        self.window.is_expired(key, self.forgotten_through, now)
+        self.window.is_expired(key, self.forgotten_through(), now)
     }
 
     /// Remembers a key at the first event of its command.
-    pub(super) fn remember(&mut self, key: &Arc<str>, entry: RememberedKey) {
+    pub(super) fn remember(&mut self, key: &str, entry: RememberedKey) {
         let now = entry.at;
-        self.by_seq.insert(entry.remembered.first_seq, (now, key.clone()));
-        self.by_key.insert(key.clone(), Leaf::new(entry));
-        self.forget_beyond_count(now);
+        self.register.push(key, entry);
+        self.forget_outside(now);
     }
 
     /// Takes note of a further event of a key's command. A key that its own command outlived is left forgotten.
     pub(super) fn extend(&mut self, key: &str, last_seq: u64, outcome: Option<RememberedOutcome>) {
-        if let Some(leaf) = self.by_key.get_mut(key) {
-            let entry = Leaf::change(leaf);
+        if let Some(entry) = self.register.change(key) {
             entry.remembered.last_seq = last_seq;
             if let Some(outcome) = outcome {
                 entry.remembered.outcome = outcome;
@@ -162,30 +190,13 @@ impl Keys {
     /// Changes the window. What falls out of it is forgotten.
     pub(super) fn set_window(&mut self, window: KeyWindow, now: Timestamp) {
         self.window = window;
-        self.forget_older(now);
-        self.forget_beyond_count(now);
+        self.forget_outside(now);
     }
 
-    /// Forgets what is too old at the time of an event.
-    pub(super) fn forget_older(&mut self, now: Timestamp) {
-        while let Some((_, (at, _))) = self.by_seq.get_min()
-            && self.window.is_too_old(*at, now)
-        {
-            self.forget_oldest(now);
-        }
-    }
-
-    fn forget_beyond_count(&mut self, now: Timestamp) {
-        while self.window.is_too_many(self.by_seq.len()) {
-            self.forget_oldest(now);
-        }
-    }
-
-    fn forget_oldest(&mut self, now: Timestamp) {
-        let Some((seq, (at, key))) = self.by_seq.get_min().cloned() else { return };
-        self.by_seq.remove(&seq);
-        self.by_key.remove(&key);
-        self.forgotten_through = self.forgotten_through.max(Some(forgotten_through(&key, at, now)));
+    /// Forgets what is too old at the time of an event, or too much.
+    pub(super) fn forget_outside(&mut self, now: Timestamp) {
+        let through = |entry: &RememberedKey| entry.key.with(|key| forgotten_through(key, entry.at, now));
+        self.register.forget_outside(self.window, now, through);
     }
 }
 

@@ -33,10 +33,23 @@ impl<T: Clone> Leaf<T> {
     }
 }
 
+impl<T> Leaf<T> {
+    /// One that is not shared by itself.
+    pub(super) fn own(value: T) -> Leaf<T> {
+        Leaf { value, digest: OnceLock::new() }
+    }
+
+    /// The value of one that is not shared by itself, to be changed.
+    pub(super) fn change_own(&mut self) -> &mut T {
+        self.digest.take();
+        &mut self.value
+    }
+}
+
 impl<T: Clone> Clone for Leaf<T> {
-    /// Copied in order to be changed, so the digest stays behind.
+    /// The digest is that of the copy, too: whoever changes one drops it.
     fn clone(&self) -> Leaf<T> {
-        Leaf { value: self.value.clone(), digest: OnceLock::new() }
+        Leaf { value: self.value.clone(), digest: self.digest.clone() }
     }
 }
 

@@ -10,17 +10,16 @@ impl State {
     /// The budgets that a query asks for, newest first, those of goals included. It looks at all of them, from the
     /// newest on, until there are enough.
     pub fn list_budgets(&self, query: &BudgetQuery) -> Vec<BudgetView> {
-        let before = match query.before.as_ref().map(|id| self.budget(id)) {
-            None => None,
-            Some(Some(before)) => Some(before.made_seq),
+        let before = match query.before.as_ref().map(|id| self.budgets.slot(id)) {
             Some(None) => return Vec::new(),
+            before => before.flatten(),
         };
-        newest_first(&self.budgets_made, before)
-            .filter_map(|id| self.budget(id))
-            .filter(|budget| query.parent.is_none() || budget.parent == query.parent)
-            .filter(|budget| query.unit.as_deref().is_none_or(|unit| *budget.unit == *unit))
-            .filter(|budget| query.status.is_none_or(|status| budget.status() == status))
-            .filter_map(|budget| self.budget_view(&budget.id))
+        self.budgets
+            .newest_first(before)
+            .filter(|(_, budget)| query.parent.is_none() || budget.parent == query.parent)
+            .filter(|(_, budget)| query.unit.as_deref().is_none_or(|unit| *budget.unit == *unit))
+            .filter(|(_, budget)| query.status.is_none_or(|status| budget.status() == status))
+            .map(|(slot, budget)| self.view_of(slot, budget))
             .take(query.limit)
             .collect()
     }
@@ -51,12 +50,11 @@ impl State {
             Some(Some(before)) => before.seq,
             Some(None) => return Vec::new(),
         };
-        self.spent
+        self.spends
             .before(before)
-            .filter_map(|entry| self.spend(&entry.what))
             .filter(|spend| query.budget_id.as_ref().is_none_or(|id| spend.budget_id == *id))
             .take(query.limit)
-            .cloned()
+            .map(|spend| SpendRecord::clone(spend))
             .collect()
     }
 }

@@ -22,23 +22,30 @@
 //! ```
 
 mod budget;
+mod budgets;
 mod burn;
 mod command;
 mod context;
 mod decide;
 mod decision;
+mod directory;
 mod endings;
 mod entries;
 mod evolve;
 mod fingerprint;
 mod goal;
 mod hash;
+mod hashing;
+mod index;
 mod keys;
 mod leaf;
 mod listing;
+mod log;
 mod meter;
 mod refusals;
+mod register;
 mod reservation;
+mod slots;
 mod snapshot;
 mod spend;
 mod state;
@@ -47,7 +54,10 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use budget::{Budget, BudgetQuery, BudgetStatus, BudgetView, Closing, DEFAULT_THRESHOLDS, UNIT_TOKENS};
+pub use budget::{
+    Budget, BudgetExtras, BudgetFacts, BudgetQuery, BudgetStatus, BudgetView, Closing, DEFAULT_THRESHOLDS,
+    UNIT_TOKENS,
+};
 pub use burn::BurnRate;
 pub use command::{
     AdjustBudget, CloseBudget, Command, Elapse, Forget, Limit, MarkUnknown, NewBudget, NewGoal,

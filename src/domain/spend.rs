@@ -1,6 +1,10 @@
 //! Spends: the entries of budgets.
 
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
+use crate::domain::log::Happened;
+use crate::domain::register::Identified;
 use crate::event::{ChangeEvent, Charge, Meta, SpendDetails, SpendRecorded};
 use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 
@@ -66,6 +70,22 @@ impl SpendRecord {
             last_seq: event.seq,
             body: spend.body,
         }
+    }
+}
+
+impl Happened for Arc<SpendRecord> {
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    fn at(&self) -> Timestamp {
+        self.at
+    }
+}
+
+impl Identified for Arc<SpendRecord> {
+    fn is(&self, id: &str) -> bool {
+        *self.id.0 == *id
     }
 }
 

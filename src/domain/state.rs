@@ -1,19 +1,21 @@
 //! The state: a value that is cheap to copy, with all that a decision or a reader looks at.
 
 use std::fmt;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::domain::budgets::Budgets;
 use crate::domain::endings::Endings;
-use crate::domain::entries::{Booking, Memory};
+use crate::domain::entries::{Booking, Entry, Memory};
 use crate::domain::goal::GoalRecord;
 use crate::domain::keys::Keys;
 use crate::domain::leaf::Leaf;
 use crate::domain::refusals::RefusalCounts;
+use crate::domain::register::Register;
+use crate::domain::slots::{Slot, Slots};
 use crate::domain::{
     Budget, BudgetView, Goal, GoalQuery, KeyWindow, Meter, Reservation, SpendRecord, StateHash, hash,
 };
@@ -25,18 +27,15 @@ use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
 /// It changes only by [`evolve`](crate::domain::evolve) (law FOLD).
 #[derive(Clone, Default)]
 pub struct State {
-    pub(super) goals: OrdMap<GoalId, Arc<Leaf<GoalRecord>>>,
-    pub(super) budgets: OrdMap<BudgetId, Arc<Leaf<Budget>>>,
+    pub(super) budgets: Budgets,
+    /// Each goal in the slot of the budget of its tokens, so in the order of their creation.
+    pub(super) goals: Slots<Leaf<GoalRecord>>,
     /// The active goal of each scope that has one.
     pub(super) active: OrdMap<Arc<str>, GoalId>,
     /// Parent and child, for every child that is not ended.
     pub(super) open_children: OrdSet<(GoalId, GoalId)>,
-    /// The goals in the order of their creation.
-    pub(super) created: OrdMap<u64, GoalId>,
-    /// The budgets in the order of their making.
-    pub(super) budgets_made: OrdMap<u64, BudgetId>,
     /// Parent and child, for every budget that is not a goal's; closed ones included.
-    pub(super) budgets_below: OrdSet<(BudgetId, BudgetId)>,
+    pub(super) budgets_below: OrdSet<(Slot, Slot)>,
     /// Budget and goal, for every goal that is not ended and names a budget.
     pub(super) named_by: OrdSet<(BudgetId, GoalId)>,
     pub(super) reservations: OrdMap<ReservationId, Arc<Leaf<Reservation>>>,
@@ -44,17 +43,16 @@ pub struct State {
     pub(super) reservations_made: OrdMap<u64, ReservationId>,
     /// Budget and reservation, for every one that is open or unknown.
     pub(super) held: OrdSet<(BudgetId, ReservationId)>,
-    pub(super) spends: OrdMap<SpendId, Arc<Leaf<SpendRecord>>>,
     pub(super) meters: OrdMap<MeterId, Arc<Leaf<Meter>>>,
     /// When what is due next.
     pub(super) deadlines: OrdSet<(Timestamp, Due)>,
     /// The remembered spends, in the order of their booking. A memory of their own: their ids are keys, and nothing else
     /// may push them out.
-    pub(super) spent: Memory<SpendId>,
+    pub(super) spends: Register<Arc<SpendRecord>>,
     /// What was booked lately, of whatever kind: how fast budgets are spent.
-    pub(super) bookings: Memory<Booking>,
+    pub(super) bookings: Memory<Entry<Booking>>,
     /// The reservations that have ended and are remembered.
-    pub(super) ended: Memory<ReservationId>,
+    pub(super) ended: Memory<Entry<ReservationId>>,
     /// What was released because its budget ends, until the event in which it does; empty between frames.
     pub(super) releasing: OrdMap<BudgetId, Vec<ReservationId>>,
     pub(super) keys: Keys,
@@ -64,9 +62,6 @@ pub struct State {
     /// What ended and may be forgotten.
     pub(super) endings: Endings,
 }
-
-/// What no budget id comes before.
-const LEAST_BUDGET_ID: BudgetId = BudgetId::Goal(GoalId(Uuid::nil()));
 
 /// What happens by itself at a time.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,7 +75,8 @@ pub(super) enum Due {
 impl State {
     /// A goal.
     pub fn goal(&self, id: GoalId) -> Option<Goal> {
-        self.view(self.record(id)?)
+        let slot = self.goal_slot(id)?;
+        Some(self.goals.get(slot)?.with_budget(self.budgets.at(slot)?))
     }
 
     /// The scope of a goal.
@@ -100,25 +96,25 @@ impl State {
 
     /// The goals that a query asks for, newest first.
     pub fn list_goals(&self, query: &GoalQuery) -> Vec<Goal> {
-        let end = match query.before.map(|id| self.record(id)) {
-            None => Bound::Unbounded,
-            Some(Some(before)) => Bound::Excluded(before.facts.ordinal),
+        let before = match query.before.map(|id| self.goal_slot(id)) {
             Some(None) => return Vec::new(),
+            before => before.flatten(),
         };
-        self.created
-            .range((Bound::Unbounded, end))
-            .rev()
-            .filter_map(|(_, &id)| self.record(id))
-            .filter(|goal| query.scope.as_deref().is_none_or(|scope| *goal.facts.scope == *scope))
-            .filter(|goal| query.status.is_none_or(|status| goal.status == status))
-            .filter_map(|goal| self.view(goal))
+        self.goals
+            .newest_first(before)
+            .filter(|(_, goal)| query.scope.as_deref().is_none_or(|scope| *goal.facts.scope == *scope))
+            .filter(|(_, goal)| query.status.is_none_or(|status| goal.status == status))
+            .filter_map(|(slot, goal)| Some(goal.with_budget(self.budgets.at(slot)?)))
             .take(query.limit)
             .collect()
     }
 
     /// All goals, in the order of their ids.
     pub fn goals(&self) -> impl Iterator<Item = Goal> + '_ {
-        self.goals.values().filter_map(|goal| self.view(goal))
+        let mut goals: Vec<(Slot, &GoalRecord)> =
+            self.goals.iter().map(|(slot, goal)| (slot, &**goal)).collect();
+        goals.sort_unstable_by_key(|(_, goal)| goal.id());
+        goals.into_iter().filter_map(|(slot, goal)| Some(goal.with_budget(self.budgets.at(slot)?)))
     }
 
     /// How many goals there are.
@@ -128,12 +124,12 @@ impl State {
 
     /// A budget.
     pub fn budget(&self, id: &BudgetId) -> Option<&Budget> {
-        self.budgets.get(id).map(|leaf| &***leaf)
+        self.budgets.get(id)
     }
 
     /// Whether the id of a spend that is not remembered says itself that it may have been.
     pub(super) fn is_spend_id_expired(&self, id: &SpendId, now: Timestamp) -> bool {
-        self.keys.window().is_expired(&id.0, self.spent.forgotten_through(), now)
+        self.keys.window().is_expired(&id.0, self.spends.forgotten_through(), now)
     }
 
     /// Whether the id of a reservation that is not remembered says itself that it may have been.
@@ -143,8 +139,14 @@ impl State {
 
     /// A budget, with what its path leaves of it.
     pub fn budget_view(&self, id: &BudgetId) -> Option<BudgetView> {
-        let budget = self.budget(id)?.clone();
-        Some(BudgetView { budget, available: self.available(id) })
+        let slot = self.budgets.slot(id)?;
+        Some(self.view_of(slot, self.budgets.at(slot)?))
+    }
+
+    /// The view of a budget in that slot.
+    pub(super) fn view_of(&self, slot: Slot, budget: &Budget) -> BudgetView {
+        let available = self.budgets.path(Some(slot)).filter_map(Budget::remaining).min();
+        BudgetView { budget: budget.clone(), available }
     }
 
     /// The least that remains on the path from a budget to the root; `None`: no budget on it has a limit.
@@ -154,7 +156,9 @@ impl State {
 
     /// All budgets, in the order of their ids.
     pub fn budgets(&self) -> impl Iterator<Item = &Budget> + '_ {
-        self.budgets.values().map(|leaf| &***leaf)
+        let mut budgets: Vec<&Budget> = self.budgets.iter().collect();
+        budgets.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+        budgets.into_iter()
     }
 
     /// A reservation.
@@ -164,7 +168,12 @@ impl State {
 
     /// A spend, while it is remembered.
     pub fn spend(&self, id: &SpendId) -> Option<&SpendRecord> {
-        self.spends.get(id).map(|leaf| &***leaf)
+        self.spends.get(&id.0).map(|spend| &**spend)
+    }
+
+    /// The same, to be kept without being copied.
+    pub(crate) fn spend_shared(&self, id: &SpendId) -> Option<Arc<SpendRecord>> {
+        self.spends.get(&id.0).cloned()
     }
 
     /// An external meter.
@@ -210,18 +219,17 @@ impl State {
 
     /// A goal's record.
     pub(super) fn record(&self, id: GoalId) -> Option<&GoalRecord> {
-        self.goals.get(&id).map(|leaf| &***leaf)
+        self.goals.get(self.goal_slot(id)?).map(|leaf| &**leaf)
     }
 
-    fn view(&self, goal: &GoalRecord) -> Option<Goal> {
-        self.budget(&BudgetId::Goal(goal.id())).map(|budget| goal.with_budget(budget))
+    /// The slot of a goal, which is that of its budget.
+    pub(super) fn goal_slot(&self, id: GoalId) -> Option<Slot> {
+        self.budgets.slot(&BudgetId::Goal(id))
     }
 
     /// A budget and those above it, up to the root.
     pub(super) fn path(&self, from: &BudgetId) -> impl Iterator<Item = &Budget> {
-        std::iter::successors(self.budget(from), |budget| {
-            budget.parent.as_ref().and_then(|parent| self.budget(parent))
-        })
+        self.budgets.path(self.budgets.slot(from))
     }
 
     /// A goal's ancestors, the nearest first.
@@ -230,13 +238,14 @@ impl State {
         std::iter::successors(parent_of(goal), move |goal| parent_of(goal))
     }
 
-    /// The budgets right below one, closed ones included.
+    /// The budgets right below one, closed ones included, in the order of their ids.
     pub(super) fn budgets_below(&self, parent: &BudgetId) -> impl Iterator<Item = &Budget> {
-        let parent = parent.clone();
-        self.budgets_below
-            .range((parent.clone(), LEAST_BUDGET_ID)..)
-            .take_while(move |(above, _)| *above == parent)
-            .filter_map(|(_, below)| self.budget(below))
+        let parent = self.budgets.slot(parent);
+        let all = parent.map(|parent| self.budgets_below.range((parent, Slot::FIRST)..=(parent, Slot::LAST)));
+        let mut below: Vec<&Budget> =
+            all.into_iter().flatten().filter_map(|(_, below)| self.budgets.at(*below)).collect();
+        below.sort_unstable_by(|left, right| left.id.cmp(&right.id));
+        below.into_iter()
     }
 
     /// The goals that are not ended and name a budget.

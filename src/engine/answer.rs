@@ -1,10 +1,12 @@
 //! What callers get for a command.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+use super::vector::SharedAnswers;
 use crate::domain::{Budget, BudgetView, Goal, Meter, Refusal, Rejection, Reservation, SpendRecord};
 use crate::error::{Error, ErrorKind};
 
@@ -49,7 +51,7 @@ pub enum CommandResult {
     /// A budget that was closed: the answer to a closing is a report.
     Closed(Box<Budget>),
     /// A spend.
-    Spend(Box<SpendRecord>),
+    Spend(Arc<SpendRecord>),
     /// A reservation.
     Reservation(Box<Reservation>),
     /// An external meter.
@@ -77,7 +79,7 @@ impl CommandResult {
 
     /// The spend, if it was about one.
     pub fn into_spend(self) -> Option<SpendRecord> {
-        if let CommandResult::Spend(spend) = self { Some(*spend) } else { None }
+        if let CommandResult::Spend(spend) = self { Some(Arc::unwrap_or_clone(spend)) } else { None }
     }
 
     /// The reservation, if it was about one.
@@ -119,12 +121,25 @@ pub(super) type CommandAnswer = Result<Receipt, CommandError>;
 /// back.
 #[derive(Debug)]
 #[must_use = "the outcome of the command is in here"]
-pub struct Pending(oneshot::Receiver<CommandAnswer>);
+pub struct Pending(Source);
+
+/// Where an answer comes from.
+#[derive(Debug)]
+enum Source {
+    /// A command that was handed over by itself.
+    One(oneshot::Receiver<CommandAnswer>),
+    /// One of many that were handed over together, by its index.
+    OneOf(Arc<SharedAnswers>, usize),
+}
 
 impl Pending {
     pub(super) fn new() -> (oneshot::Sender<CommandAnswer>, Pending) {
         let (sender, receiver) = oneshot::channel();
-        (sender, Pending(receiver))
+        (sender, Pending(Source::One(receiver)))
+    }
+
+    pub(super) fn of(answers: Arc<SharedAnswers>, index: usize) -> Pending {
+        Pending(Source::OneOf(answers, index))
     }
 
     /// An answer that is there already.
@@ -140,7 +155,8 @@ impl Pending {
     /// # Errors
     /// See [`CommandError`].
     pub fn wait(self) -> Result<Receipt, CommandError> {
-        pollster::block_on(self)
+        // Of many that were handed over together most are answered by the time that the first is.
+        self.try_wait().unwrap_or_else(pollster::block_on)
     }
 
     /// The answer, if it is there already.
@@ -148,10 +164,13 @@ impl Pending {
     /// # Errors
     /// Gives the handle back when the answer is not there yet.
     pub fn try_wait(mut self) -> Result<Result<Receipt, CommandError>, Pending> {
-        match self.0.try_recv() {
-            Ok(answer) => Ok(answer),
-            Err(oneshot::error::TryRecvError::Empty) => Err(self),
-            Err(oneshot::error::TryRecvError::Closed) => Ok(Err(writer_is_gone().into())),
+        match &mut self.0 {
+            Source::One(receiver) => match receiver.try_recv() {
+                Ok(answer) => Ok(answer),
+                Err(oneshot::error::TryRecvError::Empty) => Err(self),
+                Err(oneshot::error::TryRecvError::Closed) => Ok(Err(writer_is_gone().into())),
+            },
+            Source::OneOf(answers, index) => answers.take(*index).ok_or(self),
         }
     }
 }
@@ -160,9 +179,12 @@ impl Future for Pending {
     type Output = Result<Receipt, CommandError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0)
-            .poll(context)
-            .map(|received| received.unwrap_or_else(|_| Err(writer_is_gone().into())))
+        match &mut self.0 {
+            Source::One(receiver) => Pin::new(receiver)
+                .poll(context)
+                .map(|received| received.unwrap_or_else(|_| Err(writer_is_gone().into()))),
+            Source::OneOf(answers, index) => answers.poll(*index, context),
+        }
     }
 }
 

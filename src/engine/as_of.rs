@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::frames::fold_up_to;
 use super::reader::StateAt;
+use super::replay::Replay;
 use super::snapshots;
+use crate::background::Background;
 use crate::error::{Error, ErrorKind};
 use crate::ids::{Epoch, JournalId};
 use crate::journal::{Walk, WalkSource, retained, testifies_to_missing};
@@ -25,7 +26,7 @@ pub(super) struct AsOf {
     pub(super) journal_id: JournalId,
 }
 
-/// The state at a point of the history.
+/// The state at a point of the history, on the caller's thread.
 ///
 /// # Errors
 /// `Pruned` when it lies below the retention floor, `InvalidArgument` when it is not in the journal yet.
@@ -34,13 +35,23 @@ pub(super) fn state_as_of(
     source: &WalkSource,
     at: StateAt,
 ) -> Result<AsOf, Error> {
+    state_as_of_beside(storage, source, at, &Background::Inline)
+}
+
+/// The same, with another thread beside the caller's where there may be one.
+pub(super) fn state_as_of_beside(
+    storage: &Arc<dyn Storage>,
+    source: &WalkSource,
+    at: StateAt,
+    background: &Background,
+) -> Result<AsOf, Error> {
     for _ in 1..TRIES {
-        match try_state_as_of(storage, source, at) {
+        match try_state_as_of(storage, source, at, background) {
             Err(error) if *error.kind() == ErrorKind::Pruned && !is_below_floor(storage, at)? => {}
             result => return result,
         }
     }
-    try_state_as_of(storage, source, at)
+    try_state_as_of(storage, source, at, background)
 }
 
 /// Whether a point is known to lie below the retention floor, so that there is no use in trying again.
@@ -53,31 +64,35 @@ fn is_below_floor(storage: &Arc<dyn Storage>, at: StateAt) -> Result<bool, Error
 pub(super) fn oldest_state(storage: &Arc<dyn Storage>, source: &WalkSource) -> Result<AsOf, Error> {
     for _ in 1..TRIES {
         let before = retained(&**storage)?.first_seq.saturating_sub(1);
-        match try_state_as_of(storage, source, StateAt::Seq(before)) {
+        match try_state_as_of(storage, source, StateAt::Seq(before), &Background::Inline) {
             Err(error) if *error.kind() == ErrorKind::Pruned => {}
             result => return result,
         }
     }
     let before = retained(&**storage)?.first_seq.saturating_sub(1);
-    try_state_as_of(storage, source, StateAt::Seq(before))
+    try_state_as_of(storage, source, StateAt::Seq(before), &Background::Inline)
 }
 
-fn try_state_as_of(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result<AsOf, Error> {
+fn try_state_as_of(
+    storage: &Arc<dyn Storage>,
+    source: &WalkSource,
+    at: StateAt,
+    background: &Background,
+) -> Result<AsOf, Error> {
     let mut as_of = start(storage, source, at)?;
     if at == StateAt::Seq(as_of.projection.seq) {
         return Ok(as_of);
     }
     let mut walk = Walk::open(Arc::clone(storage), source.clone(), as_of.projection.seq + 1)?;
-    while let Some(place) = walk.next()? {
-        let (epoch, first_seq) = (place.frame.header.epoch, place.frame.header.first_seq);
-        let is_reached = fold_up_to(&place, &mut as_of.projection, at)?;
-        if as_of.projection.seq >= first_seq {
-            as_of.last_epoch = epoch;
-        }
-        if is_reached {
-            break;
+    let mut replay = Replay::up_to(as_of.projection, at, background);
+    if let Err(error) = replay_up_to(&mut walk, &mut replay, at) {
+        let error = replay.first_error(error);
+        if !replay.is_reached() {
+            return Err(error);
         }
     }
+    as_of.last_epoch = replay.last_epoch().unwrap_or(as_of.last_epoch);
+    as_of.projection = replay.into_projection();
     match at {
         StateAt::Seq(wanted) if as_of.projection.seq < wanted => {
             let last = as_of.projection.seq;
@@ -86,6 +101,19 @@ fn try_state_as_of(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt)
         }
         _ => Ok(as_of),
     }
+}
+
+/// Replays the journal from where the walk stands, no further than that point.
+fn replay_up_to(walk: &mut Walk, replay: &mut Replay, at: StateAt) -> Result<(), Error> {
+    while !replay.is_reached() {
+        let Some(place) = walk.next()? else { break };
+        replay.frame(&place)?;
+        // What is read on another thread is not folded yet; where the end is known, nothing behind it is read.
+        if matches!(at, StateAt::Seq(wanted) if place.frame.header.next_seq() > wanted) {
+            break;
+        }
+    }
+    replay.end()
 }
 
 /// What the newest snapshot at or before a point holds; nothing, where there is none and nothing was pruned.

@@ -64,7 +64,7 @@ impl Blocking {
     /// # Errors
     /// See [`CommandError`].
     pub fn execute(&self, request: impl Into<Request>) -> Result<Receipt, CommandError> {
-        let pending = pollster::block_on(self.engine.enqueue(request.into()))?;
+        let pending = self.engine.enqueue_blocking(request.into())?;
         self.engine.kick_here();
         pending.wait()
     }
@@ -160,6 +160,11 @@ impl Blocking {
     /// The published state. See [`Engine::view`].
     pub fn view(&self) -> View {
         self.engine.view()
+    }
+
+    /// Looks at the published state in passing. See [`Engine::read`].
+    pub fn read<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        self.engine.read(look)
     }
 
     /// The state after everything that was handed over before. See [`Engine::settled_view`].

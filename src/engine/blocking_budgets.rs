@@ -152,7 +152,9 @@ impl Blocking {
     /// # Errors
     /// See [`Engine::check`](super::Engine::check).
     pub fn check(&self, budget_id: impl Into<BudgetId>, amount: u128) -> Result<Allowance, CommandError> {
-        pollster::block_on(self.engine().check(budget_id, amount))
+        let budget_id = budget_id.into();
+        let checked = self.engine().check_at_once(&budget_id, amount);
+        checked.unwrap_or_else(|| pollster::block_on(self.engine().check(budget_id, amount)))
     }
 
     /// How fast a budget is spent. See [`Engine::burn_rate`](super::Engine::burn_rate).

@@ -14,7 +14,6 @@ use crate::domain::{
 };
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, EventKey, Payload, RefusalsSuppressed};
-use crate::ids::new_uuid;
 
 /// Why a command has no receipt: it was not carried out, or the engine has to halt.
 pub(super) enum Stopped {
@@ -30,8 +29,8 @@ impl Core {
         veto: Option<&Arc<str>>,
     ) -> Result<Receipt, Stopped> {
         let now = self.now();
-        let context =
-            Context { now, rules: &self.options.rules, new_id: self.new_id(&request.command, now), veto };
+        let new_id = self.new_id(&request.command, now);
+        let context = Context { now, rules: &self.options.rules, new_id, veto };
         match decide(&self.working.state, request, &context) {
             Decision::Events(payloads) => {
                 let subject = outcome(&payloads);
@@ -39,7 +38,7 @@ impl Core {
                 let (first_seq, last_seq) = self.record(payloads, request, now)?;
                 let mut receipt = self.receipt(Some((first_seq, last_seq)), subject, false);
                 if let (CommandResult::Nothing, Some(spend)) = (&receipt.result, reversed) {
-                    receipt.result = CommandResult::Spend(Box::new(spend));
+                    receipt.result = CommandResult::Spend(Arc::new(spend));
                 }
                 Ok(receipt)
             }
@@ -58,18 +57,21 @@ impl Core {
         }
     }
 
-    /// Only what makes something without an id needs one; randomness costs a system call.
-    fn new_id(&self, command: &Command, now: Timestamp) -> Uuid {
-        let needs_one = match command {
-            Command::CreateGoal(new) => new.goal_id.is_none(),
-            Command::RecordTurn(record) => !record.turn.charges.is_empty(),
-            Command::RecordSpend(record) => record.spend.spend_id.is_none(),
-            Command::Settle(settle) => settle.spend.spend_id.is_none(),
-            Command::Reserve(new) => new.reservation_id.is_none(),
-            Command::ObserveMeter(_) => true,
-            _ => false,
+    /// Only what makes something without an id needs one. It carries the `seq` of the event that will make it; that of a
+    /// goal may be the one of a pause that goes before it.
+    fn new_id(&mut self, command: &Command, now: Timestamp) -> Uuid {
+        let events_before = match command {
+            Command::CreateGoal(new) if new.goal_id.is_none() => 0,
+            Command::RecordSpend(record) if record.spend.spend_id.is_none() => 0,
+            Command::Settle(settle) if settle.spend.spend_id.is_none() => 0,
+            Command::Reserve(new) if new.reservation_id.is_none() => 0,
+            // The turn, or the reading, comes first, then what is charged by it; from there on the ids of several charges
+            // go up as their `seq`s do.
+            Command::RecordTurn(record) if !record.turn.charges.is_empty() => 1,
+            Command::ObserveMeter(_) => 1,
+            _ => return Uuid::nil(),
         };
-        if needs_one { new_uuid(&*self.options.entropy, now) } else { Uuid::nil() }
+        self.ids.next(now, self.working.seq.saturating_add(1 + events_before))
     }
 
     fn receipt(&self, seqs: Option<(u64, u64)>, subject: Outcome, retried: bool) -> Receipt {
@@ -82,9 +84,7 @@ impl Core {
             Outcome::Closed(id) => {
                 state.budget(&id).cloned().map(|budget| CommandResult::Closed(Box::new(budget)))
             }
-            Outcome::Spend(id) => {
-                state.spend(&id).cloned().map(|spend| CommandResult::Spend(Box::new(spend)))
-            }
+            Outcome::Spend(id) => state.spend_shared(&id).map(CommandResult::Spend),
             Outcome::Reservation(id) => state
                 .reservation(&id)
                 .cloned()
@@ -127,12 +127,13 @@ impl Core {
         now: Timestamp,
     ) -> Result<(u64, u64), Stopped> {
         let first_seq = self.working.seq + 1;
-        let events = envelopes(payloads, request, first_seq, now);
+        self.events.clear();
+        self.events.extend(envelopes(payloads, request, first_seq, now));
         self.payload.clear();
-        for event in &events {
-            push_line(event, &mut self.payload);
+        for event in &self.events {
+            push_line(&mut self.encoder, event, &mut self.payload);
         }
-        let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.events.len()).unwrap_or(u32::MAX);
         let journal = self.journal.as_mut().ok_or_else(|| Stopped::Engine(halted()))?;
         if let Err(error) = journal.append(count, &self.payload, now) {
             return Err(match error.kind() {
@@ -144,7 +145,8 @@ impl Core {
                 _ => Stopped::Engine(error),
             });
         }
-        for event in &events {
+        self.hand_over_at_a_boundary();
+        for event in &self.events {
             self.working.apply(event).map_err(|error| {
                 // Decide and evolve disagree. The frame is not written yet, and will not be.
                 Stopped::Engine(Error::new(
@@ -153,7 +155,7 @@ impl Core {
                 ))
             })?;
         }
-        self.keep_for_feed(events, self.payload.len());
+        self.keep_for_feed();
         Ok((first_seq, self.working.seq))
     }
 
@@ -208,24 +210,26 @@ fn too_large(error: &Error) -> Rejection {
 }
 
 /// The events of a command, numbered and stamped. All carry its key; the first also the fingerprint of its body.
-fn envelopes(payloads: Vec<Payload>, request: &Request, first_seq: u64, now: Timestamp) -> Vec<ChangeEvent> {
+fn envelopes(
+    payloads: Vec<Payload>,
+    request: &Request,
+    first_seq: u64,
+    now: Timestamp,
+) -> impl Iterator<Item = ChangeEvent> {
     let body = request.key.as_ref().map(|_| fingerprint(request));
-    let key_of = |is_first: bool| {
+    let key_of = move |is_first: bool| {
         request
             .key
             .as_ref()
             .map(|key| EventKey { key: Arc::clone(key), fingerprint: body.filter(|_| is_first) })
     };
-    (first_seq..)
-        .zip(payloads)
-        .map(|(seq, payload)| ChangeEvent {
-            seq,
-            ts: now,
-            session_id: request.session_id.clone(),
-            actor: request.actor.clone(),
-            key: key_of(seq == first_seq),
-            meta: request.meta.clone(),
-            payload,
-        })
-        .collect()
+    (first_seq..).zip(payloads).map(move |(seq, payload)| ChangeEvent {
+        seq,
+        ts: now,
+        session_id: request.session_id.clone(),
+        actor: request.actor.clone(),
+        key: key_of(seq == first_seq),
+        meta: request.meta.clone(),
+        payload,
+    })
 }

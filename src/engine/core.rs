@@ -4,27 +4,33 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::answer::CommandAnswer;
+use super::answer::{CommandAnswer, CommandError};
 use super::carry_out::{Stopped, engines_own};
 use super::feed::LiveEvent;
-use super::inbox::{Drained, ViewReply, Work};
+use super::inbox::{Assessed, Drained, ViewReply, Work};
 use super::maintenance::Maintenance;
 use super::options::{Durability, Options};
+use super::pace::Pace;
 use super::published::View;
 use super::reply::Reply;
 use super::shared::Shared;
 use super::upkeep::Upkeep;
+use super::vector::{Commands, VectorAnswers};
 use crate::clock::Timestamp;
-use crate::domain::{Turn, minute_of};
+use crate::domain::{Request, Turn, minute_of};
 use crate::error::{Error, ErrorKind};
-use crate::event::{ChangeEvent, RefusalKind};
-use crate::ids::{BudgetId, GoalId, ReservationId};
+use crate::event::{ChangeEvent, Encoder, RefusalKind};
+use crate::ids::{BudgetId, GoalId, IdSource, ReservationId};
 use crate::journal::JournalWriter;
 use crate::planted::{Bug, planted};
 use crate::projection::Projection;
 
 /// How often the upkeep is asked for at most because there is no room.
 const ASK_FOR_ROOM: Duration = Duration::from_secs(1);
+/// A list of work that has room for more than this is not kept to be filled again.
+const KEPT_LIST: usize = 1_024;
+/// After how many commands of one batch the clock is read again: reading it costs as much as a tenth of a command.
+const COMMANDS_PER_LOOK: usize = 64;
 
 /// The writer's own: working state and journal. Whoever holds it is the writer for that time.
 #[derive(Debug)]
@@ -37,21 +43,34 @@ pub(super) struct Core {
     pub(super) journal: Option<JournalWriter>,
     /// Ahead of what is published while a batch is under way.
     pub(super) working: Projection,
+    pub(super) ids: IdSource,
+    /// The time by the clock, as it was last read: once a batch, and every so many commands.
+    now: Timestamp,
+    /// The events of the command under way, and their lines: kept for the next, so that each command needs no memory of its own.
+    pub(super) events: Vec<ChangeEvent>,
     pub(super) payload: Vec<u8>,
+    pub(super) encoder: Encoder,
     /// Events of the batch under way, for the feed.
     fed: Vec<LiveEvent>,
     /// Refusals without an event of their own, by budget, kind and minute.
     pub(super) suppressed: BTreeMap<(BudgetId, RefusalKind, Timestamp), u64>,
+    /// Whether a batch is worth waiting for.
+    pace: Pace,
+    /// A list that the inbox was emptied by, to be filled again.
+    emptied: Vec<Work>,
     /// Since when something is written and not synced, at interval durability.
     unsynced_since: Option<Instant>,
     /// When the upkeep was last asked for because there was no room.
     asked_for_room: Option<Instant>,
+    /// The number of the segment before which the upkeep was last given the state.
+    handed_over_at: u64,
 }
 
 /// The answers of a batch, held back until it is durable.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     commands: Vec<(Reply, CommandAnswer)>,
+    vectors: Vec<VectorAnswers>,
     views: Vec<(ViewReply, Result<View, Error>)>,
     /// Turns for which nobody waits: to be counted, should the engine halt.
     pub(super) accounted: Vec<(GoalId, Turn)>,
@@ -74,13 +93,21 @@ impl Core {
         Core {
             maintenance,
             asked_for_room: None,
+            ids: IdSource::new(Arc::clone(&options.entropy)),
+            // What is before that one was folded by others, or is to be.
+            handed_over_at: journal.active_segment(),
             options,
             shared,
             journal: Some(journal),
             working,
+            now: Timestamp::MIN,
+            events: Vec::new(),
             payload: Vec::new(),
+            encoder: Encoder::at(Timestamp::UNIX_EPOCH),
             fed: Vec::new(),
             suppressed: BTreeMap::new(),
+            pace: Pace::default(),
+            emptied: Vec::new(),
             unsynced_since: None,
         }
     }
@@ -92,6 +119,7 @@ impl Core {
 
     /// Gives up the journal as it is on disk, with nothing of what is only in memory (law HALT).
     pub(super) fn abandon(&mut self) {
+        self.shared.names.let_go();
         // Before the lock is given up: whoever takes it next is alone.
         if self.maintenance.begin_abandoning() {
             self.maintenance.abandon();
@@ -125,12 +153,35 @@ impl Core {
         }
     }
 
+    /// Waits for more to come before a batch begins, where that pays.
+    pub(super) fn gather(&mut self) {
+        let Some(gathering) = self.pace.gathering() else { return };
+        if let Some(more) = self.shared.inbox.gather(gathering.wanted, gathering.pause, gathering.pauses) {
+            self.pace.gathered(more);
+        }
+    }
+
+    /// Takes out of the inbox what waits.
+    pub(super) fn drain(&mut self) -> Drained {
+        self.shared.inbox.drain(std::mem::take(&mut self.emptied))
+    }
+
+    /// Keeps an empty list to be filled again: the one with the most room, unless that is very much.
+    pub(super) fn keep_list(&mut self, emptied: Vec<Work>) {
+        if emptied.capacity() > self.emptied.capacity() && emptied.capacity() <= KEPT_LIST {
+            self.emptied = emptied;
+        }
+    }
+
     /// Carries out a batch of work.
     pub(super) fn commit(&mut self, drained: Drained) {
         let mut answers = Answers::default();
-        let seq_before = self.working.seq;
+        let (seq_before, places) = (self.working.seq, drained.places);
         let result = self.decide_all(drained, &mut answers);
         self.finish(seq_before, result, answers);
+        if places > 0 {
+            self.pace.ended(places, self.shared.inbox.filled());
+        }
     }
 
     /// What was decided after that `seq` becomes durable, then state, answers and feed.
@@ -139,12 +190,14 @@ impl Core {
             journal.look_for_room_again();
         }
         if planted(Bug::PublishedBeforeDurable) {
-            self.publish();
+            drop(self.publish());
         }
         match decided.and_then(|()| self.make_durable()) {
             Ok(()) => {
-                self.publish();
+                let replaced = self.publish();
                 answers.send(&self.shared);
+                // What only the last view held is freed while nobody waits for it.
+                drop(replaced);
                 tracing::trace!(events = self.working.seq - seq_before, seq = self.working.seq, "committed");
                 if self.working.seq != seq_before {
                     self.work_ahead();
@@ -163,6 +216,7 @@ impl Core {
         if !self.is_open() {
             return None;
         }
+        self.look_at_clock();
         if self.has_past_suppressed() || self.is_due() {
             self.commit(Drained::default());
         }
@@ -184,26 +238,29 @@ impl Core {
         if !self.is_open() {
             return self.shared.inbox.check_open();
         }
+        self.look_at_clock();
         let reported = self.report_suppressed(|_| true);
         // An archive may take its time: nothing that was acknowledged waits for it unsynced.
         let synced = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
         let (now, last) = (self.now(), self.view());
         if synced.is_ok() {
-            self.publish();
+            drop(self.publish());
         }
         self.maintenance.finish();
         // However this ends, the journal is done with: the lock is given up, and the writer's thread with it.
         let Some(journal) = self.journal.take() else { return Ok(()) };
+        self.shared.names.let_go();
         reported.and(synced).and_then(|()| journal.close(now))?;
         self.shared.durable_seq(last.seq());
-        self.shared.publish(last, std::mem::take(&mut self.fed));
+        drop(self.shared.publish(last, std::mem::take(&mut self.fed)));
         Ok(())
     }
 
-    fn decide_all(&mut self, drained: Drained, answers: &mut Answers) -> Result<(), Error> {
+    fn decide_all(&mut self, mut drained: Drained, answers: &mut Answers) -> Result<(), Error> {
+        self.look_at_clock();
         let minute = minute_of(self.now());
         let mut turns = drained.turns.into_iter();
-        let mut work = drained.work.into_iter();
+        let mut work = drained.work.drain(..);
         let mut releases = drained.releases.into_iter();
         let mut flushes = Vec::new();
         let result = self.report_suppressed(|then| then < minute);
@@ -214,6 +271,8 @@ impl Core {
         let result = result.and_then(|()| self.book_pending(&mut turns, answers));
         match result {
             Ok(waits) => {
+                drop(work);
+                self.keep_list(drained.work);
                 let flushed = waits.map_or_else(|| Ok(self.view()), Err);
                 answers.views.extend(flushes.into_iter().map(|reply| (reply, flushed.clone())));
                 Ok(())
@@ -222,7 +281,7 @@ impl Core {
                 let turns = turns.map(|(goal_id, turn)| Work::Account(goal_id, Box::new(turn)));
                 let flushes = flushes.into_iter().map(Work::Flush);
                 let releases = releases.map(Work::Release);
-                answers.not_begun = flushes.chain(releases).chain(work).chain(turns).collect();
+                answers.not_begun.extend(flushes.chain(releases).chain(work).chain(turns));
                 Err(error)
             }
         }
@@ -231,36 +290,21 @@ impl Core {
     /// Carries out what was handed over, in order, until that is all or the engine has to halt.
     fn do_work(
         &mut self,
-        work: &mut std::vec::IntoIter<Work>,
+        work: &mut std::vec::Drain<'_, Work>,
         flushes: &mut Vec<ViewReply>,
         answers: &mut Answers,
     ) -> Result<(), Error> {
+        let mut commands = 0;
         while !work.as_slice().is_empty() {
-            // What is due by now comes before what is asked now.
-            let waits = self.elapse()?;
+            let waits = self.before_command(&mut commands)?;
             let Some(next) = work.next() else { break };
             match next {
-                Work::Command(assessed, reply) if assessed.request.command.is_engines_own() => {
-                    answers.commands.push((reply, Err(engines_own(&assessed.request.command).into())));
+                Work::Command(Assessed { request, veto }, reply) => {
+                    let (answer, stopped) = self.answer(&request, veto.as_ref(), waits);
+                    answers.commands.push((reply, answer));
+                    stopped.map_or(Ok(()), Err)?;
                 }
-                Work::Command(assessed, reply)
-                    if waits.is_some() && assessed.request.command.is_admitted() =>
-                {
-                    // Admitted in a window that is over, it would come on top of what is admitted in the next.
-                    answers
-                        .commands
-                        .push((reply, waits.map_or_else(|| Err(halted().into()), |error| Err(error.into()))));
-                }
-                Work::Command(assessed, reply) => {
-                    match self.carry_out(&assessed.request, assessed.veto.as_ref()) {
-                        Ok(receipt) => answers.commands.push((reply, Ok(receipt))),
-                        Err(Stopped::Command(error)) => answers.commands.push((reply, Err(error))),
-                        Err(Stopped::Engine(error)) => {
-                            answers.commands.push((reply, Err(error.clone().into())));
-                            return Err(error);
-                        }
-                    }
-                }
+                Work::Commands(vector) => self.do_vector(vector, &mut commands, answers)?,
                 Work::Account(goal_id, turn) => {
                     self.book_accounted(goal_id, *turn, answers)?;
                 }
@@ -272,6 +316,66 @@ impl Core {
         Ok(())
     }
 
+    /// The same for commands that were handed over together.
+    fn do_vector(
+        &mut self,
+        vector: Commands,
+        commands: &mut usize,
+        answers: &mut Answers,
+    ) -> Result<(), Error> {
+        let mut answered = Vec::with_capacity(vector.len());
+        let mut result = Ok(());
+        for (index, request) in vector.requests.iter().enumerate() {
+            let waits = match self.before_command(commands) {
+                Ok(waits) => waits,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            };
+            let (answer, stopped) = self.answer(request, vector.veto(index), waits);
+            answered.push(answer);
+            if let Some(error) = stopped {
+                result = Err(error);
+                break;
+            }
+        }
+        let (begun, rest) = vector.answered(answered);
+        answers.vectors.push(begun);
+        answers.not_begun.extend(rest.map(Work::Commands));
+        result
+    }
+
+    /// What is due by now comes before what is asked now. Why some of it has to wait, if it has to.
+    fn before_command(&mut self, commands: &mut usize) -> Result<Option<Error>, Error> {
+        *commands += 1;
+        if commands.is_multiple_of(COMMANDS_PER_LOOK) {
+            self.look_at_clock();
+        }
+        self.elapse()
+    }
+
+    /// Carries out one command, unless it may not be. Its answer, and why the engine has to halt, if it has to.
+    fn answer(
+        &mut self,
+        request: &Request,
+        veto: Option<&Arc<str>>,
+        waits: Option<Error>,
+    ) -> (CommandAnswer, Option<Error>) {
+        if request.command.is_engines_own() {
+            return (Err(engines_own(&request.command).into()), None);
+        }
+        // Admitted in a window that is over, it would come on top of what is admitted in the next.
+        if let Some(error) = waits.filter(|_| request.command.is_admitted()) {
+            return (Err(error.into()), None);
+        }
+        match self.carry_out(request, veto) {
+            Ok(receipt) => (Ok(receipt), None),
+            Err(Stopped::Command(error)) => (Err(error), None),
+            Err(Stopped::Engine(error)) => (Err(CommandError::Engine(error.clone())), Some(error)),
+        }
+    }
+
     /// Writes and, unless that may wait, syncs everything that was gathered.
     fn make_durable(&mut self) -> Result<(), Error> {
         let Some(journal) = self.journal.as_mut() else { return Err(halted()) };
@@ -279,7 +383,12 @@ impl Core {
             return Ok(());
         }
         match self.options.durability {
-            Durability::Sync => journal.sync(),
+            Durability::Sync => {
+                let began = self.options.clock.monotonic();
+                journal.sync()?;
+                self.pace.synced(self.options.clock.monotonic().saturating_duration_since(began));
+                Ok(())
+            }
             Durability::Interval(interval) => {
                 journal.write()?;
                 let now = self.options.clock.monotonic();
@@ -298,37 +407,39 @@ impl Core {
         let result = self.journal.as_mut().map_or(Ok(()), JournalWriter::sync);
         self.unsynced_since = None;
         match result {
-            Ok(()) => self.publish(),
+            Ok(()) => drop(self.publish()),
             Err(error) => self.halt(&error, Answers::default()),
         }
         None
     }
 
-    fn publish(&mut self) {
+    /// Lets everybody see what was decided. What was seen before, to be freed when there is time.
+    fn publish(&mut self) -> Option<Arc<View>> {
         if let Some(journal) = &self.journal {
             journal.publish();
             self.shared.durable_seq(journal.synced_seq());
         }
-        if self.shared.view().seq() != self.working.seq {
-            let events = std::mem::take(&mut self.fed);
-            self.shared.publish(self.view(), events);
+        if self.shared.published_seq() == self.working.seq {
+            return None;
         }
+        let events = std::mem::take(&mut self.fed);
+        Some(self.shared.publish(self.view(), events))
     }
 
-    /// Keeps events until they are published, if anybody follows. `len`: how long they are together, as journaled.
-    pub(super) fn keep_for_feed(&mut self, events: Vec<ChangeEvent>, len: usize) {
+    /// Keeps the events of the command under way until they are published, if anybody follows.
+    pub(super) fn keep_for_feed(&mut self) {
         if !self.shared.live.is_wanted() {
             return;
         }
-        let has_gap = match (self.fed.last(), events.first()) {
+        let has_gap = match (self.fed.last(), self.events.first()) {
             (Some(last), Some(first)) => last.event.seq + 1 != first.seq,
             _ => false,
         };
         if has_gap {
             self.fed.clear();
         }
-        let len = len / events.len().max(1);
-        self.fed.extend(events.into_iter().map(|event| LiveEvent { event, len }));
+        let len = self.payload.len() / self.events.len().max(1);
+        self.fed.extend(self.events.drain(..).map(|event| LiveEvent { event, len }));
     }
 
     fn view(&self) -> View {
@@ -351,12 +462,22 @@ impl Core {
         }
     }
 
+    /// Where the frame that was just gathered is the first in its segment, the state before it is the one to be
+    /// snapshotted: a copy costs nothing, and saves the upkeep from making it out of the segments before once more.
+    pub(super) fn hand_over_at_a_boundary(&mut self) {
+        let Some(journal) = &self.journal else { return };
+        if journal.active_segment() != self.handed_over_at {
+            self.handed_over_at = journal.active_segment();
+            self.shared.upkeep.hand_over(self.handed_over_at, self.working.clone());
+        }
+    }
+
     /// Law HALT: those whose events may or may not be on disk learn that the outcome is unknown; what comes later is
     /// refused. The lock is given up, so that the journal can be reopened.
     fn halt(&mut self, error: &Error, answers: Answers) {
         tracing::error!(%error, seq = self.shared.view().seq(), "the engine halted; reopen to recover");
         if planted(Bug::FedThoughTheAppendFailed) {
-            self.publish();
+            drop(self.publish());
         }
         if !planted(Bug::FailureDoesNotHalt) {
             self.abandon();
@@ -381,15 +502,27 @@ impl Core {
             }
             reply.fail(&unknown);
         }
+        for vector in answers.vectors {
+            if planted(Bug::WaitersHangAfterAFailedSync) {
+                std::mem::forget(vector);
+                continue;
+            }
+            vector.fail(&unknown);
+        }
         for (reply, _) in answers.views {
             // A caller that no longer waits has nothing to be told.
             let _ = reply.send(Err(unknown.clone()));
         }
     }
 
-    /// The time of what is decided next: never before the last event, whatever the clock does.
+    /// Reads the clock. What is decided until it is read again is of that time.
+    pub(super) fn look_at_clock(&mut self) {
+        self.now = self.options.clock.now();
+    }
+
+    /// The time of what is decided next, as the clock was last read: never before the last event, whatever it does.
     pub(super) fn now(&self) -> Timestamp {
-        self.options.clock.now().max(self.working.last_ts)
+        self.now.max(self.working.last_ts)
     }
 }
 
@@ -398,6 +531,7 @@ impl Answers {
         for (reply, answer) in self.commands {
             reply.send(answer, shared);
         }
+        self.vectors.into_iter().for_each(VectorAnswers::send);
         for (reply, view) in self.views {
             // A caller that no longer waits has nothing to be told.
             let _ = reply.send(view);

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
 use crate::journal::format::WriterVersion;
-use crate::journal::{Location, Walk, WalkSource};
+use crate::journal::{FramePlace, Location, Walk, WalkSource};
 use crate::storage::Storage;
 
 /// Events of a journal, one after the other.
@@ -49,6 +49,20 @@ pub struct JournaledEvent<'a> {
     journal_id: JournalId,
     location: &'a Location,
     written_by: WriterVersion,
+}
+
+impl LoadedFrame {
+    fn empty(place: &FramePlace<'_>) -> LoadedFrame {
+        LoadedFrame {
+            payload: Vec::new(),
+            line: 0..0,
+            next_at: 0,
+            next_seq: 0,
+            epoch: Epoch::NONE,
+            location: Location { file: String::new(), offset: 0, length: 0, crc: 0 },
+            written_by: place.written_by,
+        }
+    }
 }
 
 impl Events {
@@ -137,24 +151,24 @@ impl Events {
         let Some(place) = self.walk.next()? else { return Ok(false) };
         check_count(&place)?;
         let header = &place.frame.header;
-        let mut buffer = self.frame.take().map(|frame| frame.payload).unwrap_or_default();
-        buffer.clear();
-        buffer.extend_from_slice(place.frame.payload);
-        let at = lines(&place).take_while(|&(seq, _)| seq < wanted).map(|(_, line)| line.len() + 1).sum();
-        self.frame = Some(LoadedFrame {
-            payload: buffer,
-            line: 0..0,
-            next_at: at,
-            next_seq: header.first_seq.max(wanted),
-            epoch: header.epoch,
-            location: Location {
-                file: place.file.to_owned(),
-                offset: place.frame.offset,
-                length: place.frame.length,
-                crc: place.frame.payload_crc,
-            },
-            written_by: place.written_by,
-        });
+        let next_at = match header.first_seq {
+            first if first >= wanted => 0,
+            _ => lines(&place).take_while(|&(seq, _)| seq < wanted).map(|(_, line)| line.len() + 1).sum(),
+        };
+        // In place: a thousand frames need no more memory than the largest of them.
+        let frame = self.frame.get_or_insert_with(|| LoadedFrame::empty(&place));
+        frame.payload.clear();
+        frame.payload.extend_from_slice(place.frame.payload);
+        (frame.line, frame.next_at) = (0..0, next_at);
+        frame.next_seq = header.first_seq.max(wanted);
+        frame.epoch = header.epoch;
+        frame.written_by = place.written_by;
+        let location = &mut frame.location;
+        if location.file != place.file {
+            place.file.clone_into(&mut location.file);
+        }
+        (location.offset, location.length) = (place.frame.offset, place.frame.length);
+        location.crc = place.frame.payload_crc;
         Ok(true)
     }
 }

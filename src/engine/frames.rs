@@ -2,16 +2,14 @@
 
 use memchr::{memchr, memchr_iter};
 
-use super::reader::StateAt;
 use crate::error::{Error, ErrorKind};
-use crate::event::{ChangeEvent, DecodeError, decode_event, encode_event};
+use crate::event::{ChangeEvent, DecodeError, Decoder, Encoder, decode_event};
 use crate::journal::FramePlace;
 use crate::journal::format::WriterVersion;
-use crate::projection::Projection;
 
 /// Appends the event as a line.
-pub(super) fn push_line(event: &ChangeEvent, payload: &mut Vec<u8>) {
-    encode_event(event, payload);
+pub(super) fn push_line(encoder: &mut Encoder, event: &ChangeEvent, payload: &mut Vec<u8>) {
+    encoder.encode(event, payload);
     payload.push(b'\n');
 }
 
@@ -45,55 +43,71 @@ pub(super) fn decode_at(
     seq: u64,
     line: &[u8],
 ) -> Result<ChangeEvent, Error> {
-    let damaged = |found: String| Error::damaged(file, offset, Some(seq), found);
-    let event = decode_event(line).map_err(|error| match error {
+    let event = decode_event(line).map_err(|error| misread(file, offset, written_by, seq, &error))?;
+    if event.seq == seq { Ok(event) } else { Err(wrong_seq(file, offset, seq, &event)) }
+}
+
+/// Why a line is no event that can be taken.
+#[cold]
+fn misread(file: &str, offset: u64, written_by: WriterVersion, seq: u64, error: &DecodeError) -> Error {
+    match error {
         // What this version does not know is unsupported, with the version that may know it.
         DecodeError::UnknownKind { .. } | DecodeError::UnsupportedVersion { .. } => Error::new(
             ErrorKind::Unsupported,
             format!("{error}; file {file}, offset {offset}, was written by tallybook {written_by}"),
         ),
-        DecodeError::Invalid { .. } => damaged(error.to_string()),
-    })?;
-    if event.seq != seq {
-        return Err(damaged(format!("the event says that it is seq {}", event.seq)));
+        DecodeError::Invalid { .. } => Error::damaged(file, offset, Some(seq), error),
     }
-    Ok(event)
 }
 
-/// Reads all events of a frame and takes them into the state.
-pub(super) fn fold(place: &FramePlace<'_>, projection: &mut Projection) -> Result<(), Error> {
-    check_count(place)?;
-    for (seq, line) in lines(place) {
-        let event = decode_line(place, seq, line)?;
-        projection.apply(&event).map_err(|error| damaged(place, seq, error.to_string()))?;
-    }
-    Ok(())
+#[cold]
+fn wrong_seq(file: &str, offset: u64, seq: u64, event: &ChangeEvent) -> Error {
+    Error::damaged(file, offset, Some(seq), format!("the event says that it is seq {}", event.seq))
 }
 
-/// The same, but no further than a point of the history. Whether that was reached.
-pub(super) fn fold_up_to(
+/// Reads the events of a frame, without those before `from`, and puts them behind `events`. Where one cannot be read, those
+/// before it are there.
+pub(super) fn decode_frame(
     place: &FramePlace<'_>,
-    projection: &mut Projection,
-    at: StateAt,
-) -> Result<bool, Error> {
-    if at == StateAt::End {
-        return fold(place, projection).map(|()| false);
-    }
-    check_count(place)?;
-    let known = projection.seq;
-    for (seq, line) in lines(place).filter(|&(seq, _)| seq > known) {
-        let event = decode_line(place, seq, line)?;
-        if matches!(at, StateAt::Time(time) if event.ts > time) || at == StateAt::Seq(seq - 1) {
-            return Ok(true);
+    from: u64,
+    decoder: &mut Decoder,
+    events: &mut Vec<ChangeEvent>,
+) -> Result<(), Error> {
+    let begin = events.len();
+    let mut found = 0;
+    for (seq, line) in lines(place) {
+        found += 1;
+        if seq < from {
+            continue;
         }
-        projection.apply(&event).map_err(|error| damaged(place, seq, error.to_string()))?;
+        let (file, offset) = (place.file, place.frame.offset);
+        let error = match decoder.decode(line) {
+            Ok(event) if event.seq == seq => {
+                events.push(event);
+                continue;
+            }
+            Ok(event) => wrong_seq(file, offset, seq, &event),
+            Err(error) => misread(file, offset, place.written_by, seq, &error),
+        };
+        // What is wrong with the whole frame comes before what is wrong with one of its lines.
+        check_count(place).inspect_err(|_| events.truncate(begin))?;
+        return Err(error);
     }
-    Ok(at == StateAt::Seq(projection.seq))
+    if found == place.frame.header.event_count && place.frame.payload.ends_with(b"\n") {
+        return Ok(());
+    }
+    events.truncate(begin);
+    check_count(place)
 }
 
 /// Refuses a frame that does not hold as many lines as its header says.
 pub(super) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
-    let (stated, found) = (place.frame.header.event_count, memchr_iter(b'\n', place.frame.payload).count());
+    let (stated, payload) = (place.frame.header.event_count, place.frame.payload);
+    // Most frames hold one event.
+    if stated == 1 && memchr(b'\n', payload).is_some_and(|end| end + 1 == payload.len()) {
+        return Ok(());
+    }
+    let found = memchr_iter(b'\n', payload).count();
     if u32::try_from(found) == Ok(stated) && place.frame.payload.ends_with(b"\n") {
         return Ok(());
     }
@@ -101,6 +115,7 @@ pub(super) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
     Err(damaged(place, seq, format!("the frame says that it holds {stated} events, and has {found} lines")))
 }
 
-fn damaged(place: &FramePlace<'_>, seq: u64, found: String) -> Error {
+/// Damage in what a frame says.
+pub(super) fn damaged(place: &FramePlace<'_>, seq: u64, found: String) -> Error {
     Error::damaged(place.file, place.frame.offset, Some(seq), found)
 }

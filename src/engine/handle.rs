@@ -196,6 +196,25 @@ impl Engine {
         self.shared().view()
     }
 
+    /// Looks at the published state in passing: the cheapest of reads, for when [`view`](Self::view) is taken only to ask
+    /// one thing of it. Nothing is held on to, so that the last to look at an old state is not the one who takes it apart.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> { pollster::block_on(async {
+    /// # let dir = tempfile::tempdir()?; let dir = dir.path().join("book");
+    /// use tallybook::{BudgetId, Engine, NewBudget, Spend};
+    ///
+    /// let engine = Engine::open(&dir).await?;
+    /// let budget = BudgetId::from("search");
+    /// engine.allocate(NewBudget::new("search").limit(100)).await?;
+    /// engine.record_spend(&budget, Spend::of(30)).await?;
+    /// assert_eq!(engine.read(|view| view.budget(&budget).map(|budget| budget.spent)), Some(30));
+    /// # Ok(()) }) }
+    /// ```
+    pub fn read<T>(&self, look: impl FnOnce(&View) -> T) -> T {
+        self.shared().with_view(look)
+    }
+
     /// The state after everything that was handed over before this call, once that is durable.
     ///
     /// # Errors
@@ -208,8 +227,7 @@ impl Engine {
     pub(super) async fn ask(&self, work: impl FnOnce(ViewReply) -> Work) -> Result<View, Error> {
         self.shared().inbox.reserve(1).await?;
         let (reply, view) = oneshot::channel();
-        self.shared().inbox.put([work(reply)])?;
-        self.kick();
+        self.hand_over(work(reply))?;
         view.await.map_err(|_| writer_is_gone())?
     }
 
@@ -301,18 +319,24 @@ impl Engine {
         self.inner.start_closing();
     }
 
+    /// Puts work into the inbox, where its places are reserved, and sees to it that it is taken out.
+    pub(super) fn hand_over(&self, work: Work) -> Result<(), Error> {
+        if !self.inner.is_inline {
+            return self.shared().inbox.hand_over(work);
+        }
+        self.shared().inbox.put(work)?;
+        self.inner.writer.step_inline();
+        Ok(())
+    }
+
     /// Sees to it that what was put into the inbox is taken out.
     pub(super) fn kick(&self) {
-        if self.inner.is_inline { self.inner.writer.step_inline() } else { self.shared().inbox.wake() }
+        if self.inner.is_inline { self.inner.writer.step_inline() } else { self.shared().inbox.nudge() }
     }
 
     /// The same, on this thread where the writer is idle: that saves two hand-overs between threads.
     pub(super) fn kick_here(&self) {
-        if self.inner.is_inline {
-            self.inner.writer.step_inline();
-        } else if !self.inner.writer.try_step() {
-            self.shared().inbox.wake();
-        }
+        if self.inner.is_inline { self.inner.writer.step_inline() } else { self.inner.writer.step_here() }
     }
 
     /// Lets go of this handle without waiting: if it was the last, the engine closes in the background.

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::published::View;
 use super::reply::Reply;
+use super::vector::Commands;
+use crate::clock::monotonic;
 use crate::domain::{Request, Turn};
 use crate::error::{Error, ErrorKind};
 use crate::event::Charge;
@@ -18,9 +20,15 @@ pub(super) type ViewReply = oneshot::Sender<Result<View, Error>>;
 
 /// Something for the writer to do.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a command lies in the inbox itself: that costs less than memory of its own"
+)]
 pub(super) enum Work {
     /// A command, and where its answer goes.
-    Command(Box<Assessed>, Reply),
+    Command(Assessed, Reply),
+    /// Commands that were handed over together.
+    Commands(Commands),
     /// A turn that is booked fire-and-forget: nobody waits for an answer, but nothing is lost without a count.
     Account(GoalId, Box<Turn>),
     /// A reservation whose guard was dropped: it is released if it is still open. Takes no place, so that dropping
@@ -40,9 +48,13 @@ pub(super) struct Assessed {
 }
 
 impl Work {
-    /// Whether it took a place in the inbox.
-    fn has_place(&self) -> bool {
-        !matches!(self, Work::Release(_))
+    /// How many places it took in the inbox.
+    fn places(&self) -> usize {
+        match self {
+            Work::Release(_) => 0,
+            Work::Commands(commands) => commands.len(),
+            Work::Command(..) | Work::Account(..) | Work::View(_) | Work::Flush(_) => 1,
+        }
     }
 }
 
@@ -50,6 +62,8 @@ impl Work {
 #[derive(Debug, Default)]
 pub(super) struct Drained {
     pub(super) work: Vec<Work>,
+    /// How many places the work took.
+    pub(super) places: usize,
     pub(super) turns: BTreeMap<GoalId, Turn>,
     /// Releases for which there was no room before.
     pub(super) releases: Vec<ReservationId>,
@@ -66,7 +80,10 @@ impl Drained {
 #[derive(Debug)]
 pub(super) struct Inbox {
     waiting: Mutex<Waiting>,
+    /// Wakes the writer's thread.
     arrived: Condvar,
+    /// Wakes whoever gathers.
+    gathered: Condvar,
     room: Semaphore,
     capacity: usize,
 }
@@ -78,6 +95,13 @@ struct Waiting {
     deferred: BTreeMap<GoalId, Turn>,
     /// The same for releases.
     deferred_releases: Vec<ReservationId>,
+    /// Whether the writer's thread sleeps and nobody has woken it. To wake a thread is a system call, even one that does not
+    /// sleep, so whoever puts something in has to know. The thread sets it under the lock, right before it goes to sleep
+    /// because nothing is there; whoever puts something in under the lock sees it from then on: no waking is lost.
+    is_asleep: bool,
+    /// Set while somebody who is about to begin a batch waits for more: how many places are to be filled before it is
+    /// woken. It takes out what is there in any case, so nobody else has to be woken meanwhile.
+    gathers: Option<usize>,
     /// Set when the writer is to look around even if nothing is there.
     is_woken: bool,
     /// Set when nothing more is taken; says why.
@@ -86,7 +110,13 @@ struct Waiting {
 
 impl Inbox {
     pub(super) fn new(capacity: usize) -> Inbox {
-        Inbox { waiting: Mutex::default(), arrived: Condvar::new(), room: Semaphore::new(capacity), capacity }
+        Inbox {
+            waiting: Mutex::default(),
+            arrived: Condvar::new(),
+            gathered: Condvar::new(),
+            room: Semaphore::new(capacity),
+            capacity,
+        }
     }
 
     /// How many pieces of work wait.
@@ -110,7 +140,12 @@ impl Inbox {
         }
     }
 
-    /// Takes a place, if there is one.
+    /// Takes a place, if there is one. Whether it did.
+    pub(super) fn takes_place(&self) -> bool {
+        self.room.try_acquire().map(SemaphorePermit::forget).is_ok()
+    }
+
+    /// Takes a place, if there is one; why not, if there is none.
     pub(super) fn try_reserve(&self) -> Result<(), Error> {
         match self.room.try_acquire() {
             Ok(place) => {
@@ -134,13 +169,49 @@ impl Inbox {
     }
 
     /// Puts work in; its places were reserved before. Who puts it in sees to it that somebody takes it out.
-    pub(super) fn put(&self, work: impl IntoIterator<Item = Work>) -> Result<(), Error> {
+    pub(super) fn put(&self, work: Work) -> Result<(), Error> {
+        self.put_in(work).map(drop)
+    }
+
+    /// Puts work in and wakes the writer, if that is asleep.
+    pub(super) fn hand_over(&self, work: Work) -> Result<(), Error> {
+        self.put_in(work).map(|waiting| self.ring(waiting))
+    }
+
+    fn put_in(&self, work: Work) -> Result<MutexGuard<'_, Waiting>, Error> {
         let mut waiting = self.lock();
         if let Some(why) = &waiting.closed {
             return Err(why.clone());
         }
-        waiting.items.work.extend(work);
-        Ok(())
+        waiting.items.places += work.places();
+        waiting.items.work.push(work);
+        Ok(waiting)
+    }
+
+    /// Sees to it that what was put in is taken out: by whoever gathers, once that has what it waits for, or by the
+    /// writer's thread. Where that is at work it looks here before it goes to sleep.
+    pub(super) fn nudge(&self) {
+        self.ring(self.lock());
+    }
+
+    fn ring(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        match waiting.gathers {
+            Some(wanted) if waiting.items.places < wanted => {}
+            Some(_) => {
+                waiting.gathers = None;
+                drop(waiting);
+                self.gathered.notify_one();
+            }
+            None => self.ring_thread(waiting),
+        }
+    }
+
+    fn ring_thread(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        if std::mem::take(&mut waiting.is_asleep) {
+            // Without the lock, which is the first thing that the thread needs.
+            drop(waiting);
+            self.arrived.notify_one();
+        }
     }
 
     /// Adds to the turns of a goal that wait to be booked together. Gives the turn back if it cannot be added.
@@ -174,7 +245,8 @@ impl Inbox {
     /// How many dropped reservations are not released yet.
     pub(super) fn pending_releases(&self) -> usize {
         let waiting = self.lock();
-        waiting.items.work.iter().filter(|work| !work.has_place()).count() + waiting.deferred_releases.len()
+        let is_release = |work: &&Work| matches!(work, Work::Release(_));
+        waiting.items.work.iter().filter(is_release).count() + waiting.deferred_releases.len()
     }
 
     /// Whether turns or releases wait for room.
@@ -194,43 +266,75 @@ impl Inbox {
         all
     }
 
-    /// Wakes the writer.
+    /// Has the writer's thread look around, even if nothing is there.
     pub(super) fn wake(&self) {
-        self.lock().is_woken = true;
-        self.arrived.notify_one();
+        let mut waiting = self.lock();
+        waiting.is_woken = true;
+        self.ring_thread(waiting);
     }
 
-    /// Waits until something is there, or for so long.
+    /// Waits until something is there, or for so long. Only the writer's thread does.
     pub(super) fn wait(&self, timeout: Option<Duration>) {
-        let waiting = self.lock();
-        let is_empty = |waiting: &mut Waiting| {
-            let items = &waiting.items;
-            !waiting.is_woken && items.work.is_empty() && items.turns.is_empty() && !items.is_closing
-        };
-        // A poisoned lock is as good as any here: what it guards is whole between any two calls.
-        let mut waiting = match timeout {
-            None => self.arrived.wait_while(waiting, is_empty).unwrap_or_else(PoisonError::into_inner),
-            Some(timeout) => {
-                self.arrived
-                    .wait_timeout_while(waiting, timeout, is_empty)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
-            }
-        };
+        let until = timeout.map(|timeout| monotonic() + timeout);
+        let mut waiting = self.lock();
+        while waiting.has_nothing() {
+            waiting.is_asleep = true;
+            // A poisoned lock is as good as any here: what it guards is whole between any two calls.
+            waiting = match until.map(|until| until.saturating_duration_since(monotonic())) {
+                None => self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => break,
+                Some(left) => {
+                    self.arrived.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
+        }
+        waiting.is_asleep = false;
         waiting.is_woken = false;
     }
 
-    /// Takes everything out and makes room.
-    pub(super) fn drain(&self) -> Drained {
-        let drained = self.lock().take();
-        self.room.add_permits(drained.work.iter().filter(|work| work.has_place()).count());
+    /// Waits for more to come, where something is there: until so many places are filled, nothing has come for a `pause`,
+    /// or `pauses` of them have gone by. Whoever does this holds the core, so that nobody takes it out meanwhile. How many
+    /// more came; `None` when there was nothing to wait for.
+    pub(super) fn gather(&self, wanted: usize, pause: Duration, pauses: u32) -> Option<usize> {
+        let mut waiting = self.lock();
+        let had = waiting.items.places;
+        // More than there are places for cannot come before these are taken out.
+        let wanted = wanted.min(self.capacity());
+        if had == 0 || had >= wanted || waiting.items.is_closing {
+            return None;
+        }
+        for _ in 0..pauses {
+            let before = waiting.items.places;
+            waiting.gathers = Some(wanted);
+            waiting = self.gathered.wait_timeout(waiting, pause).unwrap_or_else(PoisonError::into_inner).0;
+            waiting.gathers = None;
+            let is_enough = waiting.items.places >= wanted || waiting.items.is_closing;
+            if is_enough || waiting.items.places == before {
+                break;
+            }
+        }
+        Some(waiting.items.places.saturating_sub(had))
+    }
+
+    /// How many places are filled.
+    pub(super) fn filled(&self) -> usize {
+        self.lock().items.places
+    }
+
+    /// Takes everything out and makes room. `emptied`: a list that was taken out before, to be filled again.
+    pub(super) fn drain(&self, emptied: Vec<Work>) -> Drained {
+        let drained = self.lock().take(emptied);
+        self.room.add_permits(drained.places);
         drained
     }
 
     /// Asks the writer to finish what waits, and to close.
     pub(super) fn start_closing(&self) {
-        self.lock().items.is_closing = true;
-        self.arrived.notify_all();
+        let mut waiting = self.lock();
+        waiting.items.is_closing = true;
+        waiting.gathers = None;
+        self.gathered.notify_one();
+        self.ring_thread(waiting);
     }
 
     /// Takes nothing more from now on, for that reason. What still waited.
@@ -242,7 +346,7 @@ impl Inbox {
         if waiting.closed.as_ref().is_none_or(had_only_begun) {
             waiting.closed = Some(why);
         }
-        let left = waiting.take();
+        let left = waiting.take(Vec::new());
         drop(waiting);
         self.room.close();
         left
@@ -250,6 +354,10 @@ impl Inbox {
 
     /// Refuses once nothing more is taken.
     pub(super) fn check_open(&self) -> Result<(), Error> {
+        // Readers ask beside a busy writer: for them there is no lock.
+        if !self.room.is_closed() {
+            return Ok(());
+        }
         self.lock().closed.clone().map_or(Ok(()), Err)
     }
 
@@ -264,9 +372,15 @@ impl Inbox {
 }
 
 impl Waiting {
-    fn take(&mut self) -> Drained {
+    /// Whether the writer's thread may sleep.
+    fn has_nothing(&self) -> bool {
+        let Drained { work, turns, is_closing, .. } = &self.items;
+        !self.is_woken && work.is_empty() && turns.is_empty() && !is_closing
+    }
+
+    fn take(&mut self, emptied: Vec<Work>) -> Drained {
         let is_closing = self.items.is_closing;
-        let mut taken = std::mem::take(&mut self.items);
+        let mut taken = std::mem::replace(&mut self.items, Drained { work: emptied, ..Drained::default() });
         self.items.is_closing = is_closing;
         taken.releases = std::mem::take(&mut self.deferred_releases);
         let deferred = std::mem::take(&mut self.deferred);
@@ -330,7 +444,7 @@ mod tests {
         let (inbox, rest) = pending(turns);
         assert!(rest.is_empty());
         let expected = Turn::tokens(9).turns(3).charge("money", 17).charge("calls", 1);
-        assert_eq!(inbox.drain().turns.into_values().collect::<Vec<_>>(), [expected]);
+        assert_eq!(inbox.drain(Vec::new()).turns.into_values().collect::<Vec<_>>(), [expected]);
     }
 
     #[test]
@@ -338,7 +452,7 @@ mod tests {
         let turns = [Turn::tokens(5).charge("money", u128::MAX), Turn::tokens(3).charge("money", 1)];
         let (inbox, rest) = pending(turns);
         assert_eq!(rest, [Turn::tokens(3).charge("money", 1)]);
-        let kept = inbox.drain().turns.into_values().next().unwrap();
+        let kept = inbox.drain(Vec::new()).turns.into_values().next().unwrap();
         assert_eq!((kept.tokens, kept.turns), (5, 1), "half of it is not added");
         assert_eq!(kept.charges[0], Charge { budget_id: BudgetId::from("money"), amount: u128::MAX });
     }
@@ -350,8 +464,117 @@ mod tests {
         inbox.put_release("r-1".into()).unwrap();
         inbox.defer_release("r-2".into());
         assert_eq!((inbox.pending_releases(), inbox.depth()), (2, 1));
-        let drained = inbox.drain();
+        let drained = inbox.drain(Vec::new());
         assert_eq!((drained.work.len(), drained.releases.len()), (1, 1));
         assert_eq!((inbox.pending_releases(), inbox.depth()), (0, 1));
+    }
+
+    // ---- who is woken ---------------------------------------------------------------------------------------------
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn put(inbox: &Inbox) {
+        inbox.try_reserve().unwrap();
+        inbox.put(Work::Account(GoalId(uuid::Uuid::nil()), Box::new(Turn::tokens(1)))).unwrap();
+    }
+
+    fn hand_over(inbox: &Inbox) {
+        inbox.try_reserve().unwrap();
+        inbox.hand_over(Work::Account(GoalId(uuid::Uuid::nil()), Box::new(Turn::tokens(1)))).unwrap();
+    }
+
+    fn until(is_so: impl Fn() -> bool) {
+        let start = monotonic();
+        while !is_so() {
+            assert!(start.elapsed() < PATIENCE);
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_writer_that_sleeps_is_woken_by_whatever_is_to_be_done() {
+        let to_do: [fn(&Inbox); 5] = [
+            hand_over,
+            |inbox| {
+                put(inbox);
+                inbox.nudge();
+            },
+            |inbox| {
+                inbox.put_release("r-1".into()).unwrap();
+                inbox.nudge();
+            },
+            Inbox::wake,
+            Inbox::start_closing,
+        ];
+        for (index, to_do) in to_do.into_iter().enumerate() {
+            let inbox = Inbox::new(8);
+            std::thread::scope(|scope| {
+                scope.spawn(|| inbox.wait(None));
+                until(|| inbox.lock().is_asleep);
+                to_do(&inbox);
+                until(|| !inbox.lock().is_asleep);
+            });
+            assert!(!inbox.lock().is_woken, "{index}");
+        }
+    }
+
+    /// Between somebody who puts in and a thread that takes out and sleeps in turn, no waking is lost.
+    #[test]
+    fn no_waking_is_lost() {
+        let (inbox, count) = (Inbox::new(4), 5_000);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                let mut taken = 0;
+                while taken < count {
+                    let began = monotonic();
+                    inbox.wait(Some(PATIENCE));
+                    assert!(began.elapsed() < PATIENCE, "it slept though something was there");
+                    taken += inbox.drain(Vec::new()).places;
+                }
+            });
+            for _ in 0..count {
+                until(|| inbox.depth() < 4 || writer.is_finished());
+                hand_over(&inbox);
+            }
+        });
+    }
+
+    #[test]
+    fn gathering_ends_when_as_many_are_there_as_were_wanted() {
+        let inbox = Inbox::new(8);
+        put(&inbox);
+        std::thread::scope(|scope| {
+            let gathering = scope.spawn(|| inbox.gather(3, PATIENCE, 4));
+            until(|| inbox.lock().gathers.is_some());
+            hand_over(&inbox);
+            assert!(!gathering.is_finished());
+            hand_over(&inbox);
+            let start = monotonic();
+            assert_eq!(gathering.join().unwrap(), Some(2));
+            assert!(start.elapsed() < PATIENCE);
+        });
+        assert_eq!(inbox.lock().gathers, None);
+        assert_eq!(inbox.filled(), 3);
+    }
+
+    #[test]
+    fn gathering_ends_when_none_comes_or_the_engine_closes() {
+        let pause = Duration::from_millis(1);
+        let inbox = Inbox::new(8);
+        assert_eq!(inbox.gather(3, PATIENCE, 4), None, "there is nothing to begin with");
+        put(&inbox);
+        assert_eq!(inbox.gather(1, PATIENCE, 4), None, "there is enough");
+        (1..8).for_each(|_| put(&inbox));
+        assert_eq!(inbox.gather(9, PATIENCE, 4), None, "there is no place for more");
+        drop(inbox.drain(Vec::new()));
+        put(&inbox);
+        assert_eq!(inbox.gather(3, pause, 4), Some(0), "none came");
+        std::thread::scope(|scope| {
+            let gathering = scope.spawn(|| inbox.gather(3, PATIENCE, 4));
+            until(|| inbox.lock().gathers.is_some());
+            inbox.start_closing();
+            assert_eq!(gathering.join().unwrap(), Some(0));
+        });
+        assert_eq!(inbox.gather(3, PATIENCE, 4), None, "it closes");
     }
 }

@@ -4,9 +4,9 @@
 //! state, gathers the events into frames, writes once, syncs once for all, and only then publishes the state and
 //! answers (law DURABLE). Readers look at the published state, which is a value of its own, and never wait.
 //!
-//! From the bottom up: `frames` (events to payloads and back), `options` and `opening`, `answer` (what callers get) and `reply` (how),
-//! `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
-//! answer) with `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
+//! From the bottom up: `frames` (events to payloads and back), `replay` (frames into a state), `options` and `opening`, `answer` (what callers get) and `reply` (how),
+//! `vector` (many commands as one piece of work), `inbox`, `published` (what readers see), `shared` (what all parts look at), `core` (batches: write, sync, publish,
+//! answer) with `pace` (whether a batch waits for more), `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
 //! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
 //! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with
 //! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader`, `report` and `salvage`
@@ -35,9 +35,11 @@ mod inbox;
 mod maintenance;
 mod opening;
 mod options;
+mod pace;
 mod published;
 mod reader;
 mod recorder;
+mod replay;
 mod reply;
 mod report;
 mod retention;
@@ -51,6 +53,7 @@ mod submit;
 mod turns;
 mod unattended;
 mod upkeep;
+mod vector;
 mod writer;
 
 pub use alerts::{Alert, AlertKind};

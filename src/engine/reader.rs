@@ -4,16 +4,17 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::as_of::state_as_of;
+use super::as_of::state_as_of_beside;
 use super::cursor::Cursor;
 use super::events::Events;
 use super::feed::{EventFilter, Follower, Journal, ResetCause, Start};
 use super::report::{Statistics, VerifyReport, statistics, verify};
 use super::salvage::{SalvageReport, salvage_dir, salvage_storage};
+use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
-use crate::journal::{Walk, WalkSource, retained};
+use crate::journal::{Walk, WalkSource};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
 
@@ -36,7 +37,10 @@ use crate::storage::{Files, Storage};
 #[derive(Debug, Clone)]
 pub struct JournalReader {
     storage: Arc<dyn Storage>,
+    source: WalkSource,
     journal_id: JournalId,
+    /// Whether a long replay may use another thread.
+    background: Background,
 }
 
 /// A point in a history.
@@ -59,7 +63,8 @@ impl JournalReader {
         let dir = dir.as_ref();
         let files = Files::open(dir)
             .map_err(|error| Error::io(format!("opening the directory {}", dir.display()), error))?;
-        JournalReader::with_storage(Arc::new(files)).map_err(|error| error.in_dir(dir))
+        let reader = JournalReader::with_storage(Arc::new(files)).map_err(|error| error.in_dir(dir))?;
+        Ok(JournalReader { background: Background::Threads, ..reader })
     }
 
     /// Opens the journal in any storage.
@@ -67,8 +72,9 @@ impl JournalReader {
     /// # Errors
     /// See [`open`](Self::open).
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
-        let journal_id = Walk::from_floor(Arc::clone(&storage), WalkSource::Outside)?.journal_id();
-        Ok(JournalReader { storage, journal_id })
+        let source = WalkSource::outside();
+        let journal_id = Walk::from_floor(Arc::clone(&storage), source.clone())?.journal_id();
+        Ok(JournalReader { storage, source, journal_id, background: Background::Inline })
     }
 
     /// The journal.
@@ -81,7 +87,7 @@ impl JournalReader {
     /// # Errors
     /// `Io` and `Damaged` when the journal's directory cannot be read.
     pub fn oldest_seq(&self) -> Result<u64, Error> {
-        Ok(retained(&*self.storage)?.first_seq)
+        self.source.oldest_seq(&*self.storage)
     }
 
     /// The events from `from` on; 0: from the oldest that is retained.
@@ -90,7 +96,7 @@ impl JournalReader {
     /// `Pruned` when that event lies below the retention floor; `Io`, `Damaged` and `Unsupported` when the journal cannot
     /// be read.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
-        Events::open(&self.storage, &WalkSource::Outside, from)
+        Events::open(&self.storage, &self.source, from)
     }
 
     /// The events after a cursor.
@@ -128,7 +134,7 @@ impl JournalReader {
     }
 
     fn journal(&self) -> Journal {
-        Journal::new(&self.storage, WalkSource::Outside)
+        Journal::new(&self.storage, self.source.clone())
     }
 
     /// The state at a point of the history. At a [time](StateAt::Time) that is yet to come it is the state of now.
@@ -137,7 +143,8 @@ impl JournalReader {
     /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when a `seq` is not in the journal yet;
     /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
-        state_as_of(&self.storage, &WalkSource::Outside, at).map(|as_of| as_of.projection)
+        let as_of = state_as_of_beside(&self.storage, &self.source, at, &self.background)?;
+        Ok(as_of.projection)
     }
 
     /// Checks everything: frames, joins, events, and that they fold. It goes on past damage, which is reported.

@@ -194,7 +194,7 @@ impl Recorder {
             Ok(request) => request,
             Err(rejection) => return unconfirmed.dropped(&rejection.message),
         };
-        let assessed = Box::new(Assessed { request, veto: None });
+        let assessed = Assessed { request, veto: None };
         match place.fill(Work::Command(assessed, Reply::Event(unconfirmed))) {
             Ok(()) => self.engine.kick(),
             // It was counted with the work that it was part of.
@@ -237,7 +237,7 @@ impl<'a> Place<'a> {
     }
 
     fn fill(self, work: Work) -> Result<(), Error> {
-        self.0.put([work])?;
+        self.0.put(work)?;
         // It is given back when the work is taken out.
         std::mem::forget(self);
         Ok(())

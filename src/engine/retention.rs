@@ -14,7 +14,7 @@ use crate::journal::{ClosedSegment, Inventory};
 /// makes an engine forget anything: pruning takes events away, not the state that they led to.
 ///
 /// For that a snapshot of the state, the base, stands for what was pruned. Where it is larger than 8 MiB another is made
-/// only once what it lets go is half as large: a journal may be that much over its limit. Snapshots, and copies of torn
+/// only once what it lets go is as large: a journal may be that much over its limit. Snapshots, and copies of torn
 /// bytes (up to 64 MiB), are not counted by any rule.
 ///
 /// ```
@@ -143,12 +143,12 @@ pub(super) fn len_before(inventory: &Inventory, segment: SegmentName) -> u64 {
 }
 
 /// How large a base may be that is made for any little pruning.
-const SMALL_BASE: u64 = 8 << 20;
+pub(super) const SMALL_BASE: u64 = 8 << 20;
 
 /// Whether pruning that many bytes is worth a new base of `base_len` bytes: one that is larger than what goes would
 /// be written over and over, and free less than it takes.
 pub(super) fn is_worth_a_base(pruned_len: u64, base_len: u64) -> bool {
-    base_len <= SMALL_BASE || pruned_len >= base_len / 2
+    base_len <= SMALL_BASE || pruned_len >= base_len
 }
 
 #[cfg(test)]
@@ -325,8 +325,8 @@ mod tests {
     fn a_large_base_has_to_be_worth_it() {
         assert_eq!(SMALL_BASE, 8_388_608);
         assert!(is_worth_a_base(1, SMALL_BASE));
-        assert!(!is_worth_a_base(SMALL_BASE / 2 - 1, SMALL_BASE + 1));
-        assert!(is_worth_a_base(SMALL_BASE / 2, SMALL_BASE + 1));
+        assert!(!is_worth_a_base(SMALL_BASE, SMALL_BASE + 1));
+        assert!(is_worth_a_base(SMALL_BASE + 1, SMALL_BASE + 1));
     }
 
     fn rules() -> impl Strategy<Value = Retention> {

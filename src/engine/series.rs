@@ -1,7 +1,7 @@
 //! The series of snapshots: when another one is due, and which are kept. Only the choice; files are made and removed
 //! elsewhere.
 
-use super::retention::{is_worth_a_base, len_before};
+use super::retention::{SMALL_BASE, len_before};
 use crate::journal::Inventory;
 use crate::journal::format::SnapshotName;
 
@@ -13,7 +13,7 @@ pub(super) fn is_snapshot_due(inventory: &Inventory, last_len: u64, snapshot_byt
     // Once something is pruned, a single damaged file must not cost the state.
     let is_alone = inventory.snapshots.last().is_some_and(|last| last.is_base);
     since > snapshot_bytes.max(last_len.saturating_mul(2))
-        || is_alone && since > 0 && is_worth_a_base(since, last_len)
+        || is_alone && since > 0 && (last_len <= SMALL_BASE || since >= last_len / 2)
 }
 
 /// The snapshots that can go.

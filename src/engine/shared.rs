@@ -19,18 +19,21 @@ use crate::domain::Turn;
 use crate::error::{Error, ErrorKind};
 use crate::event::Charge;
 use crate::ids::{GoalId, ReservationId};
-use crate::journal::PublishedCell;
-use crate::storage::Storage;
+use crate::journal::{PublishedCell, WalkSource};
+use crate::storage::{Storage, Watched};
 
 /// What handles, feeds and the writer share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) storage: Arc<dyn Storage>,
+    /// The same, as whoever counts the changes of names.
+    pub(super) names: Arc<Watched>,
     pub(super) inbox: Inbox,
     pub(super) clock: Arc<dyn Clock>,
     /// The host's risk assessor, where there is one.
     pub(super) risk: Option<Risk>,
-    pub(super) journal_published: Arc<PublishedCell>,
+    /// Where readers find the events.
+    pub(super) journal: WalkSource,
     /// Retention and snapshots.
     pub(super) upkeep: Arc<UpkeepRecord>,
     view: ArcSwap<View>,
@@ -49,20 +52,22 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(
-        storage: Arc<dyn Storage>,
+        names: Arc<Watched>,
         options: &Options,
         journal_published: Arc<PublishedCell>,
         view: View,
     ) -> Shared {
         let seq = view.seq();
+        let upkeep: Arc<UpkeepRecord> = Arc::default();
         let live = Live::new(view.journal_id(), view.epoch(), options);
         Shared {
-            storage,
+            storage: Arc::clone(&names) as _,
+            names,
             inbox: Inbox::new(options.inbox_capacity),
             clock: Arc::clone(&options.clock),
             risk: options.risk.clone().map(Risk::new),
-            journal_published,
-            upkeep: Arc::default(),
+            journal: WalkSource::Inside(journal_published, Arc::clone(&upkeep.kept)),
+            upkeep,
             view: ArcSwap::from_pointee(view),
             live: Arc::new(live),
             seq: watch::Sender::new(seq),
@@ -79,16 +84,28 @@ impl Shared {
 
     /// The published state.
     pub(super) fn view(&self) -> View {
-        View::clone(&self.view.load())
+        self.with_view(View::clone)
     }
 
-    /// Publishes the state, and the events that led to it to whoever follows.
-    pub(super) fn publish(&self, view: View, events: Vec<LiveEvent>) {
+    /// The same for a look in passing, which holds on to nothing.
+    pub(super) fn with_view<T>(&self, read: impl FnOnce(&View) -> T) -> T {
+        read(&self.view.load())
+    }
+
+    /// Its `seq`.
+    pub(super) fn published_seq(&self) -> u64 {
+        self.view.load().seq()
+    }
+
+    /// Publishes the state, and the events that led to it to whoever follows. What was published before: to free what
+    /// only that held may take a while.
+    pub(super) fn publish(&self, view: View, events: Vec<LiveEvent>) -> Arc<View> {
         let seq = view.seq();
         let announced = self.live.announce(events, seq);
-        self.view.store(Arc::new(view));
+        let replaced = self.view.swap(Arc::new(view));
         self.seq.send_replace(seq);
         self.live.publish(announced);
+        replaced
     }
 
     /// Tells each change of the published `seq`.
@@ -238,6 +255,7 @@ fn fail_all(waited_for: Vec<Work>, why: &Error) {
         // A caller that no longer waits has nothing to be told.
         match work {
             Work::Command(_, reply) => reply.fail(why),
+            Work::Commands(commands) => commands.fail(why),
             Work::View(reply) | Work::Flush(reply) => drop(reply.send(Err(why.clone()))),
             // Counted above.
             Work::Release(_) | Work::Account(..) => {}

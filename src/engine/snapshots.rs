@@ -1,6 +1,7 @@
 //! Snapshots of the state: from events on disk to lines on disk, and back.
 
-use super::frames::fold;
+use super::replay::Replay;
+use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::domain::{FOLD_VERSION, RestoreError, StateRestorer, write_state};
 use crate::error::{Error, ErrorKind};
@@ -32,7 +33,7 @@ pub(super) fn restore(file: &SnapshotFile) -> Result<Projection, Error> {
         ),
         RestoreError::Invalid(_) => file.damaged(error),
     };
-    let mut restorer = StateRestorer::default();
+    let mut restorer = StateRestorer::after(header.seq());
     file.read(&mut |line| restorer.line(line).map_err(wrong))?;
     let state = restorer.finish().map_err(wrong)?;
     let last_ts = if planted(Bug::LastTimeLost) { Timestamp::UNIX_EPOCH } else { header.last_ts };
@@ -72,23 +73,27 @@ pub(super) struct Place {
     pub(super) now: Timestamp,
 }
 
-/// Makes a snapshot from an older one, or from nothing, and the closed segments after that; then reads it again. Its
-/// length in bytes; `None` when stopped.
-pub(super) fn make(
+/// The state before a segment: that of an older snapshot, or nothing, and the closed segments after that. `None` when
+/// stopped.
+pub(super) fn fold(
     storage: &dyn Storage,
     place: &Place,
     older: &[SnapshotName],
     is_stopped: &dyn Fn() -> bool,
-) -> Result<Option<u64>, Error> {
-    let (mut projection, from) = start(storage, place, older)?;
+) -> Result<Option<Projection>, Error> {
+    let (projection, from) = start(storage, place, older)?;
+    // One core is enough for it: the others have more urgent work.
+    let mut replay = Replay::new(projection, &Background::Inline);
     let mut take = |frame: &FramePlace<'_>| match SegmentName::parse(frame.file) {
         Some(of) if planted(Bug::SnapshotOneSegmentShort) && of.number + 1 == place.before.number => Ok(()),
-        _ => fold(frame, &mut projection),
+        _ => replay.frame(frame),
     };
     let folded = visit_closed(storage, from, place.before, &mut take, is_stopped)?;
-    if folded.is_none() {
-        return Ok(None);
-    }
+    Ok(folded.map(|()| replay.into_projection()))
+}
+
+/// Makes a snapshot of the state before a segment, then reads it again. Its length in bytes.
+pub(super) fn make(storage: &dyn Storage, place: &Place, projection: Projection) -> Result<u64, Error> {
     let name = SnapshotName { before: place.before, is_base: false };
     if projection.seq + 1 != place.before.first_seq && !planted(Bug::SnapshotOneSegmentShort) {
         let found = format!("expected the events before it to end there, found seq {} last", projection.seq);
@@ -108,7 +113,7 @@ pub(super) fn make(
     // Two states at once are enough.
     drop(projection);
     let read_again = open(storage, name).and_then(|file| verify(&file).map(|_| file.file_len()));
-    read_again.map(Some).inspect_err(|_| {
+    read_again.inspect_err(|_| {
         // Whoever opens the journal next believes what the CRC says. What cannot be removed is looked at once more before
         // anything is made of it.
         let _ = remove_snapshot(storage, name);

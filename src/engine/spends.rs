@@ -14,7 +14,7 @@ use crate::domain::{Rejection, RejectionKind, SpendQuery, SpendRecord};
 use crate::error::Error;
 use crate::event::{ChangeEvent, Payload};
 use crate::ids::SpendId;
-use crate::journal::{Walk, WalkSource};
+use crate::journal::Walk;
 
 impl Engine {
     /// The entries of budgets, newest first, as of the published state. What is not remembered any more is read from the
@@ -106,7 +106,7 @@ impl Journaled<'_> {
     /// Reads every event about a spend that is in the view.
     fn read(&self, mut visit: impl FnMut(ChangeEvent)) -> Result<(), Error> {
         let about_spends = memmem::Finder::new(b"\"spend_re");
-        let source = WalkSource::Inside(Arc::clone(&self.shared.journal_published));
+        let source = self.shared.journal.clone();
         let mut walk = Walk::from_floor(Arc::clone(&self.shared.storage), source)?;
         while walk.next_seq() <= self.view.seq() {
             let Some(place) = walk.next()? else { break };

@@ -10,6 +10,7 @@ use super::hold::{Claim, Hold, OnBehalf};
 use super::inbox::{Assessed, Work};
 use super::reply::Reply;
 use super::risk::RiskCase;
+use super::vector::Commands;
 use crate::domain::{Command, Request};
 use crate::error::{Error, ErrorKind};
 
@@ -29,8 +30,13 @@ impl Engine {
     /// # Errors
     /// `Halted` or `Closed`: nothing was written.
     pub async fn submit(&self, request: impl Into<Request>) -> Result<Pending, Error> {
-        let pending = self.enqueue(request.into()).await?;
-        self.kick();
+        let request = request.into();
+        let assessed = match self.takes_place_at_once() {
+            true => Assessed { request, veto: None },
+            false => self.assess_and_reserve(request).await?,
+        };
+        let (work, pending) = of_one(assessed);
+        self.hand_over(work)?;
         Ok(pending)
     }
 
@@ -43,35 +49,28 @@ impl Engine {
     pub async fn submit_all(&self, requests: Vec<Request>) -> Result<Vec<Pending>, Error> {
         let total = requests.len();
         let mut pending = Vec::with_capacity(total);
-        let mut requests = self.assess_all(requests).await?.into_iter();
+        let (mut requests, mut vetoes) = self.assess_all(requests).await?;
         while pending.len() < total {
-            let handed_over = pending.len();
-            if let Err(error) = self.submit_chunk(&mut requests, &mut pending).await {
-                if handed_over == 0 {
+            let fits = self.shared().inbox.capacity();
+            let later = requests.split_off(fits.min(requests.len()));
+            let later_vetoes = vetoes.split_off(fits.min(vetoes.len()));
+            let (commands, answers) = Commands::new(requests, vetoes);
+            (requests, vetoes) = (later, later_vetoes);
+            if let Err(error) = self.hand_over_all(commands).await {
+                if pending.is_empty() {
                     return Err(error);
                 }
-                pending.truncate(handed_over);
                 pending.resize_with(total, || Pending::answered(Err(error.clone().into())));
+                break;
             }
+            pending.extend(answers);
         }
         Ok(pending)
     }
 
-    async fn submit_chunk(
-        &self,
-        requests: &mut impl ExactSizeIterator<Item = Assessed>,
-        pending: &mut Vec<Pending>,
-    ) -> Result<(), Error> {
-        let chunk = requests.len().min(self.shared().inbox.capacity());
-        self.shared().inbox.reserve(chunk).await?;
-        let work = requests.take(chunk).map(|request| {
-            let (reply, answer) = Pending::new();
-            pending.push(answer);
-            Work::Command(Box::new(request), Reply::Answer(reply))
-        });
-        self.shared().inbox.put(work)?;
-        self.kick();
-        Ok(())
+    async fn hand_over_all(&self, commands: Commands) -> Result<(), Error> {
+        self.shared().inbox.reserve(commands.len()).await?;
+        self.hand_over(Work::Commands(commands))
     }
 
     /// Hands a command over if there is a place in the inbox.
@@ -87,16 +86,40 @@ impl Engine {
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
         self.shared().inbox.try_reserve()?;
-        let pending = self.put(Assessed { request, veto: None })?;
-        self.kick();
+        let (work, pending) = of_one(Assessed { request, veto: None });
+        self.hand_over(work)?;
         Ok(pending)
     }
 
     /// Takes a place in the inbox and puts a command there; somebody has to be kicked.
-    pub(super) async fn enqueue(&self, request: Request) -> Result<Pending, Error> {
+    async fn enqueue(&self, request: Request) -> Result<Pending, Error> {
+        let assessed = self.assess_and_reserve(request).await?;
+        self.put(assessed)
+    }
+
+    /// The same on this thread, which waits where that has to be waited for.
+    pub(super) fn enqueue_blocking(&self, request: Request) -> Result<Pending, Error> {
+        match self.takes_place_at_once() {
+            true => self.put(Assessed { request, veto: None }),
+            false => pollster::block_on(self.enqueue(request)),
+        }
+    }
+
+    fn put(&self, assessed: Assessed) -> Result<Pending, Error> {
+        let (work, pending) = of_one(assessed);
+        self.shared().inbox.put(work)?;
+        Ok(pending)
+    }
+
+    /// Takes a place in the inbox, if there is one and nobody is to be asked first: mostly there is nothing to wait for.
+    fn takes_place_at_once(&self) -> bool {
+        self.shared().risk.is_none() && self.shared().inbox.takes_place()
+    }
+
+    async fn assess_and_reserve(&self, request: Request) -> Result<Assessed, Error> {
         let assessed = self.assess(request).await?;
         self.shared().inbox.reserve(1).await?;
-        self.put(assessed)
+        Ok(assessed)
     }
 
     /// The same for a reservation that the caller is to hold.
@@ -109,14 +132,8 @@ impl Engine {
         let assessed = self.assess(request).await?;
         self.shared().inbox.reserve(1).await?;
         let (reply, claim) = oneshot::channel();
-        self.shared().inbox.put([Work::Command(Box::new(assessed), Reply::Hold(reply))])?;
+        self.shared().inbox.put(Work::Command(assessed, Reply::Hold(reply)))?;
         Ok(PendingHold { engine: self.clone(), by, claim })
-    }
-
-    fn put(&self, assessed: Assessed) -> Result<Pending, Error> {
-        let (reply, pending) = Pending::new();
-        self.shared().inbox.put([Work::Command(Box::new(assessed), Reply::Answer(reply))])?;
-        Ok(pending)
     }
 
     /// Asks the risk assessor, where there is one and the command is one to ask about.
@@ -130,34 +147,33 @@ impl Engine {
         Ok(Assessed { request, veto })
     }
 
-    /// The same for many, several at a time.
-    async fn assess_all(&self, requests: Vec<Request>) -> Result<Vec<Assessed>, Error> {
-        let Some(risk) = &self.shared().risk else {
-            return Ok(requests.into_iter().map(|request| Assessed { request, veto: None }).collect());
-        };
+    /// The same for many, several at a time: the requests, and what is said against each; nothing where nobody is asked.
+    async fn assess_all(
+        &self,
+        requests: Vec<Request>,
+    ) -> Result<(Vec<Request>, Vec<Option<Arc<str>>>), Error> {
+        let Some(risk) = &self.shared().risk else { return Ok((requests, Vec::new())) };
         self.shared().inbox.check_open()?;
-        let mut assessed = Vec::with_capacity(requests.len());
-        let mut requests = requests.into_iter().peekable();
-        while requests.peek().is_some() {
-            let under_way: Vec<_> = requests
-                .by_ref()
-                .take(risk.parallelism())
-                .map(|request| {
-                    let verdict =
-                        RiskCase::of_command(&request, || self.view()).map(|case| risk.assess(case));
-                    (request, verdict)
-                })
-                .collect();
-            for (request, verdict) in under_way {
-                let veto: Option<Arc<str>> = match verdict {
+        let mut vetoes: Vec<Option<Arc<str>>> = Vec::with_capacity(requests.len());
+        for some in requests.chunks(risk.parallelism().max(1)) {
+            let verdict_on =
+                |request| RiskCase::of_command(request, || self.view()).map(|case| risk.assess(case));
+            let under_way: Vec<_> = some.iter().map(verdict_on).collect();
+            for verdict in under_way {
+                vetoes.push(match verdict {
                     Some(verdict) => verdict.await,
                     None => None,
-                };
-                assessed.push(Assessed { request, veto });
+                });
             }
         }
-        Ok(assessed)
+        Ok((requests, vetoes))
     }
+}
+
+/// A command by itself, and the handle on its answer.
+fn of_one(assessed: Assessed) -> (Work, Pending) {
+    let (reply, pending) = Pending::new();
+    (Work::Command(assessed, Reply::Answer(reply)), pending)
 }
 
 /// A reservation that was handed over, and whose caller is to hold it.

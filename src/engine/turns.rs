@@ -59,15 +59,14 @@ impl Engine {
     pub fn account_turn(&self, goal_id: GoalId, turn: Turn) {
         let inbox = &self.shared().inbox;
         let handed_over = match inbox.try_reserve() {
-            Ok(()) => inbox.put([Work::Account(goal_id, Box::new(turn.clone()))]),
+            Ok(()) => self.hand_over(Work::Account(goal_id, Box::new(turn.clone()))),
             Err(busy) if *busy.kind() == ErrorKind::Busy => {
-                inbox.add_turn(goal_id, turn.clone()).map_err(|_| busy)
+                inbox.add_turn(goal_id, turn.clone()).map(|()| self.kick()).map_err(|_| busy)
             }
             Err(error) => Err(error),
         };
-        match handed_over {
-            Ok(()) => self.kick(),
-            Err(error) => self.shared().count_dropped_turns(goal_id, &turn, &error),
+        if let Err(error) = handed_over {
+            self.shared().count_dropped_turns(goal_id, &turn, &error);
         }
     }
 

@@ -17,10 +17,11 @@ use crate::error::{Error, ErrorKind};
 use crate::event::decode_event;
 use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
-    ClosedSegment, FramePlace, Inventory, inventory, open_segment, remove_leftovers, remove_snapshot,
-    retained, set_floor, visit_closed,
+    ClosedSegment, FramePlace, Inventory, KeptSegments, inventory, open_segment, remove_leftovers,
+    remove_snapshot, retained, set_floor, visit_closed,
 };
 use crate::planted::{Bug, planted, remove_at_once};
+use crate::projection::Projection;
 use crate::storage::Storage;
 
 /// What the upkeep works with.
@@ -40,7 +41,22 @@ pub(super) struct Upkeep {
 pub(super) struct UpkeepRecord {
     /// The number of the segment that is being written, whose name is durable.
     active: AtomicU64,
+    /// The states before the newest segments that were begun, until the upkeep has had its chance to use them.
+    handed_over: Mutex<Vec<HandedOver>>,
+    /// What readers keep of segments.
+    pub(super) kept: Arc<KeptSegments>,
     told: Mutex<UpkeepStatus>,
+}
+
+/// How many states wait for the upkeep at most: each keeps in memory what has changed since.
+const MAX_HANDED_OVER: usize = 3;
+
+/// The state before a segment, from the writer, which was there.
+#[derive(Debug)]
+struct HandedOver {
+    /// The number of the segment.
+    before: u64,
+    state: Projection,
 }
 
 /// How the upkeep is doing.
@@ -64,6 +80,20 @@ impl UpkeepRecord {
     /// Tells which segment is being written. Whether that is another one than before.
     pub(super) fn set_active(&self, number: u64) -> bool {
         self.active.swap(number, Ordering::SeqCst) != number
+    }
+
+    /// Gives the state before a segment that was begun: all before it is durable, and so is its name.
+    pub(super) fn hand_over(&self, before: u64, state: Projection) {
+        let mut there = self.handed_over();
+        there.push(HandedOver { before, state });
+        // Letting go of one may take a while: the upkeep does that, unless it is kept from its work for long.
+        let too_old = (there.len() > MAX_HANDED_OVER).then(|| there.remove(0));
+        drop(there);
+        drop(too_old);
+    }
+
+    fn handed_over(&self) -> MutexGuard<'_, Vec<HandedOver>> {
+        self.handed_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks at what there is before the first run.
@@ -106,9 +136,11 @@ impl Upkeep {
     /// Does what is due. What fails is told, and tried again at the next occasion: nothing of it keeps the engine from
     /// its work.
     pub(super) fn run(&self, stop: &Stop) {
+        let begun_at = self.record.active.load(Ordering::SeqCst);
         let work = || self.prune(stop).and(self.snapshot(stop));
         let result = catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "the upkeep of the journal panicked")));
+        self.let_go_of(begun_at);
         let failed = result.err().filter(|_| !stop.is_set());
         if let Some(error) = &failed {
             tracing::warn!(%error, "the upkeep of the journal failed; it is tried again at the next rotation");
@@ -168,6 +200,8 @@ impl Upkeep {
             set_floor(&*self.storage, base).inspect_err(|_| {
                 self.is_floor_in_doubt.store(!planted(Bug::FailedFloorBelieved), Ordering::SeqCst);
             })?;
+            // Whoever reads there goes on; nobody else finds what is gone, and the room is free.
+            self.record.kept.forget_before(base.before);
             let files = remove_leftovers(&*self.storage)?;
             tracing::info!(floor = %base, files, "pruned");
             self.inventory()?;
@@ -281,6 +315,22 @@ impl Upkeep {
 
     // ---- snapshots ------------------------------------------------------------------------------------------
 
+    /// What the writer handed over is not kept for longer than a run: as the state goes on, it would keep all in memory
+    /// that is not part of the state any more.
+    fn let_go_of(&self, begun_at: u64) {
+        let done_with: Vec<HandedOver> =
+            self.record.handed_over().extract_if(.., |there| there.before <= begun_at).collect();
+        drop(done_with);
+    }
+
+    /// The state before a segment, if the writer handed it over.
+    fn state_before(&self, before: SegmentName) -> Option<Projection> {
+        let there = self.record.handed_over();
+        let found = there.iter().find(|there| there.before == before.number)?;
+        // That bug is in folding.
+        (!planted(Bug::SnapshotOneSegmentShort)).then(|| found.state.clone())
+    }
+
     /// Makes the next snapshot if it is due, and removes those that the series can do without.
     fn snapshot(&self, stop: &Stop) -> Result<(), Error> {
         let found = self.inventory()?;
@@ -311,7 +361,15 @@ impl Upkeep {
             journal_id: found.journal_id,
             now: self.clock.now(),
         };
-        let made = snapshots::make(&*self.storage, &place, &found.snapshots, &|| stop.is_set())?;
+        let is_stopped = || stop.is_set();
+        let folded = match self.state_before(before) {
+            Some(state) => Some(state),
+            None => snapshots::fold(&*self.storage, &place, &found.snapshots, &is_stopped)?,
+        };
+        let made = match folded.filter(|_| !is_stopped()) {
+            Some(state) => Some(snapshots::make(&*self.storage, &place, state)?),
+            None => None,
+        };
         if let Some(bytes) = made {
             tracing::info!(before = %before, bytes, "made a snapshot");
             self.inventory()?;

@@ -1,6 +1,5 @@
 //! The writer: its thread, and how others take its place while it sleeps.
 
-use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -9,20 +8,19 @@ use tokio::sync::oneshot;
 use super::alerts::{self, AlertCallback};
 use super::answer::{CommandError, writer_is_gone};
 use super::core::Core;
-use super::frames::fold;
 use super::inbox::{Assessed, Drained, Work};
 use super::maintenance::is_maintenance_thread;
 use super::options::Options;
 use super::published::View;
+use super::replay::Replay;
 use super::reply::Reply;
 use super::shared::Shared;
-use super::snapshots::restore;
 use crate::clock::monotonic;
 use crate::domain::{KeyWindow, Request};
 use crate::error::{Error, ErrorKind};
 use crate::journal::JournalWriter;
 use crate::projection::Projection;
-use crate::storage::Storage;
+use crate::storage::{Storage, Watched};
 
 /// The writer: a thread, or whoever gets hold of the core while the thread sleeps.
 #[derive(Debug)]
@@ -39,19 +37,17 @@ impl Writer {
         let span = tracing::info_span!("tallybook.open");
         let _entered = span.enter();
         let journal_options = options.journal()?;
-        let projection = RefCell::new(Projection::default());
+        // Whoever holds the lock is the only one to change a name.
+        let names = Arc::new(Watched::new(storage));
+        let storage: Arc<dyn Storage> = Arc::clone(&names) as _;
+        let mut replay = Replay::new(Projection::default(), &options.background);
         let now = options.clock.now();
-        let opened = JournalWriter::open(
-            Arc::clone(&storage),
-            journal_options,
-            &*options.entropy,
-            now,
-            &mut |snapshot| restore(snapshot).map(|restored| drop(projection.replace(restored))),
-            &mut |place| fold(place, &mut projection.borrow_mut()),
-        );
-        let (journal, report) =
-            opened.inspect_err(|error| tracing::error!(%error, "the journal was not opened"))?;
-        let projection = projection.into_inner();
+        let opened =
+            JournalWriter::open(Arc::clone(&storage), journal_options, &*options.entropy, now, &mut replay);
+        let (journal, report) = opened
+            .map_err(|error| replay.first_error(error))
+            .inspect_err(|error| tracing::error!(%error, "the journal was not opened"))?;
+        let projection = replay.into_projection();
         if let Some(from) = report.restored_from {
             tracing::debug!(before = %from, "restored from a snapshot");
         }
@@ -60,7 +56,7 @@ impl Writer {
         }
         tracing::info!(journal = %journal.journal_id(), epoch = %journal.epoch(), seq = projection.seq, is_new = report.is_new, "opened");
         let view = View::new(projection.clone(), journal.journal_id(), journal.epoch(), journal.last_epoch());
-        let shared = Arc::new(Shared::new(storage, &options, journal.published(), view));
+        let shared = Arc::new(Shared::new(names, &options, journal.published(), view));
         let key_window = options.key_window;
         let on_alert = options.on_alert.clone();
         let core = Core::new(options, Arc::clone(&shared), journal, projection);
@@ -94,7 +90,7 @@ impl Writer {
     fn set_key_window(&self, window: KeyWindow) -> Result<(), Error> {
         let (reply, answer) = oneshot::channel();
         let assessed = Assessed { request: Request::from(window), veto: None };
-        let work = vec![Work::Command(Box::new(assessed), Reply::Answer(reply))];
+        let work = vec![Work::Command(assessed, Reply::Answer(reply))];
         self.lock().commit(Drained { work, ..Drained::default() });
         match pollster::block_on(answer) {
             Ok(Ok(_)) => Ok(()),
@@ -115,6 +111,7 @@ impl Writer {
             self.shared.inbox.wait(timeout);
             // The core first: nobody may overtake what is taken out of the inbox.
             let mut core = self.lock();
+            core.gather();
             match self.step(&mut core) {
                 Some(next) => timeout = next,
                 None => return,
@@ -124,22 +121,25 @@ impl Writer {
         }
     }
 
-    /// Does what waits, on this thread, if nobody else is at it. `false` when somebody is.
-    pub(super) fn try_step(&self) -> bool {
+    /// Does what waits, on this thread, if nobody else is at it; else it is left to those.
+    pub(super) fn step_here(&self) {
         if is_maintenance_thread() {
             // Whoever closes the journal waits for the maintenance.
-            return false;
+            return self.shared.inbox.nudge();
         }
         let mut core = match self.core.try_lock() {
             Ok(core) => core,
             Err(TryLockError::Poisoned(poisoned)) => abandoned(poisoned),
-            Err(TryLockError::WouldBlock) => return false,
+            Err(TryLockError::WouldBlock) => return self.shared.inbox.nudge(),
         };
         let _guard = HaltOnPanic::new(&self.shared);
-        let Some(Some(timeout)) = self.step(&mut core) else { return true };
+        core.gather();
+        let Some(Some(timeout)) = self.step(&mut core) else { return };
         // The thread has to learn of it, unless it comes by itself in time.
         let wakes_at = *self.wakes_at.lock().unwrap_or_else(PoisonError::into_inner);
-        wakes_at.is_some_and(|at| at <= monotonic() + timeout)
+        if wakes_at.is_none_or(|at| at > monotonic() + timeout) {
+            self.shared.inbox.wake();
+        }
     }
 
     /// Does what waits, on this thread.
@@ -151,12 +151,14 @@ impl Writer {
 
     /// One batch. When to come again at the latest; `None` when that was the last.
     fn step(&self, core: &mut Core) -> Option<Option<Duration>> {
-        let drained = self.shared.inbox.drain();
+        let drained = core.drain();
         let is_closing = drained.is_closing;
         if !core.is_open() {
             return None;
         }
-        if !drained.is_empty() {
+        if drained.is_empty() {
+            core.keep_list(drained.work);
+        } else {
             core.commit(drained);
         }
         let timeout = core.tick();
@@ -176,7 +178,7 @@ impl Writer {
     /// before the end, too.
     fn release_the_last(&self, core: &mut Core) {
         loop {
-            let drained = self.shared.inbox.drain();
+            let drained = core.drain();
             if drained.is_empty() || !core.is_open() {
                 return;
             }

@@ -22,7 +22,9 @@ mod text;
 mod upcast;
 
 pub use change_event::{ChangeEvent, EventKey};
+pub(crate) use decode::Decoder;
 pub use decode::{DecodeError, decode_event};
+pub(crate) use encode::Encoder;
 pub use encode::encode_event;
 pub use fraction::Fraction;
 pub use json::{Json, JsonError};
@@ -43,6 +45,6 @@ pub(crate) mod value {
         put, put_actors, put_amount, put_boolean, put_budget_id, put_charge, put_fingerprint, put_fraction,
         put_given, put_goal_id, put_list, put_name, put_option, put_timestamp,
     };
-    pub(crate) use super::number::{put_u64, read_u128};
-    pub(crate) use super::text::put as put_text;
+    pub(crate) use super::number::{put_u64, read_u128, split_u64, split_u128};
+    pub(crate) use super::text::{plain_len, put as put_text};
 }

@@ -65,7 +65,7 @@ pub(super) fn pair(below_hundred: u64) -> &'static [u8; 2] {
 
 /// The number at the start of `text`, as far as its digits go, and what comes after them; `None` unless the digits
 /// are `0|[1-9][0-9]*` and fit.
-pub(super) fn split_u64(text: &[u8]) -> Option<(u64, &[u8])> {
+pub(crate) fn split_u64(text: &[u8]) -> Option<(u64, &[u8])> {
     let (value, len) = leading(text);
     let (digits, rest) = text.split_at(len);
     match len {
@@ -77,7 +77,7 @@ pub(super) fn split_u64(text: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 /// The same for an amount.
-pub(super) fn split_u128(text: &[u8]) -> Option<(u128, &[u8])> {
+pub(crate) fn split_u128(text: &[u8]) -> Option<(u128, &[u8])> {
     let (value, len) = leading(text);
     let (digits, rest) = text.split_at(len);
     match len {

@@ -7,7 +7,7 @@ const fn everywhere(value: u8) -> u64 {
 
 /// How many bytes at the start of `bytes` stand in a JSON string as they are: all before the first quote, backslash
 /// or control character (below 0x20).
-pub(super) fn plain_len(bytes: &[u8]) -> usize {
+pub(crate) fn plain_len(bytes: &[u8]) -> usize {
     let mut words = bytes.chunks_exact(8);
     let mut len = 0;
     for word in &mut words {

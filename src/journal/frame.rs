@@ -132,6 +132,7 @@ impl FrameCodec {
         FrameCodec { seed }
     }
 
+    #[inline]
     fn hasher_at(&self, offset: u64) -> Hasher {
         let mut hasher = self.seed.clone();
         if !planted(Bug::OffsetNotInTheCrc) {
@@ -174,7 +175,12 @@ impl FrameCodec {
     pub fn read_header(&self, bytes: &[u8], offset: u64) -> Option<FrameHeader> {
         let start = index_of(offset);
         let head = bytes.get(start..start.checked_add(FRAME_HEADER_LEN)?)?;
-        self.parse_header(head, offset).ok().map(|(header, _)| header)
+        parse_header(head, &self.hasher_at(offset)).ok().map(|(header, _)| header)
+    }
+
+    /// The same, where `bytes` start there.
+    pub(super) fn read_header_at(&self, bytes: &[u8], offset: u64) -> Option<FrameHeader> {
+        parse_header(bytes.get(..FRAME_HEADER_LEN)?, &self.hasher_at(offset)).ok().map(|(header, _)| header)
     }
 
     /// Reads the frame at `offset` of a segment whose first bytes are `bytes`.
@@ -183,6 +189,7 @@ impl FrameCodec {
     }
 
     /// Reads the frame at `offset` of a segment; `bytes` start there.
+    #[inline]
     pub fn read_at<'a>(&self, bytes: &'a [u8], offset: u64) -> FrameRead<'a> {
         let Some(head) = bytes.get(..FRAME_HEADER_LEN) else {
             let blank = bytes.iter().all(|&byte| byte == 0);
@@ -191,7 +198,8 @@ impl FrameCodec {
         if head.iter().all(|&byte| byte == 0) {
             return FrameRead::Blank;
         }
-        let (header, payload_crc) = match self.parse_header(head, offset) {
+        let hasher = self.hasher_at(offset);
+        let (header, payload_crc) = match parse_header(head, &hasher) {
             Ok(parsed) => parsed,
             Err(wrong) => return FrameRead::Bad(wrong),
         };
@@ -199,7 +207,7 @@ impl FrameCodec {
         let Some(body) = bytes.get(FRAME_HEADER_LEN..length) else {
             return FrameRead::Bad("the frame's payload is cut off");
         };
-        let matches = crc_of(&self.hasher_at(offset), body) == payload_crc;
+        let matches = crc_of(&hasher, body) == payload_crc;
         if !matches && !planted(Bug::FramePayloadCrcUnchecked) {
             return FrameRead::Bad("the CRC of the frame's payload does not match");
         }
@@ -207,33 +215,14 @@ impl FrameCodec {
         FrameRead::Frame(Frame { header, offset, length: offset_of(length), payload_crc, payload })
     }
 
-    fn parse_header(&self, head: &[u8], offset: u64) -> Result<(FrameHeader, u32), &'static str> {
-        if head[..4] != FRAME_MAGIC {
-            return Err("no frame begins here");
-        }
-        let matches = crc_of(&self.hasher_at(offset), &head[..44]) == u32_at(head, 44);
-        if !matches && !planted(Bug::FrameHeaderCrcUnchecked) {
-            return Err("the CRC of the frame's header does not match");
-        }
-        let kind = FrameKind::from_byte(head[4]).ok_or("the frame is of an unknown kind")?;
-        let payload_len = u32_at(head, 8);
-        if head[5] > FLAG_HANDED_OVER || u16_at(head, 6) != 0 || payload_len > MAX_PAYLOAD_LEN {
-            return Err("the frame's header is not of this format");
-        }
-        let header = FrameHeader {
-            kind,
-            handed_over: head[5] == FLAG_HANDED_OVER,
-            payload_len,
-            event_count: u32_at(head, 12),
-            first_seq: u64_at(head, 16),
-            durable_through: u64_at(head, 24),
-            epoch: Epoch { counter: u32_at(head, 32), tag: u32_at(head, 36) },
-        };
-        let end = header.first_seq.checked_add(u64::from(header.event_count));
-        if header.first_seq == 0 || end.is_none_or(|end| end == u64::MAX) {
-            return Err("the frame's header counts beyond the numbers of events");
-        }
-        Ok((header, u32_at(head, 40)))
+    /// The frame at `offset` again, which was read and checked a moment ago, and has that header; `bytes` start there.
+    #[inline]
+    pub(super) fn read_again<'a>(bytes: &'a [u8], offset: u64, header: &FrameHeader) -> Option<Frame<'a>> {
+        let payload_len = index_of(u64::from(header.payload_len));
+        let (head, body) = bytes.split_at_checked(FRAME_HEADER_LEN)?;
+        let payload = body.get(..payload_len)?;
+        let length = offset_of(frame_len(payload_len));
+        Some(Frame { header: *header, offset, length, payload_crc: u32_at(head, 40), payload })
     }
 
     /// The first valid frame header at or after `from`, at the places where a frame can start.
@@ -257,6 +246,38 @@ impl FrameCodec {
     }
 }
 
+/// The header of a frame, and the CRC of the payload; `hasher` is that of the frame's place.
+#[inline]
+fn parse_header(head: &[u8], hasher: &Hasher) -> Result<(FrameHeader, u32), &'static str> {
+    if head[..4] != FRAME_MAGIC {
+        return Err("no frame begins here");
+    }
+    let matches = crc_of(hasher, &head[..44]) == u32_at(head, 44);
+    if !matches && !planted(Bug::FrameHeaderCrcUnchecked) {
+        return Err("the CRC of the frame's header does not match");
+    }
+    let kind = FrameKind::from_byte(head[4]).ok_or("the frame is of an unknown kind")?;
+    let payload_len = u32_at(head, 8);
+    if head[5] > FLAG_HANDED_OVER || u16_at(head, 6) != 0 || payload_len > MAX_PAYLOAD_LEN {
+        return Err("the frame's header is not of this format");
+    }
+    let header = FrameHeader {
+        kind,
+        handed_over: head[5] == FLAG_HANDED_OVER,
+        payload_len,
+        event_count: u32_at(head, 12),
+        first_seq: u64_at(head, 16),
+        durable_through: u64_at(head, 24),
+        epoch: Epoch { counter: u32_at(head, 32), tag: u32_at(head, 36) },
+    };
+    let end = header.first_seq.checked_add(u64::from(header.event_count));
+    if header.first_seq == 0 || end.is_none_or(|end| end == u64::MAX) {
+        return Err("the frame's header counts beyond the numbers of events");
+    }
+    Ok((header, u32_at(head, 40)))
+}
+
+#[inline]
 fn crc_of(start: &Hasher, bytes: &[u8]) -> u32 {
     let mut hasher = start.clone();
     hasher.update(bytes);

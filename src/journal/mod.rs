@@ -8,7 +8,8 @@
 //! [`directory`] (what lies there, and where the retention floor is), [`chain`] (segments and how they join), [`closed`]
 //! (reading those that are closed), [`tail`] (how far the newest segment can be believed), [`snapshot`] (the state before
 //! a segment), [`recovery`] (opening), [`writer`] (batches, rotation, closing), [`retention`] (letting go of old
-//! segments), [`walk`] (reading on from a `seq`, beside a live writer too), [`sweep`] (all frames of a segment, past damage
+//! segments), [`kept`] (what readers keep from one read to the
+//! next), [`walk`] (reading on from a `seq`, beside a live writer too), [`sweep`] (all frames of a segment, past damage
 //! too), [`audit`] (checking everything, going on past damage), [`salvage`] (what is good of a damaged journal, into a new
 //! one).
 
@@ -19,6 +20,7 @@ mod closed;
 mod directory;
 mod frame;
 mod header;
+mod kept;
 mod layout;
 mod lock;
 mod record;
@@ -36,8 +38,10 @@ mod writer;
 pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
 pub(crate) use frame::FramePlace;
+pub(crate) use kept::KeptSegments;
 pub(crate) use layout::LOCK_NAME;
 pub(crate) use lock::{PublishedCell, is_journal, peek};
+pub(crate) use recovery::Rebuild;
 pub(crate) use retention::{
     ClosedSegment, Inventory, fits_journal, inventory, open_segment, remove_leftovers, remove_snapshot,
     retained, set_floor, testifies_to_missing, visit_closed,

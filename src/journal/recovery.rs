@@ -49,8 +49,18 @@ pub(crate) struct Recovered {
     pub(crate) torn_len: u64,
 }
 
-/// Gets a snapshot, and makes the state of it.
-pub(crate) type Restore<'r> = dyn FnMut(&SnapshotFile) -> Result<(), Error> + 'r;
+/// Rebuilds the state while the journal is opened.
+pub(crate) trait Rebuild {
+    /// Makes the state of a snapshot: of the newest, and of an older one whenever this fails.
+    fn restore(&mut self, snapshot: &SnapshotFile) -> Result<(), Error>;
+
+    /// Takes the next frame of events after that snapshot. What is wrong with it may be told later.
+    fn frame(&mut self, place: &FramePlace<'_>) -> Result<(), Error>;
+
+    /// That was the last frame: now at the latest it has to be told what is wrong with any. Nothing on disk was changed
+    /// yet.
+    fn end(&mut self) -> Result<(), Error>;
+}
 
 /// Gets each frame of events, in order.
 pub(crate) type Visit<'v> = dyn FnMut(&FramePlace<'_>) -> Result<(), Error> + 'v;
@@ -65,25 +75,24 @@ struct Opening<'a> {
 }
 
 impl JournalWriter {
-    /// Opens the journal in `storage` for writing, or makes one. `restore` gets the newest snapshot, and an older one
-    /// whenever it fails; then `visit` gets every frame of events after the one that it took.
+    /// Opens the journal in `storage` for writing, or makes one. `state` gets what is to be rebuilt of it.
     pub(crate) fn open(
         storage: Arc<dyn Storage>,
         options: JournalOptions,
         entropy: &dyn Entropy,
         now: Timestamp,
-        restore: &mut Restore<'_>,
-        visit: &mut Visit<'_>,
+        state: &mut dyn Rebuild,
     ) -> Result<(JournalWriter, OpenReport), Error> {
         let lock = WriterLock::acquire(&*storage, now)?;
         let opening = Opening { storage, options, lock, entropy, now };
         let directory = Directory::read(&*opening.storage)?;
         let Some(oldest) = directory.segments.first() else { return opening.create() };
-        let from = restore_newest(&*opening.storage, &directory, restore)?;
+        let from = restore_newest(&*opening.storage, &directory, state)?;
         let first = from.unwrap_or(*oldest);
+        let visit = &mut |place: &FramePlace<'_>| state.frame(place);
         let closed = read_closed(&*opening.storage, &directory.segments, first, visit, &|| false)?;
         match closed {
-            Some(closed) => opening.go_on(closed, from, visit),
+            Some(closed) => opening.go_on(closed, from, state),
             None => opening.create(),
         }
     }
@@ -94,13 +103,13 @@ impl JournalWriter {
 fn restore_newest(
     storage: &dyn Storage,
     directory: &Directory,
-    restore: &mut Restore<'_>,
+    state: &mut dyn Rebuild,
 ) -> Result<Option<SegmentName>, Error> {
     let mut first_error = None;
     for &name in directory.snapshots.iter().rev() {
         let restored = SnapshotFile::open(storage, name).and_then(|file| {
             fits_journal(storage, file.name, &file.header)?;
-            restore(&file)
+            state.restore(&file)
         });
         match restored {
             Ok(()) => return Ok(Some(name.before)),
@@ -159,13 +168,14 @@ impl Opening<'_> {
         self,
         closed: ClosedEnd,
         from: Option<SegmentName>,
-        visit: &mut Visit<'_>,
+        state: &mut dyn Rebuild,
     ) -> Result<(JournalWriter, OpenReport), Error> {
         let ClosedEnd { newest_epoch, next: segment } = closed;
         let bytes = read_range(&*segment.file, &segment.file_name, 0, segment.file_len()?)?;
         let tail = read_tail(&segment, &bytes, &mut |frame: &Frame<'_>, written_by: WriterVersion| {
-            visit(&FramePlace { file: &segment.file_name, frame: *frame, written_by })
+            state.frame(&FramePlace { file: &segment.file_name, frame: *frame, written_by })
         })?;
+        state.end()?;
         // Until here nothing was changed: a journal that is refused stays as it is.
         self.remove_leftovers()?;
         let epoch = self.next_epoch(tail.newest_epoch.max(newest_epoch));

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::bytes::{index_of, offset_of, u32_at};
 use super::chain::{Segment, pruned, read_range};
 use super::directory::Directory;
-use super::frame::{Frame, FrameKind, FramePlace, FrameRead};
+use super::frame::{Frame, FrameCodec, FrameHeader, FrameKind, FramePlace, FrameRead};
 use super::header::WriterVersion;
+use super::kept::{KeptPlace, KeptSegment, KeptSegments, Listing};
 use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
 use super::lock::{Published, PublishedCell, peek};
 use super::record::OpenRecord;
@@ -24,13 +25,36 @@ const TRIES: usize = 20;
 /// How much of the open segment is read at once.
 const CHUNK: u64 = 256 << 10;
 
-/// Where the walk learns how far it may read.
+/// Where the walk learns how far it may read, and what readers of this journal keep.
 #[derive(Debug, Clone)]
 pub(crate) enum WalkSource {
     /// From the lock file, looked at from outside.
-    Outside,
+    Outside(Arc<KeptSegments>),
     /// From the writer in this process.
-    Inside(Arc<PublishedCell>),
+    Inside(Arc<PublishedCell>, Arc<KeptSegments>),
+}
+
+impl WalkSource {
+    /// From outside, with nothing kept yet.
+    pub(crate) fn outside() -> WalkSource {
+        WalkSource::Outside(Arc::default())
+    }
+
+    fn kept(&self) -> &KeptSegments {
+        match self {
+            WalkSource::Outside(kept) | WalkSource::Inside(_, kept) => kept,
+        }
+    }
+
+    /// The `seq` of the oldest event that is retained.
+    pub(crate) fn oldest_seq(&self, storage: &dyn Storage) -> Result<u64, Error> {
+        Ok(self.kept().list(storage)?.directory.begins_with().first_seq)
+    }
+
+    /// The journal.
+    pub(crate) fn journal_id(&self, storage: &dyn Storage) -> Result<JournalId, Error> {
+        self.kept().list(storage)?.journal_id(storage)
+    }
 }
 
 /// A walk over the frames of events.
@@ -43,8 +67,8 @@ pub(crate) struct Walk {
     next_seq: u64,
     at: Option<At>,
     overran: bool,
-    /// The segments as they were listed last, in order.
-    known: Vec<SegmentName>,
+    /// What was listed last.
+    known: Arc<Listing>,
     /// Whether it is to begin with the oldest event, whichever that is by then.
     follows_floor: bool,
 }
@@ -52,12 +76,16 @@ pub(crate) struct Walk {
 /// A place in a segment.
 #[derive(Debug)]
 struct At {
-    segment: Segment,
+    segment: Arc<Segment>,
     offset: u64,
     written_by: WriterVersion,
     limit: Limit,
-    /// All its bytes, once a successor states where it ends.
-    closed: Option<Mapping>,
+    /// Its bytes, or those that it begins with.
+    mapped: Option<Arc<Mapping>>,
+    /// Whether that is all there is: a successor states where it ends.
+    is_closed: bool,
+    /// Up to here all frames were checked already.
+    checked_to: u64,
     /// Bytes of an open segment, and where they start.
     chunk: Vec<u8>,
     chunk_at: u64,
@@ -77,22 +105,14 @@ struct Limit {
 impl Walk {
     /// A walk from the event `next_seq` on.
     pub(crate) fn open(storage: Arc<dyn Storage>, source: WalkSource, next_seq: u64) -> Result<Walk, Error> {
-        let directory = Directory::read(&*storage)?;
+        let known = source.kept().list(&*storage)?;
         let next_seq = next_seq.max(1);
-        let oldest = directory.begins_with().first_seq;
+        let oldest = known.directory.begins_with().first_seq;
         if next_seq < oldest {
             return Err(below_floor(next_seq, oldest));
         }
-        // The oldest may be pruned while we look.
-        let first = directory
-            .segments
-            .iter()
-            .map(|name| Segment::open(&*storage, *name))
-            .find(|opened| !matches!(opened, Err(error) if *error.kind() == ErrorKind::Pruned));
-        let none = || Error::new(ErrorKind::Io, "there is no journal in this directory");
-        let journal_id = first.ok_or_else(none)??.header.journal_id;
-        let known = directory.segments;
-        Ok(Walk {
+        let journal_id = known.journal_id(&*storage)?;
+        let mut walk = Walk {
             storage,
             source,
             journal_id,
@@ -101,7 +121,9 @@ impl Walk {
             overran: false,
             known,
             follows_floor: false,
-        })
+        };
+        walk.at = walk.place_kept()?;
+        Ok(walk)
     }
 
     /// A walk from the oldest event that is retained.
@@ -135,22 +157,18 @@ impl Walk {
     /// The frame that holds the next event (and maybe events before it); `None` when there is none yet. It can be
     /// asked again later.
     pub(crate) fn next(&mut self) -> Result<Option<FramePlace<'_>>, Error> {
-        let Some((length, next_seq)) = self.find()? else { return Ok(None) };
-        self.next_seq = next_seq;
+        let Some(header) = self.find()? else { return Ok(None) };
+        self.next_seq = header.next_seq();
         let Some(at) = &mut self.at else { return Ok(None) };
         let offset = at.offset;
-        at.offset += length;
+        at.offset += frame_length(&header);
         let written_by = at.written_by;
-        match at.frame(offset) {
-            FrameRead::Frame(frame) => {
-                Ok(Some(FramePlace { file: &at.segment.file_name, frame, written_by }))
-            }
-            FrameRead::Blank | FrameRead::Bad(_) => Ok(None),
-        }
+        let frame = FrameCodec::read_again(at.bytes_from(offset), offset, &header);
+        Ok(frame.map(|frame| FramePlace { file: &at.segment.file_name, frame, written_by }))
     }
 
-    /// Goes on to the next frame of events and leaves it loaded at `self.at`. Its length, and the `seq` after it.
-    fn find(&mut self) -> Result<Option<(u64, u64)>, Error> {
+    /// Goes on to the next frame of events and leaves it loaded at `self.at`, read and checked. Its header.
+    fn find(&mut self) -> Result<Option<FrameHeader>, Error> {
         for _ in 1..TRIES {
             match self.try_find() {
                 Err(error) if self.follows_floor && *error.kind() == ErrorKind::Pruned => {
@@ -166,8 +184,16 @@ impl Walk {
         self.try_find()
     }
 
-    fn try_find(&mut self) -> Result<Option<(u64, u64)>, Error> {
+    fn try_find(&mut self) -> Result<Option<FrameHeader>, Error> {
         loop {
+            // What is there already, without more ado.
+            if let Some(at) = self.at.as_mut().filter(|at| at.is_ready()) {
+                match at.look(self.next_seq)? {
+                    Look::Found(header) => return Ok(Some(header)),
+                    Look::Skipped => continue,
+                    Look::NoMore => {}
+                }
+            }
             let mut at = match self.at.take() {
                 Some(at) => at,
                 None => self.locate()?,
@@ -175,7 +201,7 @@ impl Walk {
             if at.offset >= at.limit.end {
                 at.limit = self.limit_of(&mut at)?;
                 if at.offset >= at.limit.end {
-                    let (is_closed, is_sure) = (at.closed.is_some(), at.limit.is_sure);
+                    let (is_closed, is_sure) = (at.is_closed, at.limit.is_sure);
                     self.overran |= is_closed && at.offset > at.limit.end;
                     self.at = Some(if is_closed { self.successor_to(&at)? } else { at });
                     if is_closed {
@@ -197,7 +223,7 @@ impl Walk {
             let found = at.look(self.next_seq);
             self.at = Some(at);
             match found? {
-                Look::Found { length, next_seq } => return Ok(Some((length, next_seq))),
+                Look::Found(header) => return Ok(Some(header)),
                 Look::Skipped => {}
                 Look::NoMore => {
                     self.check_end()?;
@@ -249,42 +275,65 @@ impl Walk {
         Ok(())
     }
 
-    /// The segment that holds the next event, or will.
+    /// The segment that holds the next event, or will, at its beginning, or nearer where that is known.
     fn locate(&mut self) -> Result<At, Error> {
-        let directory = Directory::read(&*self.storage)?;
-        let name = directory.segments.iter().rev().find(|name| name.first_seq <= self.next_seq).copied();
-        let name = name.ok_or_else(|| below_floor(self.next_seq, directory.begins_with().first_seq))?;
-        self.known = directory.segments;
-        self.enter(name)
+        self.known = self.source.kept().list(&*self.storage)?;
+        let name = self.known.segment_of(self.next_seq);
+        let oldest = || self.known.directory.begins_with().first_seq;
+        let name = name.ok_or_else(|| below_floor(self.next_seq, oldest()))?;
+        if name.first_seq == self.next_seq || !self.known.can_keep {
+            return self.enter(name);
+        }
+        match self.place_kept()? {
+            Some(at) => Ok(at),
+            None => self.enter_kept(name),
+        }
+    }
+
+    /// The place of the next event in a segment that is kept, if it is in the middle of one.
+    fn place_kept(&self) -> Result<Option<At>, Error> {
+        let name = self.known.segment_of(self.next_seq);
+        let Some(name) = name.filter(|name| self.known.can_keep && name.first_seq < self.next_seq) else {
+            return Ok(None);
+        };
+        let is_last = self.known.successor_of(name).is_none();
+        let Some(place) = self.source.kept().place(name, self.next_seq, is_last) else { return Ok(None) };
+        place.kept.segment.check_journal(self.journal_id)?;
+        Ok(Some(At::kept(&place)))
+    }
+
+    /// Enters a segment in the middle, and keeps it.
+    fn enter_kept(&mut self, name: SegmentName) -> Result<At, Error> {
+        let mut at = self.enter(name)?;
+        at.limit = self.limit_of(&mut at)?;
+        if !at.limit.is_sure || at.limit.end <= header_end() {
+            return Ok(at);
+        }
+        let bytes = match &at.mapped {
+            Some(bytes) => Arc::clone(bytes),
+            // As far as it is published it does not change any more.
+            None => Arc::new(at.segment.map_to(at.limit.end)?),
+        };
+        let kept = self.source.kept().keep(&at.segment, &bytes, at.is_closed);
+        Ok(At::kept(&KeptSegment::place(&kept, self.next_seq)))
     }
 
     fn enter(&self, name: SegmentName) -> Result<At, Error> {
         let segment = Segment::open(&*self.storage, name)?;
         segment.check_journal(self.journal_id)?;
-        let written_by = segment.header.written_by;
-        let limit = Limit { end: 0, is_sure: true };
-        Ok(At {
-            segment,
-            offset: header_end(),
-            written_by,
-            limit,
-            closed: None,
-            chunk: Vec::new(),
-            chunk_at: 0,
-            honest_end: None,
-        })
+        Ok(At::new(Arc::new(segment)))
     }
 
     fn published(&self) -> Result<Option<Published>, Error> {
         match &self.source {
-            WalkSource::Outside => peek(&*self.storage),
-            WalkSource::Inside(cell) => Ok(cell.read()),
+            WalkSource::Outside(_) => peek(&*self.storage),
+            WalkSource::Inside(cell, _) => Ok(cell.read()),
         }
     }
 
     /// How far a segment may be read now.
     fn limit_of(&mut self, at: &mut At) -> Result<Limit, Error> {
-        if at.closed.is_some() {
+        if at.is_closed {
             return Ok(at.limit);
         }
         let number = at.segment.name.number;
@@ -301,27 +350,24 @@ impl Walk {
             return Ok(Limit { end: at.segment.file_len()?, is_sure: false });
         };
         let end = Segment::open(&*self.storage, successor)?.header.predecessor.end;
-        at.closed = Some(at.segment.map_to(end)?);
+        at.mapped = Some(Arc::new(at.segment.map_to(end)?));
+        at.is_closed = true;
         at.chunk = Vec::new();
         Ok(Limit { end, is_sure: true })
     }
 
     /// The segment after that one, if it is there; `Pruned` when the floor has moved past it.
     fn successor_of(&mut self, name: SegmentName) -> Result<Option<SegmentName>, Error> {
-        let after = |known: &[SegmentName]| {
-            let at = known.binary_search_by_key(&(name.number + 1), |known| known.number);
-            at.ok().map(|at| known[at])
-        };
         // What is named once never has another name, so that most segments are found without listing all.
-        if let Some(successor) = after(&self.known) {
+        if let Some(successor) = self.known.successor_of(name) {
             return Ok(Some(successor));
         }
         let directory = Directory::list(&*self.storage)?;
         if directory.is_pruned(name) {
             return Err(pruned(name));
         }
-        self.known = directory.segments;
-        Ok(after(&self.known))
+        self.known = Arc::new(Listing::of(directory));
+        Ok(self.known.successor_of(name))
     }
 
     /// The place at the beginning of the segment after the one at hand, which is closed.
@@ -358,7 +404,7 @@ fn check_place(segment: &Segment, frame: &Frame<'_>, expected: u64) -> Result<()
 /// What stands at a place.
 enum Look {
     /// The frame that was looked for.
-    Found { length: u64, next_seq: u64 },
+    Found(FrameHeader),
     /// Something else; the place is the one after it.
     Skipped,
     /// Nothing yet.
@@ -366,6 +412,36 @@ enum Look {
 }
 
 impl At {
+    /// At the first frame of a segment.
+    fn new(segment: Arc<Segment>) -> At {
+        At {
+            offset: header_end(),
+            written_by: segment.header.written_by,
+            segment,
+            limit: Limit { end: 0, is_sure: true },
+            mapped: None,
+            is_closed: false,
+            checked_to: 0,
+            chunk: Vec::new(),
+            chunk_at: 0,
+            honest_end: None,
+        }
+    }
+
+    /// At a place in a segment that is kept.
+    fn kept(place: &KeptPlace) -> At {
+        let kept = &place.kept;
+        At {
+            offset: place.offset,
+            written_by: place.written_by,
+            limit: Limit { end: offset_of(kept.bytes.len()), is_sure: true },
+            mapped: Some(Arc::clone(&kept.bytes)),
+            is_closed: kept.is_closed,
+            checked_to: place.checked_to,
+            ..At::new(Arc::clone(&kept.segment))
+        }
+    }
+
     fn forget_limit(&mut self) {
         self.limit = Limit { end: 0, is_sure: true };
         self.chunk.clear();
@@ -373,12 +449,15 @@ impl At {
 
     /// Looks at the frame at `self.offset`, which is loaded, for the event `wanted`.
     fn look(&mut self, wanted: u64) -> Result<Look, Error> {
+        if self.passes_checked(wanted) {
+            return Ok(Look::Skipped);
+        }
         let wrong = match self.frame(self.offset) {
             FrameRead::Frame(frame) => {
-                let (length, next_seq, kind) = (frame.length, frame.header.next_seq(), frame.header.kind);
-                if kind == FrameKind::Events && next_seq > wanted {
+                let (length, kind) = (frame.length, frame.header.kind);
+                if kind == FrameKind::Events && frame.header.next_seq() > wanted {
                     check_place(&self.segment, &frame, wanted)?;
-                    return Ok(Look::Found { length, next_seq });
+                    return Ok(Look::Found(frame.header));
                 }
                 if let Some(record) =
                     OpenRecord::from_payload(frame.payload).filter(|_| kind == FrameKind::Open)
@@ -398,19 +477,46 @@ impl At {
         Ok(Look::NoMore)
     }
 
+    /// Whether the next frame is to be found in what is mapped.
+    fn is_ready(&self) -> bool {
+        self.offset < self.limit.end && self.limit.is_sure && self.mapped_at(self.offset).is_some()
+    }
+
+    /// Passes over a frame that lies before the event `wanted` and was checked before; its header is checked again.
+    fn passes_checked(&mut self, wanted: u64) -> bool {
+        if self.offset >= self.checked_to {
+            return false;
+        }
+        let header = self.segment.codec.read_header_at(self.bytes_from(self.offset), self.offset);
+        let passed = header.filter(|header| header.kind == FrameKind::Events && header.next_seq() <= wanted);
+        self.offset += passed.as_ref().map_or(0, frame_length);
+        passed.is_some()
+    }
+
     /// The frame at `offset`, from what is loaded.
     fn frame(&self, offset: u64) -> FrameRead<'_> {
-        if let Some(bytes) = &self.closed {
-            return self.segment.codec.read(bytes, offset);
+        self.segment.codec.read_at(self.bytes_from(offset), offset)
+    }
+
+    /// What is loaded from `offset` on.
+    fn bytes_from(&self, offset: u64) -> &[u8] {
+        if let Some(bytes) = self.mapped_at(offset) {
+            return bytes;
         }
         let skipped = offset.checked_sub(self.chunk_at).map_or(usize::MAX, index_of);
-        self.segment.codec.read_at(self.chunk.get(skipped..).unwrap_or_default(), offset)
+        self.chunk.get(skipped..).unwrap_or_default()
+    }
+
+    /// What is mapped from `offset` on, if that is to be found there. No frame lies astride the end.
+    fn mapped_at(&self, offset: u64) -> Option<&[u8]> {
+        let bytes = self.mapped.as_ref()?.get(index_of(offset)..)?;
+        (self.is_closed || !bytes.is_empty()).then_some(bytes)
     }
 
     /// Loads a chunk of an open segment that holds the frame at `self.offset` whole, as far as the limit allows.
     /// Whether anything was read.
     fn load(&mut self) -> Result<bool, Error> {
-        if self.closed.is_some() {
+        if self.is_closed || self.mapped_at(self.offset).is_some() {
             return Ok(false);
         }
         let loaded_to = self.chunk_at + offset_of(self.chunk.len());
@@ -434,6 +540,10 @@ impl At {
         self.chunk_at = self.offset;
         Ok(())
     }
+}
+
+fn frame_length(header: &FrameHeader) -> u64 {
+    offset_of(frame_len(index_of(u64::from(header.payload_len))))
 }
 
 /// How long the frame that `bytes` begin with says it is; a header's length when they begin with none.

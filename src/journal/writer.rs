@@ -11,7 +11,7 @@ use super::header::{Predecessor, SegmentHeader, WriterVersion};
 use super::layout::{MAX_PAYLOAD_LEN, SPARE_NAME, SegmentName, frame_len, header_end, record_len};
 use super::lock::{Published, PublishedCell, WriterLock};
 use super::record::EndRecord;
-use super::spare::{RotationSize, Spare, write_zeros};
+use super::spare::{RotationSize, Sealed, Spare, write_zeros};
 use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
@@ -44,6 +44,8 @@ pub(super) struct Active {
     synced: u64,
     /// The length of the file: what is zeroed ahead.
     capacity: u64,
+    /// When it is full and the next one begins.
+    full_at: u64,
     max_unsynced: u64,
     frames: u64,
     events: u64,
@@ -58,7 +60,13 @@ impl Active {
         capacity: u64,
         max_unsynced: u64,
     ) -> Active {
-        Active { name, file, codec, end, synced: end, capacity, max_unsynced, frames: 0, events: 0 }
+        let full_at = u64::MAX;
+        Active { name, file, codec, end, synced: end, capacity, full_at, max_unsynced, frames: 0, events: 0 }
+    }
+
+    fn full_at(mut self, full_at: u64) -> Active {
+        self.full_at = full_at;
+        self
     }
 
     pub(super) fn with_counts(mut self, frames: u64, events: u64) -> Active {
@@ -68,8 +76,9 @@ impl Active {
     }
 }
 
-/// The first step of zeroing ahead; each further one is twice as long.
-const FIRST_STEP: u64 = 256 << 10;
+/// How far the segment that an opening goes on in is zeroed ahead at a time: so much takes well under a millisecond, and
+/// whoever writes next waits for it. Those after it are zeroed whole before they are needed, off this path.
+const ZERO_STEP: u64 = 256 << 10;
 
 /// The writer of a journal. It holds the lock.
 #[derive(Debug)]
@@ -92,7 +101,6 @@ pub(crate) struct JournalWriter {
     last_epoch: Epoch,
     /// The time of the newest frame, for seals and headers.
     now: Timestamp,
-    zero_step: u64,
     /// Whether the last zeroing ahead found no room.
     room_is_short: bool,
     /// Why there was no room for the next segment, when that was found out for the batch under way.
@@ -114,6 +122,7 @@ impl JournalWriter {
         now: Timestamp,
     ) -> JournalWriter {
         let spare = Spare::new(Arc::clone(&storage), options.background.clone());
+        let active = active.full_at(options.rotation.bytes());
         let writer = JournalWriter {
             storage,
             options,
@@ -128,7 +137,6 @@ impl JournalWriter {
             last_epoch,
             now,
             spare,
-            zero_step: FIRST_STEP,
             room_is_short: false,
             no_next: None,
             failed: None,
@@ -270,12 +278,14 @@ impl JournalWriter {
     /// there is no room for it is no error yet.
     pub(crate) fn prepare(&mut self) -> Result<(), Error> {
         self.check_alive()?;
-        let full_at = self.options.rotation.bytes();
-        if self.active.end > full_at / 2 {
+        let Active { end, capacity, full_at, .. } = self.active;
+        if end > full_at / 2 {
             self.spare.start(self.spare_len());
         }
-        let ahead = self.active.capacity.saturating_sub(self.active.end);
-        let is_due = self.active.capacity < full_at && ahead < self.zero_step / 4;
+        if end > full_at - full_at / 4 {
+            self.spare.hurry();
+        }
+        let is_due = capacity < full_at && capacity.saturating_sub(end) < ZERO_STEP / 4;
         if self.options.zero_ahead && is_due && !self.room_is_short {
             match self.zero_ahead(self.active.end + record_len()) {
                 Err(error) if *error.kind() == ErrorKind::NoSpace => {
@@ -338,7 +348,7 @@ impl JournalWriter {
             self.sync()?;
         }
         let end = self.active.end + offset_of(self.batch.len()) + len + record_len();
-        let is_full = end > self.options.rotation.bytes() && self.active.frames > 0;
+        let is_full = end > self.active.full_at && self.active.frames > 0;
         if is_full || len > self.active.max_unsynced {
             self.sync()?;
             self.rotate(len)?;
@@ -356,10 +366,9 @@ impl JournalWriter {
 
     /// Fills the active segment with zeros, at least to `end`, and so far that it lasts for a while.
     fn zero_ahead(&mut self, end: u64) -> Result<(), Error> {
-        let limit = self.options.rotation.bytes().max(end);
-        self.zero_to(end.max(self.active.capacity + self.zero_step).min(limit))?;
+        let limit = self.active.full_at.max(end);
+        self.zero_to(end.max(self.active.capacity + ZERO_STEP).min(limit))?;
         self.room_is_short = false;
-        self.zero_step = (self.zero_step * 2).min(self.options.rotation.bytes());
         Ok(())
     }
 
@@ -439,13 +448,17 @@ impl JournalWriter {
             let result = self.name_spare(name);
             self.or_fail(result, "naming the segment after")?;
         }
-        if let Err(error) = self.active.file.set_len(header.predecessor.end) {
-            // The successor states where this one ends: zeros after it cost room, and nothing else.
-            tracing::warn!(%error, segment = %self.active.name, "the sealed segment was not trimmed");
-        }
+        self.spare.trim(Sealed {
+            name: self.active.name,
+            file: Arc::clone(&self.active.file),
+            end: header.predecessor.end,
+        });
         tracing::info!(segment = %name, "rotated");
         let codec = FrameCodec::new(self.journal_id, name.number);
-        self.active = Active::new(name, file, codec, header_end(), capacity, max_unsynced);
+        // It is as large as it was made, which the writer never has to wait for; the one after it may be larger.
+        let full_at = if self.options.zero_ahead { capacity } else { self.options.rotation.bytes() };
+        let next = Active::new(name, file, codec, header_end(), capacity, max_unsynced);
+        self.active = next.full_at(full_at);
         self.publish();
         Ok(())
     }

@@ -6,19 +6,25 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use super::map::HeapPage;
-use super::{LockPeek, Mapping, SharedPage, Storage, StorageFile, check_name};
+use super::{LockPeek, Mapping, NamesMark, SharedPage, Storage, StorageFile, check_name};
+use crate::clock::{Clock, SystemClock, Timestamp};
 
 /// How often a lock is tried before another is said to hold it. A reader that peeks takes it for an instant, and
 /// must not make a writer believe that there is another one.
 const LOCK_ATTEMPTS: u32 = 41;
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// How long after a change of names another one may bear the same time: several ticks of the slowest of kernels.
+const TICKS: Duration = Duration::from_millis(50);
+/// The same where times look as if the file system kept no more than seconds of them, or two.
+const COARSE_TICKS: Duration = Duration::from_secs(3);
 
 /// A directory of the operating system.
 #[derive(Debug)]
@@ -156,6 +162,21 @@ impl Storage for Files {
         self.directory.sync_all()
     }
 
+    fn names_mark(&self) -> io::Result<Option<NamesMark>> {
+        // By its path, as everything else: another directory may have taken its place.
+        let found = fs::metadata(&self.path)?;
+        let (seconds, nanoseconds) = (found.ctime(), found.ctime_nsec());
+        let changed =
+            Timestamp::from_micros(seconds.saturating_mul(1_000_000).saturating_add(nanoseconds / 1_000));
+        let ticks = if nanoseconds % 1_000_000 == 0 { COARSE_TICKS } else { TICKS };
+        let is_settled = SystemClock.now().saturating_since(changed) > ticks;
+        Ok(Some(NamesMark {
+            directory: (found.dev(), found.ino()),
+            changed: (seconds, nanoseconds),
+            is_settled,
+        }))
+    }
+
     fn try_lock(&self, name: &str) -> io::Result<Option<Arc<SharedPage>>> {
         let path = self.path_of(name)?;
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -262,6 +283,33 @@ mod tests {
         assert_eq!(again.read_exact_at(&mut bytes, 1).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(&again.map(5).unwrap()[..], b"hello");
         assert!(again.write_all_at(b"x", 0).is_err(), "it was opened for reading");
+    }
+
+    #[test]
+    fn a_change_of_names_changes_the_mark_once_it_was_settled() {
+        let (home, files) = directory();
+        let settled = || loop {
+            match files.names_mark().unwrap().unwrap() {
+                mark if mark.is_settled => return mark,
+                _ => thread::sleep(TICKS / 5),
+            }
+        };
+        let empty = settled();
+        files.create("a").unwrap().write_all_at(b"hello", 0).unwrap();
+        let one = files.names_mark().unwrap().unwrap();
+        assert!(!one.is_settled && one.changed != empty.changed, "{one:?} after {empty:?}");
+        let one = settled();
+        files.open_writable("a").unwrap().write_all_at(b"world", 0).unwrap();
+        assert_eq!(settled(), one, "what is in a file is no name");
+        files.rename("a", "b").unwrap();
+        assert_ne!(files.names_mark().unwrap().unwrap().changed, one.changed);
+        let renamed = settled();
+        files.remove("b").unwrap();
+        assert_ne!(settled(), renamed);
+        fs::rename(home.path(), home.path().with_extension("old")).unwrap();
+        fs::create_dir(home.path()).unwrap();
+        assert_ne!(files.names_mark().unwrap().unwrap().directory, one.directory, "another directory");
+        fs::remove_dir(home.path().with_extension("old")).unwrap();
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod map;
 mod place;
 #[cfg(any(test, feature = "test-util"))]
 mod sim;
+mod watched;
 
 pub use file::Files;
 pub use map::{Mapping, SharedPage};
@@ -30,6 +31,7 @@ pub(crate) use place::is_within;
 pub(crate) use sim::ScheduledThread;
 #[cfg(any(test, feature = "test-util"))]
 pub use sim::{Fault, Schedule, SimulatedDisk, Survivors};
+pub(crate) use watched::Watched;
 
 /// One directory of files. Names are plain file names, without any path.
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
@@ -54,6 +56,12 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Makes all changes of names durable.
     fn sync_dir(&self) -> io::Result<()>;
 
+    /// A mark of the names in the directory, where one can be had cheaply: so that whoever has listed it need not list it
+    /// again as long as nothing changed there. `None`: nothing listed before may be relied on.
+    fn names_mark(&self) -> io::Result<Option<NamesMark>> {
+        Ok(None)
+    }
+
     /// Takes the exclusive lock on the file `name`, which is made if need be, and gives its shared page; `None` when
     /// another holds it. The lock is held until the page is dropped, or the process ends in any way.
     fn try_lock(&self, name: &str) -> io::Result<Option<Arc<SharedPage>>>;
@@ -61,6 +69,18 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Looks at the lock file `name` without taking the lock and without changing anything; `None` when there is no
     /// such file.
     fn peek_lock(&self, name: &str) -> io::Result<Option<LockPeek>>;
+}
+
+/// What [`Storage::names_mark`] tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamesMark {
+    /// Which directory it is: another one under the same path has another number.
+    pub directory: (u64, u64),
+    /// When a name in it changed last, in whatever unit the storage has.
+    pub changed: (i64, i64),
+    /// Whether every later change is sure to show as another mark. Just after a change it is not: clocks of file systems
+    /// stand still for a while between two ticks.
+    pub is_settled: bool,
 }
 
 /// What [`Storage::peek_lock`] sees.
@@ -95,7 +115,7 @@ pub trait StorageFile: fmt::Debug + Send + Sync + 'static {
     fn sync(&self) -> io::Result<()>;
 
     /// The first `len` bytes, mapped into memory. The caller maps only what will never be written again: sealed
-    /// segments, and what is durable of the open one.
+    /// segments, and what is published of the open one.
     fn map(&self, len: u64) -> io::Result<Mapping>;
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::domain::decide::{find_budget, limits};
+use crate::domain::decide::{find_slot, limits};
 use crate::domain::evolve::refusal;
+use crate::domain::slots::Slot;
 use crate::domain::{Budget, Refusal, Rejection, State};
 use crate::event::{CommandRefused, RefusalKind};
 use crate::ids::BudgetId;
@@ -40,16 +41,17 @@ pub fn check(
     amount: u128,
     veto: Option<&Arc<str>>,
 ) -> Result<Allowance, CheckError> {
-    let budget = limits::check_budget_id("budget_id", budget_id)
+    let (slot, budget) = limits::check_budget_id("budget_id", budget_id)
         .and_then(|()| limits::check_amount("amount", amount))
-        .and_then(|()| find_budget(state, budget_id))
+        .and_then(|()| find_slot(state, budget_id))
         .map_err(CheckError::Rejected)?;
-    match refused(state, "check", budget, amount, veto) {
+    let path = || state.budgets.path(Some(slot));
+    match refused(state, "check", slot, budget, amount, veto) {
         Some(refused) => Err(CheckError::Refused(Box::new(refusal(&refused, None)))),
         None => Ok(Allowance {
             remaining: budget.remaining(),
-            available: state.available(budget_id),
-            exceeds: state.path(budget_id).find(|above| passes(above, amount)).map(|above| above.id.clone()),
+            available: path().filter_map(Budget::remaining).min(),
+            exceeds: path().find(|above| passes(above, amount)).map(|above| above.id.clone()),
         }),
     }
 }
@@ -59,12 +61,20 @@ pub fn check(
 pub(super) fn refused(
     state: &State,
     op: &str,
+    slot: Slot,
     budget: &Budget,
     amount: u128,
     veto: Option<&Arc<str>>,
 ) -> Option<CommandRefused> {
-    if let Some(closed) = state.path(&budget.id).find(|above| above.is_closed()) {
-        return Some(about(op, RefusalKind::BudgetClosed, closed, amount));
+    let is_asked = |above: &Budget| !planted(Bug::LimitCheckedAtTheLeafOnly) || std::ptr::eq(above, budget);
+    let mut blocking = None;
+    for above in state.budgets.path(Some(slot)) {
+        if above.is_closed() {
+            return Some(about(op, RefusalKind::BudgetClosed, above, amount));
+        }
+        if blocking.is_none() && above.terms.hard && passes(above, amount) && is_asked(above) {
+            blocking = Some(above);
+        }
     }
     if let Some(reason) = veto {
         return Some(CommandRefused {
@@ -72,10 +82,7 @@ pub(super) fn refused(
             ..about(op, RefusalKind::Risk, budget, amount)
         });
     }
-    let is_asked = |above: &Budget| !planted(Bug::LimitCheckedAtTheLeafOnly) || above.id == budget.id;
-    let blocking =
-        state.path(&budget.id).find(|above| above.terms.hard && passes(above, amount) && is_asked(above))?;
-    Some(about(op, RefusalKind::BudgetExceeded, blocking, amount))
+    blocking.map(|blocking| about(op, RefusalKind::BudgetExceeded, blocking, amount))
 }
 
 /// A refusal with the figures of the budget that blocked.

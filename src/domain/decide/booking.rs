@@ -1,8 +1,9 @@
 //! Booking: what the amounts of one command do to the budgets on their paths, and what follows from it.
 
-use crate::domain::budget::{is_exhausted, overage, reached};
+use crate::domain::budget::{is_exhausted, is_reached, overage};
 use crate::domain::decide::draft::Draft;
-use crate::domain::{Budget, Rejection, State};
+use crate::domain::slots::Slot;
+use crate::domain::{Budget, BudgetFacts, Rejection, State};
 use crate::event::{BudgetExhausted, BudgetTerms, Charge, Payload, ThresholdCrossed};
 use crate::ids::BudgetId;
 use crate::planted::{Bug, planted};
@@ -10,8 +11,16 @@ use crate::planted::{Bug, planted};
 /// The bookings of one command. They are made first, all of them, then their consequences are drafted.
 pub(super) struct Bookings<'a> {
     state: &'a State,
-    /// In the order in which they were first booked at.
+    /// The booking, while there is one: its path is walked again for the consequences, and nothing is gathered.
+    only: Option<Booked>,
+    /// Where there are several, in the order in which they were first booked at.
     touched: Vec<Touched<'a>>,
+}
+
+struct Booked {
+    from: Slot,
+    amount: u128,
+    freed: u128,
 }
 
 /// A budget, and its figures after the bookings so far.
@@ -23,54 +32,85 @@ struct Touched<'a> {
 
 impl<'a> Bookings<'a> {
     pub(super) fn new(state: &'a State) -> Bookings<'a> {
-        Bookings { state, touched: Vec::new() }
+        Bookings { state, only: None, touched: Vec::new() }
     }
 
     /// Books an amount at a budget and at every one above it (law EXACT: or at none, if a sum would pass its bounds).
     /// `freed` is what the same command gives back of what was reserved. What of the amount passes the limit of each.
-    pub(super) fn book(
-        &mut self,
-        from: &BudgetId,
-        amount: u128,
-        freed: u128,
-    ) -> Result<Vec<Charge>, Rejection> {
+    pub(super) fn book(&mut self, from: Slot, amount: u128, freed: u128) -> Result<Vec<Charge>, Rejection> {
         let mut passed = Vec::new();
-        let is_first = self.touched.is_empty();
-        for budget in self.state.path(from).take(if planted(Bug::ParentNotBooked) { 1 } else { usize::MAX }) {
-            // Within one path no budget comes twice.
-            let known = if is_first {
-                None
-            } else {
-                self.touched.iter().position(|touched| touched.budget.id == budget.id)
-            };
+        let mut add = |touched: &mut Touched<'a>| {
+            let over = touched.add(amount, freed)?;
+            if over > 0 && !planted(Bug::OverageNotTyped) {
+                passed.push(Charge { budget_id: touched.budget.id.clone(), amount: over });
+            }
+            Ok(())
+        };
+        if self.only.is_none() && self.touched.is_empty() {
+            path(self.state, from).try_for_each(|budget| add(&mut Touched::new(budget)))?;
+            self.only = Some(Booked { from, amount, freed });
+            return Ok(passed);
+        }
+        self.gather()?;
+        for budget in path(self.state, from) {
+            let known = self.touched.iter().position(|touched| std::ptr::eq(touched.budget, budget));
             let index = known.unwrap_or_else(|| {
-                let Budget { spent, spent_total, .. } = *budget;
-                self.touched.push(Touched { budget, spent, spent_total });
+                self.touched.push(Touched::new(budget));
                 self.touched.len() - 1
             });
-            let over = self.touched[index].add(amount, freed)?;
-            if over > 0 && !planted(Bug::OverageNotTyped) {
-                passed.push(Charge { budget_id: budget.id.clone(), amount: over });
-            }
+            add(&mut self.touched[index])?;
         }
         Ok(passed)
     }
 
+    /// Gathers what the first booking touched, since there is another.
+    fn gather(&mut self) -> Result<(), Rejection> {
+        let Some(Booked { from, amount, freed }) = self.only.take() else { return Ok(()) };
+        for budget in path(self.state, from) {
+            let mut touched = Touched::new(budget);
+            touched.add(amount, freed)?;
+            self.touched.push(touched);
+        }
+        Ok(())
+    }
+
     /// Drafts what follows: thresholds crossed, limits reached, goals paused by that.
     pub(super) fn draft_consequences(self, draft: &mut Draft<'a>) {
-        for Touched { budget, spent, .. } in self.touched {
-            draft_crossings(draft, &budget.id, &budget.terms, budget.crossed, spent);
-            if !budget.is_exhausted() {
-                draft_exhaustion(draft, budget, &budget.terms, spent);
+        if let Some(Booked { from, amount, .. }) = self.only {
+            for budget in path(self.state, from) {
+                draft_consequence(draft, budget, budget.spent.saturating_add(amount));
             }
         }
+        for Touched { budget, spent, .. } in self.touched {
+            draft_consequence(draft, budget, spent);
+        }
+    }
+}
+
+/// A budget and those above it: where something is booked.
+fn path(state: &State, from: Slot) -> impl Iterator<Item = &Budget> {
+    state.budgets.path(Some(from)).take(if planted(Bug::ParentNotBooked) { 1 } else { usize::MAX })
+}
+
+/// Drafts what follows from what is spent of a budget now.
+fn draft_consequence<'a>(draft: &mut Draft<'a>, budget: &'a Budget, spent: u128) {
+    draft_crossings(draft, &budget.id, &budget.terms, budget.crossed, spent);
+    if !budget.is_exhausted() {
+        draft_exhaustion(draft, budget, &budget.terms, spent);
+    }
+}
+
+impl<'a> Touched<'a> {
+    fn new(budget: &'a Budget) -> Touched<'a> {
+        Touched { budget, spent: budget.spent, spent_total: budget.spent_total }
     }
 }
 
 impl Touched<'_> {
     /// What of the amount passes the limit.
     fn add(&mut self, amount: u128, freed: u128) -> Result<u128, Rejection> {
-        let Budget { id, terms, reserved, .. } = self.budget;
+        let Budget { reserved, .. } = self.budget;
+        let BudgetFacts { id, terms, .. } = &*self.budget.facts;
         let passes = |what: &str, now: u128| {
             Rejection::invalid(format!("{what} of budget {id}, {now} now, would pass 2^128 - 1"))
         };
@@ -95,7 +135,8 @@ pub(super) fn draft_crossings(
     spent: u128,
 ) {
     let Some(limit) = terms.limit else { return };
-    for &threshold in terms.thresholds.get(crossed..reached(terms, spent)).unwrap_or_default() {
+    let left = terms.thresholds.get(crossed..).unwrap_or_default();
+    for &threshold in left.iter().take_while(|threshold| is_reached(**threshold, limit, spent)) {
         let budget_id = budget_id.clone();
         draft.push(Payload::ThresholdCrossed(ThresholdCrossed { budget_id, threshold, limit, spent }));
     }

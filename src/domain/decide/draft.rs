@@ -48,7 +48,8 @@ impl Cause {
 
 impl<'a> Draft<'a> {
     pub(super) fn new(state: &'a State) -> Draft<'a> {
-        Draft { state, events: Vec::new(), statuses: BTreeMap::new(), active: BTreeMap::new() }
+        // Most commands lead to one event, and events are large.
+        Draft { state, events: Vec::with_capacity(1), statuses: BTreeMap::new(), active: BTreeMap::new() }
     }
 
     pub(super) fn push(&mut self, event: Payload) {

@@ -30,6 +30,9 @@ pub(super) fn check_name(field: &str, name: Option<&Arc<str>>) -> Result<(), Rej
         let message = format!("{field}: expected at most {MAX_NAME_BYTES} bytes, found {}", name.len());
         return Err(Rejection::too_long(MAX_NAME_BYTES, message));
     }
+    if name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Ok(());
+    }
     match name.chars().find(|char| char.is_control()) {
         Some(control) => Err(Rejection::invalid(format!(
             "{field}: expected no control characters, found U+{:04X}",

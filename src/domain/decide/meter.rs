@@ -2,7 +2,7 @@
 
 use crate::domain::decide::booking::Bookings;
 use crate::domain::decide::draft::Draft;
-use crate::domain::decide::{authority, find_budget, limits, refuse};
+use crate::domain::decide::{authority, find_budget, find_slot, limits, refuse};
 use crate::domain::{
     Context, Decision, Meter, MeterKind, ObserveMeter, Outcome, Rejection, RejectionKind, Request,
     ResetMeter, State,
@@ -58,11 +58,12 @@ fn book<'a>(
     amount: u128,
     context: &Context<'_>,
 ) -> Result<(), Rejection> {
-    let late = find_budget(state, &budget_id)?.is_closed();
+    let (slot, budget) = find_slot(state, &budget_id)?;
+    let late = budget.is_closed();
     let mut bookings = Bookings::new(state);
-    let overage = bookings.book(&budget_id, amount, 0)?;
+    let overage = bookings.book(slot, amount, 0)?;
     draft.push(Payload::SpendRecorded(SpendRecorded {
-        spend_id: SpendId::from(context.new_id.to_string()),
+        spend_id: SpendId::from(context.new_id),
         budget_id,
         amount,
         incurred: true,

@@ -24,6 +24,7 @@ pub use admission::{Allowance, CheckError, check};
 
 use crate::domain::evolve::refusal;
 use crate::domain::goal::GoalRecord;
+use crate::domain::slots::Slot;
 use crate::domain::{
     Budget, Command, Context, Decision, Rejection, RejectionKind, Request, State, fingerprint,
 };
@@ -108,6 +109,13 @@ fn find(state: &State, id: GoalId) -> Result<&GoalRecord, Rejection> {
     state.record(id).ok_or_else(|| state.no_goal(id))
 }
 
+/// A goal and its slot, which is that of its budget.
+fn find_goal_slot(state: &State, id: GoalId) -> Result<(Slot, &GoalRecord), Rejection> {
+    let slot = state.goal_slot(id);
+    let found = slot.and_then(|slot| Some((slot, &**state.goals.get(slot)?)));
+    found.ok_or_else(|| state.no_goal(id))
+}
+
 fn invalid_transition(message: String) -> Rejection {
     Rejection::new(RejectionKind::InvalidTransition, message)
 }
@@ -126,6 +134,11 @@ fn check_revision(state: &State, goal: &GoalRecord, expected: Option<u64>) -> Re
 
 fn find_budget<'a>(state: &'a State, id: &BudgetId) -> Result<&'a Budget, Rejection> {
     state.budget(id).ok_or_else(|| state.no_budget(id))
+}
+
+/// A budget and its slot, from where its path is walked without being looked for again.
+fn find_slot<'a>(state: &'a State, id: &BudgetId) -> Result<(Slot, &'a Budget), Rejection> {
+    state.budgets.find(id).ok_or_else(|| state.no_budget(id))
 }
 
 /// The nearest budget under which this goal cannot be active: an exhausted hard one of its own path, else one on the

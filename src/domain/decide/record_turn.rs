@@ -5,11 +5,11 @@ use uuid::Uuid;
 use crate::domain::decide::booking::Bookings;
 use crate::domain::decide::create_goal::check_budgets;
 use crate::domain::decide::draft::Draft;
-use crate::domain::decide::{find, find_budget, limits};
+use crate::domain::decide::{find_goal_slot, find_slot, limits};
 use crate::domain::goal::GoalRecord;
 use crate::domain::{Context, Decision, Outcome, RecordTurn, Rejection, State, Turn, TurnTarget};
 use crate::event::{Charge, GoalStatus, Payload, SpendDetails, SpendRecorded, TurnRecorded};
-use crate::ids::{BudgetId, SpendId};
+use crate::ids::SpendId;
 use crate::planted::{Bug, planted};
 
 pub(super) fn decide(
@@ -23,12 +23,12 @@ pub(super) fn decide(
     }
     turn.charges.iter().try_for_each(|charge| limits::check_amount("charges", charge.amount))?;
     check_budgets(state, turn.charges.iter().map(|charge| &charge.budget_id))?;
-    let goal = match &record.target {
-        TurnTarget::Goal(id) => find(state, *id)?,
+    let (slot, goal) = match &record.target {
+        TurnTarget::Goal(id) => find_goal_slot(state, *id)?,
         TurnTarget::Scope(scope) => {
             limits::check_name("scope", Some(scope))?;
             match state.active_goal_id(scope) {
-                Some(id) => find(state, id)?,
+                Some(id) => find_goal_slot(state, id)?,
                 None => return Ok(Decision::Unchanged(Outcome::Nothing)),
             }
         }
@@ -39,7 +39,7 @@ pub(super) fn decide(
         return Ok(Decision::Unchanged(Outcome::Nothing));
     }
     let mut bookings = Bookings::new(state);
-    let overage = bookings.book(&BudgetId::Goal(goal.id()), turn.tokens, 0)?;
+    let overage = bookings.book(slot, turn.tokens, 0)?;
     let mut draft = Draft::new(state);
     draft.push(Payload::TurnRecorded(TurnRecorded {
         goal_id: goal.id(),
@@ -50,9 +50,10 @@ pub(super) fn decide(
         overage,
     }));
     for (ids, charge) in (context.new_id.as_u128()..).zip(&turn.charges) {
-        let overage = bookings.book(&charge.budget_id, charge.amount, 0)?;
+        let (slot, budget) = find_slot(state, &charge.budget_id)?;
+        let overage = bookings.book(slot, charge.amount, 0)?;
         draft.push(Payload::SpendRecorded(SpendRecorded {
-            late: late || find_budget(state, &charge.budget_id)?.is_closed(),
+            late: late || budget.is_closed(),
             overage,
             ..charged(goal, charge, Uuid::from_u128(ids))
         }));
@@ -64,7 +65,7 @@ pub(super) fn decide(
 /// The spend of a charge, before it is known how it is booked.
 fn charged(goal: &GoalRecord, charge: &Charge, id: Uuid) -> SpendRecorded {
     SpendRecorded {
-        spend_id: SpendId::from(id.to_string()),
+        spend_id: SpendId::from(id),
         budget_id: charge.budget_id.clone(),
         amount: charge.amount,
         incurred: true,

@@ -1,7 +1,7 @@
 //! Setting amounts aside, and giving them back. What was really spent of one is settled in `spend.rs`.
 
 use crate::domain::decide::spend::find_reservation;
-use crate::domain::decide::{admission, find_budget, limits, refuse};
+use crate::domain::decide::{admission, find_budget, find_slot, limits, refuse};
 use crate::domain::{
     Context, Decision, NewReservation, Outcome, Rejection, RejectionKind, Remembered, RememberedOutcome,
     Request, Reservation, ReservationStatus, State, fingerprint,
@@ -33,11 +33,11 @@ pub(super) fn reserve(
     if let Some(retry) = known_reservation(state, request, new, context)? {
         return Ok(retry);
     }
-    let budget = find_budget(state, &new.budget_id)?;
-    if let Some(refused) = admission::refused(state, "reserve", budget, new.amount, context.veto) {
+    let (slot, budget) = find_slot(state, &new.budget_id)?;
+    if let Some(refused) = admission::refused(state, "reserve", slot, budget, new.amount, context.veto) {
         return Ok(refuse(state, context, refused));
     }
-    for above in state.path(&budget.id) {
+    for above in state.budgets.path(Some(slot)) {
         if above.reserved.checked_add(new.amount).is_none_or(|reserved| reserved > MAX_RESERVED) {
             return Err(Rejection::invalid(format!(
                 "amount: what is reserved of budget {}, {} now, would pass 2^127",
@@ -56,7 +56,7 @@ pub(super) fn reserve(
     let id = new.reservation_id.clone();
     Ok(Decision::Events(vec![Payload::ReservationMade(ReservationMade {
         body: id.as_ref().map(|_| fingerprint(request)),
-        reservation_id: id.unwrap_or_else(|| ReservationId::from(context.new_id.to_string())),
+        reservation_id: id.unwrap_or_else(|| ReservationId::from(context.new_id)),
         budget_id: new.budget_id.clone(),
         amount: new.amount,
         owner: new.owner.clone(),

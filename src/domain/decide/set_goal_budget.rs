@@ -60,7 +60,7 @@ pub(super) fn decide(
 /// would then be.
 fn still_blocking(state: &State, goal: &GoalRecord, budget: &Budget, limit: Option<u128>) -> Option<Budget> {
     let mut then = budget.clone();
-    then.terms.limit = limit;
+    then.facts_mut().terms.limit = limit;
     if then.is_blocking() {
         return Some(then);
     }

@@ -2,7 +2,7 @@
 
 use crate::domain::decide::booking::Bookings;
 use crate::domain::decide::draft::Draft;
-use crate::domain::decide::{admission, authority, find_budget, limits, refuse};
+use crate::domain::decide::{admission, authority, find_slot, limits, refuse};
 use crate::domain::{
     Context, Decision, Outcome, RecordSpend, Rejection, RejectionKind, Remembered, RememberedOutcome,
     Request, ReverseSpend, Settle, Spend, SpendRecord, State, fingerprint,
@@ -24,14 +24,15 @@ pub(super) fn record(
     if let Some(retry) = known_spend(state, request, spend, context)? {
         return Ok(retry);
     }
-    let budget = find_budget(state, budget_id)?;
+    let (slot, budget) = find_slot(state, budget_id)?;
     if !incurred
-        && let Some(refused) = admission::refused(state, "record_spend", budget, spend.amount, context.veto)
+        && let Some(refused) =
+            admission::refused(state, "record_spend", slot, budget, spend.amount, context.veto)
     {
         return Ok(refuse(state, context, refused));
     }
     let mut bookings = Bookings::new(state);
-    let overage = bookings.book(budget_id, spend.amount, 0)?;
+    let overage = bookings.book(slot, spend.amount, 0)?;
     let mut draft = Draft::new(state);
     draft.push(Payload::SpendRecorded(SpendRecorded {
         incurred: *incurred,
@@ -65,13 +66,13 @@ pub(super) fn settle(
     if let Some(retry) = known_spend(state, request, spend, context)? {
         return Ok(retry);
     }
-    let budget = find_budget(state, &reservation.budget_id)?;
+    let (slot, budget) = find_slot(state, &reservation.budget_id)?;
     let is_held = reservation.status.is_held();
     if planted(Bug::LateSettlementDropped) && !is_held {
         return Ok(Decision::Unchanged(Outcome::Reservation(reservation_id.clone())));
     }
     let mut bookings = Bookings::new(state);
-    let overage = bookings.book(&budget.id, spend.amount, if is_held { reservation.amount } else { 0 })?;
+    let overage = bookings.book(slot, spend.amount, if is_held { reservation.amount } else { 0 })?;
     let mut draft = Draft::new(state);
     draft.push(Payload::SpendRecorded(SpendRecorded {
         late: !is_held || budget.is_closed(),
@@ -191,7 +192,7 @@ fn recorded(
     context: &Context<'_>,
 ) -> SpendRecorded {
     SpendRecorded {
-        spend_id: spend.spend_id.clone().unwrap_or_else(|| SpendId::from(context.new_id.to_string())),
+        spend_id: spend.spend_id.clone().unwrap_or_else(|| SpendId::from(context.new_id)),
         budget_id,
         amount: spend.amount,
         incurred: false,

@@ -7,9 +7,9 @@ use crate::domain::budget::overage;
 use crate::domain::evolve::{
     agree, change_budget, find_budget, need_budget, no_budget, spends, touch_budget,
 };
-use crate::domain::leaf::Leaf;
+use crate::domain::slots::Slot;
 use crate::domain::state::Due;
-use crate::domain::{Budget, Closing, State};
+use crate::domain::{Budget, BudgetExtras, BudgetFacts, Closing, State};
 use crate::event::{
     BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, ChangeEvent, Fraction,
     ProgressSet, Span, ThresholdCrossed, WindowRolled,
@@ -17,52 +17,42 @@ use crate::event::{
 use crate::ids::{BudgetId, ReservationId};
 use crate::planted::{Bug, planted};
 
-/// A new budget, without anything spent or set aside.
-pub(super) fn new(event: &ChangeEvent, id: BudgetId, unit: Arc<str>, terms: BudgetTerms) -> Budget {
-    Budget {
+/// What is said of a new budget.
+pub(super) fn facts(event: &ChangeEvent, id: BudgetId, unit: Arc<str>, terms: BudgetTerms) -> BudgetFacts {
+    BudgetFacts {
         id,
         unit,
         parent: None,
         terms,
-        span: None,
-        spent: 0,
-        spent_total: 0,
-        reserved: 0,
-        overage_total: 0,
-        crossed: 0,
-        entry_count: 0,
-        progress: None,
-        widen_by: None,
-        closing: None,
         created_at: event.ts,
-        updated_at: event.ts,
-        meta: event.meta.clone(),
         made_seq: event.seq,
-        rolled_seq: 0,
+        extras: BudgetExtras::default().shared(),
     }
 }
 
-/// Takes in a new budget.
-pub(super) fn insert(state: &mut State, budget: Budget) -> Result<(), String> {
-    let id = budget.id.clone();
-    if state.budgets.contains_key(&id) {
+/// Takes in a new budget. Its slot.
+pub(super) fn insert(state: &mut State, facts: BudgetFacts) -> Result<Slot, String> {
+    let id = facts.id.clone();
+    if state.budgets.slot(&id).is_some() {
         return Err(format!("expected a new budget, but budget {id} exists"));
     }
-    if let Some(parent_id) = &budget.parent {
+    let mut above = None;
+    if let Some(parent_id) = &facts.parent {
         let parent = find_budget(state, parent_id)?;
         if parent.is_closed() {
             return Err(format!("expected budget {parent_id} above it to be open, found it closed"));
         }
-        agree(format_args!("the unit of budget {parent_id} above it"), &budget.unit, &parent.unit)?;
+        agree(format_args!("the unit of budget {parent_id} above it"), &facts.unit, &parent.unit)?;
         need_budget(state, parent_id)?;
-        if matches!(id, BudgetId::Named(_)) {
-            state.budgets_below.insert((parent_id.clone(), id.clone()));
-        }
+        above = state.budgets.slot(parent_id);
     }
-    move_roll(state, &id, None, budget.span);
-    state.budgets_made.insert(budget.made_seq, id.clone());
-    state.budgets.insert(id, Leaf::new(budget));
-    Ok(())
+    move_roll(state, &id, None, facts.span);
+    let slot = state.budgets.insert(Budget::new(facts));
+    let slot = slot.ok_or_else(|| format!("expected a slot for budget {id}, found none"))?;
+    if let (Some(above), BudgetId::Named(_)) = (above, &id) {
+        state.budgets_below.insert((above, slot));
+    }
+    Ok(slot)
 }
 
 pub(super) fn allocated(
@@ -76,13 +66,18 @@ pub(super) fn allocated(
     }
     check_thresholds(&made.terms.thresholds)?;
     check_span(&made.terms, made.span, event.ts)?;
-    let budget = Budget {
-        parent: made.parent.clone(),
+    let extras = BudgetExtras {
         span: made.span,
         widen_by: made.widen_by.clone(),
-        ..new(event, id.clone(), made.unit.clone(), made.terms.clone())
+        meta: event.meta.clone(),
+        ..BudgetExtras::default()
     };
-    insert(state, budget)
+    let facts = BudgetFacts {
+        parent: made.parent.clone(),
+        extras: extras.shared(),
+        ..facts(event, id.clone(), made.unit.clone(), made.terms.clone())
+    };
+    insert(state, facts).map(|_| ())
 }
 
 pub(super) fn adjusted(state: &mut State, ts: Timestamp, adjusted: &BudgetAdjusted) -> Result<(), String> {
@@ -99,7 +94,10 @@ pub(super) fn adjusted(state: &mut State, ts: Timestamp, adjusted: &BudgetAdjust
         check_span(terms, *span, ts)?;
     }
     set_terms(budget, terms.clone());
-    let ended = std::mem::replace(&mut budget.span, *span);
+    let ended = budget.span;
+    if ended != *span {
+        budget.extras_mut().span = *span;
+    }
     budget.updated_at = ts;
     move_roll(state, id, ended, *span);
     Ok(())
@@ -110,13 +108,13 @@ pub(super) fn set_terms(budget: &mut Budget, terms: BudgetTerms) {
     if terms.limit != budget.terms.limit || terms.thresholds != budget.terms.thresholds {
         budget.crossed = 0;
     }
-    budget.terms = terms;
+    budget.facts_mut().terms = terms;
 }
 
 pub(super) fn progress_set(state: &mut State, ts: Timestamp, set: &ProgressSet) -> Result<(), String> {
     let budget = change_budget(state, &set.budget_id)?;
     check_open(budget)?;
-    budget.progress = Some(set.progress);
+    budget.extras_mut().progress = Some(set.progress);
     budget.updated_at = ts;
     Ok(())
 }
@@ -145,7 +143,7 @@ pub(super) fn closed(state: &mut State, ts: Timestamp, closed: &BudgetClosed) ->
 /// Closes a budget: it has no windows to roll any more, and may be forgotten some day.
 pub(super) fn close(state: &mut State, id: &BudgetId, closing: Closing) -> Result<(), String> {
     let budget = touch_budget(state, id, closing.at)?;
-    budget.closing = Some(Arc::new(closing));
+    budget.extras_mut().closing = Some(Arc::new(closing));
     let span = budget.span;
     let budget = state.budgets.get(id).ok_or_else(|| no_budget(id))?;
     state.endings.closed(budget);
@@ -181,10 +179,11 @@ pub(super) fn rolled(state: &mut State, event: &ChangeEvent, rolled: &WindowRoll
         return Err(format!("expected a roll of budget {id} after {ended:?}, found one to {span:?}"));
     }
     check_span(&budget.terms, Some(*span), event.ts)?;
-    budget.span = Some(*span);
     budget.spent = 0;
     budget.crossed = 0;
-    budget.rolled_seq = event.seq;
+    let extras = budget.extras_mut();
+    extras.span = Some(*span);
+    extras.rolled_seq = event.seq;
     budget.updated_at = event.ts;
     move_roll(state, id, Some(*ended), Some(*span));
     Ok(())

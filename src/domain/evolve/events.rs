@@ -1,7 +1,7 @@
 //! Events of hosts: nothing but their ids is remembered (law EXACT).
 
-use crate::domain::keys::RememberedKey;
-use crate::domain::{Outcome, Remembered, RememberedOutcome, State};
+use crate::domain::keys::{KeyText, RememberedKey};
+use crate::domain::{Remembered, State};
 use crate::event::{ChangeEvent, EventRecorded};
 
 pub(super) fn recorded(
@@ -19,11 +19,8 @@ pub(super) fn recorded(
         let first_seq = known.remembered.first_seq;
         return Err(format!("expected a new event id, but {id} is remembered from seq {first_seq}"));
     }
-    let remembered = Remembered {
-        first_seq: event.seq,
-        last_seq: event.seq,
-        outcome: RememberedOutcome::Done(Outcome::Nothing),
-    };
-    state.event_ids.remember(&id.0, RememberedKey { fingerprint, at: event.ts, remembered });
+    let remembered = Remembered::nothing_at(event.seq);
+    let entry = RememberedKey { key: KeyText::new(&id.0), fingerprint, at: event.ts, remembered };
+    state.event_ids.remember(&id.0, entry);
     Ok(())
 }

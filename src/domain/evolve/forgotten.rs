@@ -1,8 +1,9 @@
 //! Goals that ended and budgets that closed long ago: what leaves memory, and only that which nothing remembered needs.
 
 use crate::clock::Timestamp;
-use crate::domain::evolve::{find_budget, no_budget, reservations, spends};
+use crate::domain::evolve::{find_budget, find_slot, no_budget, reservations, spends};
 use crate::domain::keys::forgotten_through;
+use crate::domain::slots::Slot;
 use crate::domain::{Budget, State};
 use crate::event::EndedForgotten;
 use crate::ids::{BudgetId, GoalId};
@@ -28,9 +29,8 @@ fn forget_goal(state: &mut State, ts: Timestamp, id: GoalId) -> Result<(), Strin
     if !goal.status.is_terminal() {
         return Err(format!("expected goal {id} to have ended, found it {}", goal.status.name()));
     }
-    take_out(state, ts, &BudgetId::Goal(id))?;
-    state.goals.remove(&id);
-    state.created.remove(&facts.ordinal);
+    let (_, slot) = take_out(state, ts, &BudgetId::Goal(id))?;
+    state.goals.remove(slot);
     for named in facts.budgets.iter() {
         need_no_more(state, named)?;
     }
@@ -43,16 +43,17 @@ fn forget_named(state: &mut State, ts: Timestamp, id: &BudgetId) -> Result<(), S
     if let BudgetId::Goal(goal) = id {
         return Err(format!("expected the budget of goal {goal} to go with its goal, found it by itself"));
     }
-    let parent = take_out(state, ts, id)?.parent;
-    if let Some(parent) = parent {
-        state.budgets_below.remove(&(parent, id.clone()));
+    let (budget, slot) = take_out(state, ts, id)?;
+    if let Some(above) = budget.parent.as_ref().and_then(|parent| state.budgets.slot(parent)) {
+        state.budgets_below.remove(&(above, slot));
     }
     Ok(())
 }
 
 /// Takes a closed budget out of memory that nothing needs, and that has not changed for so long that nothing of what
-/// was spent or set aside of it is remembered.
-fn take_out(state: &mut State, ts: Timestamp, id: &BudgetId) -> Result<Budget, String> {
+/// was spent or set aside of it is remembered. The budget, and the slot that it had.
+fn take_out(state: &mut State, ts: Timestamp, id: &BudgetId) -> Result<(Budget, Slot), String> {
+    let slot = find_slot(state, id)?;
     let budget = find_budget(state, id)?;
     if !budget.is_closed() {
         return Err(format!("expected budget {id} to be closed, found it open"));
@@ -67,14 +68,13 @@ fn take_out(state: &mut State, ts: Timestamp, id: &BudgetId) -> Result<Budget, S
         0 => {}
         needs => return Err(format!("expected nothing to need budget {id}, found {needs} that do")),
     }
-    let budget = state.budgets.remove(id).map(|leaf| Budget::clone(&leaf)).ok_or_else(|| no_budget(id))?;
-    state.budgets_made.remove(&budget.made_seq);
+    let budget = state.budgets.remove(slot).ok_or_else(|| no_budget(id))?;
     state.endings.forgot(&budget);
     state.refusals.forget(id);
     if let Some(parent) = &budget.parent {
         need_no_more(state, parent)?;
     }
-    Ok(budget)
+    Ok((budget, slot))
 }
 
 fn need_no_more(state: &mut State, id: &BudgetId) -> Result<(), String> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::domain::entries::Booking;
 use crate::domain::evolve::paths::{self, Booked};
-use crate::domain::evolve::{agree, budgets, change_goal, need_budget, spends, touch_budget};
+use crate::domain::evolve::{agree, budgets, change_goal, find_goal, need_budget, spends, touch_budget};
 use crate::domain::goal::{GoalFacts, GoalRecord, is_legal};
 use crate::domain::leaf::Leaf;
-use crate::domain::{Budget, Closing, DEFAULT_THRESHOLDS, State};
+use crate::domain::{Budget, BudgetExtras, BudgetFacts, Closing, DEFAULT_THRESHOLDS, State};
 use crate::event::{
     BudgetTerms, ChangeEvent, GoalBudgetSet, GoalCreated, GoalStatus, GoalTransitioned, TransitionReason,
     TurnRecorded,
@@ -18,7 +18,7 @@ use crate::planted::{Bug, planted};
 
 pub(super) fn created(state: &mut State, event: &ChangeEvent, created: &GoalCreated) -> Result<(), String> {
     let (id, ts) = (created.goal_id, event.ts);
-    if state.goals.contains_key(&id) {
+    if state.record(id).is_some() {
         return Err(format!("expected a new goal, but goal {id} exists"));
     }
     if let Some(parent) = created.parent_goal {
@@ -32,9 +32,8 @@ pub(super) fn created(state: &mut State, event: &ChangeEvent, created: &GoalCrea
         state.named_by.insert((budget_id.clone(), id));
     }
     activate(state, &created.scope, id)?;
-    let ordinal = state.created.get_max().map_or(0, |(last, _)| last + 1);
-    state.created.insert(ordinal, id);
-    budgets::insert(state, token_budget(event, created))?;
+    let ordinal = state.goals.last().map_or(0, |(_, last)| last.facts.ordinal + 1);
+    let slot = budgets::insert(state, token_budget(event, created))?;
     let facts = GoalFacts {
         id,
         ordinal,
@@ -56,24 +55,24 @@ pub(super) fn created(state: &mut State, event: &ChangeEvent, created: &GoalCrea
         updated_at: ts,
         completed_at: None,
     };
-    state.goals.insert(id, Leaf::new(record));
+    state.goals.insert(slot, Leaf::own(record));
     Ok(())
 }
 
 /// A goal's token usage is a budget, which hangs under that of its parent.
-fn token_budget(event: &ChangeEvent, created: &GoalCreated) -> Budget {
+fn token_budget(event: &ChangeEvent, created: &GoalCreated) -> BudgetFacts {
     let terms = BudgetTerms {
         limit: created.token_budget,
         hard: true,
         thresholds: DEFAULT_THRESHOLDS.clone(),
         window: None,
     };
-    Budget {
+    // The metadata are those of the goal.
+    let extras = BudgetExtras { widen_by: created.widen_by.clone(), ..BudgetExtras::default() };
+    BudgetFacts {
         parent: created.parent_goal.map(BudgetId::Goal),
-        widen_by: created.widen_by.clone(),
-        // The metadata are those of the goal.
-        meta: None,
-        ..budgets::new(event, BudgetId::Goal(created.goal_id), Budget::tokens(), terms)
+        extras: extras.shared(),
+        ..budgets::facts(event, BudgetId::Goal(created.goal_id), Budget::tokens(), terms)
     }
 }
 
@@ -91,7 +90,8 @@ pub(super) fn transitioned(
     event: &ChangeEvent,
     change: &GoalTransitioned,
 ) -> Result<(), String> {
-    let facts = move_to(change_goal(state, change.goal_id)?, event.ts, change)?;
+    let slot = find_goal(state, change.goal_id)?;
+    let facts = move_to(change_goal(state, slot)?, event.ts, change)?;
     if change.from == GoalStatus::Active {
         state.active.remove(&facts.scope);
     }
@@ -156,7 +156,9 @@ pub(super) fn turn_recorded(
     turn: &TurnRecorded,
 ) -> Result<(), String> {
     let passes = |what: &str| format!("expected sums within bounds, but {what} would pass them");
-    let goal = change_goal(state, turn.goal_id)?;
+    // A goal has the slot of its budget.
+    let slot = find_goal(state, turn.goal_id)?;
+    let goal = change_goal(state, slot)?;
     agree(format_args!("`late`"), &turn.late, &(goal.status != GoalStatus::Active))?;
     goal.tokens_own =
         goal.tokens_own.checked_add(turn.tokens).ok_or_else(|| passes("the goal's own tokens"))?;
@@ -165,7 +167,6 @@ pub(super) fn turn_recorded(
         goal.seconds_used.checked_add(turn.seconds).ok_or_else(|| passes("the goal's seconds"))?;
     goal.updated_at = event.ts;
     goal.revision += u64::from(planted(Bug::ChargingMovesTheRevision));
-    let budget_id = BudgetId::Goal(turn.goal_id);
     let booked = Booked {
         at: event.ts,
         amount: turn.tokens,
@@ -174,10 +175,11 @@ pub(super) fn turn_recorded(
         // The first version of the event did not say what passed a limit.
         overage: (!turn.overage.is_empty()).then_some(&*turn.overage),
     };
-    paths::book(state, &budget_id, &booked)?;
+    paths::book(state, slot, &booked)?;
     if turn.tokens > 0 {
+        let budget_id = BudgetId::Goal(turn.goal_id);
         let booking = Booking { budget_id, amount: turn.tokens, is_reversal: false };
-        state.bookings.push(event.seq, event.ts, booking);
+        spends::remember_booking(state, event, booking);
     }
     Ok(())
 }

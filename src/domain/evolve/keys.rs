@@ -1,7 +1,7 @@
 //! Which command an event belongs to: the keys of commands, and the spend ids that are keys, too (law EXACT).
 
 use crate::domain::decision::subject;
-use crate::domain::keys::RememberedKey;
+use crate::domain::keys::{KeyText, RememberedKey};
 use crate::domain::{Outcome, Refusal, Remembered, RememberedOutcome, State};
 use crate::event::{ChangeEvent, CommandRefused, Payload};
 use crate::planted::{Bug, planted};
@@ -26,7 +26,8 @@ pub(super) fn remember(state: &mut State, event: &ChangeEvent) -> Result<(), Str
         last_seq: event.seq,
         outcome: outcome.unwrap_or(RememberedOutcome::Done(Outcome::Nothing)),
     };
-    state.keys.remember(key, RememberedKey { fingerprint, at: event.ts, remembered });
+    let entry = RememberedKey { key: KeyText::new(key), fingerprint, at: event.ts, remembered };
+    state.keys.remember(key, entry);
     Ok(())
 }
 

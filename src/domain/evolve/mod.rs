@@ -18,6 +18,7 @@ use std::fmt;
 use crate::clock::Timestamp;
 use crate::domain::goal::GoalRecord;
 use crate::domain::leaf::Leaf;
+use crate::domain::slots::Slot;
 use crate::domain::{Budget, KeyWindow, State};
 use crate::event::{ChangeEvent, Payload};
 use crate::ids::{BudgetId, GoalId};
@@ -47,8 +48,8 @@ impl EvolveError {
 /// When the event does not fit the state: nothing that this crate decided, then. The state is not to be used any
 /// more, since part of the event may be in it.
 pub fn evolve(state: &mut State, event: &ChangeEvent) -> Result<(), EvolveError> {
-    state.keys.forget_older(event.ts);
-    state.event_ids.forget_older(event.ts);
+    state.keys.forget_outside(event.ts);
+    state.event_ids.forget_outside(event.ts);
     fold(state, event).map_err(|message| EvolveError::new(event, message))?;
     // Only now: a reversal, or a late settlement, may be about what grows too old at this very moment.
     spends::forget(state, event.ts);
@@ -91,9 +92,19 @@ fn fold(state: &mut State, event: &ChangeEvent) -> Result<(), String> {
     keys::remember(state, event)
 }
 
-fn change_goal(state: &mut State, id: GoalId) -> Result<&mut GoalRecord, String> {
-    let goal = state.goals.get_mut(&id).map(Leaf::change);
-    goal.ok_or_else(|| format!("expected goal {id} to exist, found none"))
+/// The slot of a goal, which is that of its budget.
+fn find_goal(state: &State, id: GoalId) -> Result<Slot, String> {
+    let slot = state.goal_slot(id).filter(|slot| state.goals.get(*slot).is_some());
+    slot.ok_or_else(|| format!("expected goal {id} to exist, found none"))
+}
+
+fn change_goal(state: &mut State, slot: Slot) -> Result<&mut GoalRecord, String> {
+    state.goals.get_mut(slot).map(Leaf::change_own).ok_or_else(|| nothing_in(slot))
+}
+
+/// The slot of a budget.
+fn find_slot(state: &State, id: &BudgetId) -> Result<Slot, String> {
+    state.budgets.slot(id).ok_or_else(|| no_budget(id))
 }
 
 fn find_budget<'a>(state: &'a State, id: &BudgetId) -> Result<&'a Budget, String> {
@@ -101,15 +112,23 @@ fn find_budget<'a>(state: &'a State, id: &BudgetId) -> Result<&'a Budget, String
 }
 
 fn change_budget<'a>(state: &'a mut State, id: &BudgetId) -> Result<&'a mut Budget, String> {
-    state.budgets.get_mut(id).map(Leaf::change).ok_or_else(|| no_budget(id))
+    let slot = find_slot(state, id)?;
+    state.budgets.change(slot).map(|(budget, _)| budget).ok_or_else(|| no_budget(id))
 }
 
 /// A budget that changes at that time. What is closed is forgotten by the time of its last change.
 fn touch_budget<'a>(state: &'a mut State, id: &BudgetId, at: Timestamp) -> Result<&'a mut Budget, String> {
-    let budget = state.budgets.get_mut(id).map(Leaf::change).ok_or_else(|| no_budget(id))?;
+    let slot = find_slot(state, id)?;
+    touch(state, slot, at).map(|(budget, _)| budget)
+}
+
+/// The budget in a slot, which changes at that time, and the slot of the one above it.
+#[inline]
+fn touch(state: &mut State, slot: Slot, at: Timestamp) -> Result<(&mut Budget, Option<Slot>), String> {
+    let (budget, above) = state.budgets.change(slot).ok_or_else(|| nothing_in(slot))?;
     state.endings.changes(budget, at);
     budget.updated_at = at;
-    Ok(budget)
+    Ok((budget, above))
 }
 
 /// Takes note that something remembered needs a budget.
@@ -117,6 +136,10 @@ fn need_budget(state: &mut State, id: &BudgetId) -> Result<(), String> {
     let budget = state.budgets.get(id).ok_or_else(|| no_budget(id))?;
     state.endings.need(budget);
     Ok(())
+}
+
+fn nothing_in(slot: Slot) -> String {
+    format!("expected something in slot {}, found nothing", slot.number())
 }
 
 fn no_budget(id: &BudgetId) -> String {

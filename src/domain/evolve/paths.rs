@@ -3,10 +3,10 @@
 
 use crate::clock::Timestamp;
 use crate::domain::budget::overage;
-use crate::domain::evolve::touch_budget;
+use crate::domain::evolve::touch;
+use crate::domain::slots::Slot;
 use crate::domain::{Budget, State};
 use crate::event::Charge;
-use crate::ids::BudgetId;
 use crate::planted::{Bug, planted};
 
 /// What is booked on a path.
@@ -22,7 +22,7 @@ pub(super) struct Booked<'a> {
 }
 
 /// Books an amount at a budget and at every one above it.
-pub(super) fn book(state: &mut State, from: &BudgetId, booked: &Booked<'_>) -> Result<(), String> {
+pub(super) fn book(state: &mut State, from: Slot, booked: &Booked<'_>) -> Result<(), String> {
     let mut said = booked.overage.unwrap_or_default().iter();
     let mut is_entry = booked.is_entry;
     each_on_path(state, from, booked.at, |budget| {
@@ -53,7 +53,10 @@ fn book_at(budget: &mut Budget, amount: u128, freed: u128) -> Result<u128, Strin
     let over = overage(limit, spent).saturating_sub(overage(limit, budget.spent));
     budget.spent = spent;
     budget.spent_total = within(budget.spent_total.checked_add(amount), "what was spent for life", budget)?;
-    budget.overage_total = budget.overage_total.saturating_add(over);
+    if over > 0 {
+        let extras = budget.extras_mut();
+        extras.overage_total = extras.overage_total.saturating_add(over);
+    }
     budget.reserved = within(budget.reserved.checked_sub(freed), "what is reserved", budget)?;
     check_used(budget)?;
     Ok(over)
@@ -62,7 +65,7 @@ fn book_at(budget: &mut Budget, amount: u128, freed: u128) -> Result<u128, Strin
 /// Takes back what the event with that `seq` booked: where the window has rolled since, from the totals only.
 pub(super) fn take_back(
     state: &mut State,
-    from: &BudgetId,
+    from: Slot,
     at: Timestamp,
     booked_seq: u64,
     amount: u128,
@@ -78,7 +81,7 @@ pub(super) fn take_back(
 }
 
 /// Sets an amount aside.
-pub(super) fn hold(state: &mut State, from: &BudgetId, at: Timestamp, amount: u128) -> Result<(), String> {
+pub(super) fn hold(state: &mut State, from: Slot, at: Timestamp, amount: u128) -> Result<(), String> {
     each_on_path(state, from, at, |budget| {
         budget.reserved = within(budget.reserved.checked_add(amount), "what is reserved", budget)?;
         check_used(budget)
@@ -86,7 +89,7 @@ pub(super) fn hold(state: &mut State, from: &BudgetId, at: Timestamp, amount: u1
 }
 
 /// Gives back an amount that was set aside.
-pub(super) fn free(state: &mut State, from: &BudgetId, at: Timestamp, amount: u128) -> Result<(), String> {
+pub(super) fn free(state: &mut State, from: Slot, at: Timestamp, amount: u128) -> Result<(), String> {
     each_on_path(state, from, at, |budget| {
         budget.reserved = within(budget.reserved.checked_sub(amount), "what is reserved", budget)?;
         Ok(())
@@ -95,18 +98,18 @@ pub(super) fn free(state: &mut State, from: &BudgetId, at: Timestamp, amount: u1
 
 fn each_on_path(
     state: &mut State,
-    from: &BudgetId,
+    from: Slot,
     at: Timestamp,
     mut change: impl FnMut(&mut Budget) -> Result<(), String>,
 ) -> Result<(), String> {
-    let mut next = Some(from.clone());
-    while let Some(id) = next {
-        let budget = touch_budget(state, &id, at)?;
+    let mut next = Some(from);
+    while let Some(slot) = next {
+        let (budget, above) = touch(state, slot, at)?;
         if planted(Bug::WindowRollsWithoutEvent) && budget.span.is_some_and(|span| span.end <= at) {
             budget.spent = 0;
         }
         change(budget)?;
-        next = budget.parent.clone().filter(|_| !planted(Bug::ParentNotBooked));
+        next = above.filter(|_| !planted(Bug::ParentNotBooked));
     }
     Ok(())
 }

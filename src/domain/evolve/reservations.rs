@@ -1,7 +1,8 @@
 //! Reservations: amounts set aside, and what became of them.
 
 use crate::clock::Timestamp;
-use crate::domain::evolve::{agree, budgets, find_budget, paths};
+use crate::domain::entries::Entry;
+use crate::domain::evolve::{agree, budgets, find_slot, paths};
 use crate::domain::keys::forgotten_through;
 use crate::domain::leaf::Leaf;
 use crate::domain::state::Due;
@@ -18,14 +19,15 @@ pub(super) fn made(state: &mut State, event: &ChangeEvent, made: &ReservationMad
     if state.reservations.contains_key(id) {
         return Err(format!("expected a new reservation, but reservation {id} is remembered"));
     }
-    budgets::check_open(find_budget(state, &made.budget_id)?)?;
+    let slot = find_slot(state, &made.budget_id)?;
+    state.budgets.at(slot).map_or(Ok(()), budgets::check_open)?;
     if let Some(expires_at) = made.expires_at {
         if expires_at <= ts {
             return Err(format!("expected reservation {id} to expire after {ts}, found {expires_at}"));
         }
         state.deadlines.insert((expires_at, Due::Expiry(id.clone())));
     }
-    paths::hold(state, &made.budget_id, ts, made.amount)?;
+    paths::hold(state, slot, ts, made.amount)?;
     let reservation = Reservation {
         id: id.clone(),
         budget_id: made.budget_id.clone(),
@@ -54,7 +56,8 @@ pub(super) fn released(
     let ReservationReleased { reservation_id: id, budget_id, amount, reason } = released;
     find_held(state, id, budget_id, *amount)?;
     end(state, event, id, ReservationStatus::Released)?;
-    paths::free(state, budget_id, event.ts, *amount)?;
+    let slot = find_slot(state, budget_id)?;
+    paths::free(state, slot, event.ts, *amount)?;
     let is_goals = budgets::is_goals(budget_id);
     match reason {
         ReleaseReason::Requested => return Ok(()),
@@ -83,7 +86,8 @@ pub(super) fn expired(
     if planted(Bug::ExpiredHoldCounts) {
         return Ok(());
     }
-    paths::free(state, budget_id, event.ts, *amount)
+    let slot = find_slot(state, budget_id)?;
+    paths::free(state, slot, event.ts, *amount)
 }
 
 pub(super) fn marked_unknown(state: &mut State, marked: &ReservationMarkedUnknown) -> Result<(), String> {
@@ -134,7 +138,7 @@ fn end(
     let (budget_id, expires_at) = (reservation.budget_id.clone(), reservation.expires_at);
     never_expires(state, id, expires_at);
     state.held.remove(&(budget_id, id.clone()));
-    state.ended.push(event.seq, event.ts, id.clone());
+    state.ended.push(Entry { seq: event.seq, at: event.ts, what: id.clone() });
     Ok(())
 }
 
@@ -171,7 +175,7 @@ fn no_reservation(id: &ReservationId) -> String {
 /// Forgets the reservations that ended too long ago, or are too many. Held ones are not among them.
 pub(super) fn forget(state: &mut State, now: Timestamp) {
     let window = state.keys.window();
-    while let Some((_, id)) = state.ended.pop_outside(window, now) {
+    while let Some(Entry { what: id, .. }) = state.ended.pop_outside(window, now) {
         if let Some(leaf) = state.reservations.remove(&id) {
             state.reservations_made.remove(&leaf.made_seq);
             // When its id was first used.

@@ -1,14 +1,16 @@
 //! Spends: booked, taken back, and after a while forgotten.
 
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
-use crate::domain::entries::Booking;
+use crate::domain::entries::{Booking, Entry};
 use crate::domain::evolve::paths::{self, Booked};
-use crate::domain::evolve::{agree, change_goal, find_budget, reservations};
+use crate::domain::evolve::{agree, change_goal, find_slot, reservations};
 use crate::domain::keys::forgotten_through;
-use crate::domain::leaf::Leaf;
-use crate::domain::{SpendRecord, State};
+use crate::domain::slots::Slot;
+use crate::domain::{Budget, SpendRecord, State};
 use crate::event::{ChangeEvent, GoalStatus, SpendRecorded, SpendReversed};
-use crate::ids::{BudgetId, GoalId};
+use crate::ids::BudgetId;
 use crate::planted::{Bug, planted};
 
 pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) -> Result<(), String> {
@@ -20,7 +22,8 @@ pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendReco
             known.id, known.seq
         ));
     }
-    let mut late = find_budget(state, &spend.budget_id)?.is_closed();
+    let slot = find_slot(state, &spend.budget_id)?;
+    let mut late = state.budgets.at(slot).is_some_and(Budget::is_closed);
     let mut freed = 0;
     if let Some(id) = &spend.reservation_id {
         let held = reservations::settled(state, event, spend, id)?;
@@ -32,9 +35,9 @@ pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendReco
     check_meter(state, spend)?;
     let booked =
         Booked { at: event.ts, amount: spend.amount, freed, is_entry: true, overage: Some(&spend.overage) };
-    paths::book(state, &spend.budget_id, &booked)?;
-    if let BudgetId::Goal(id) = spend.budget_id {
-        change_tokens_own(state, id, |tokens| tokens.checked_add(spend.amount))?;
+    paths::book(state, slot, &booked)?;
+    if let BudgetId::Goal(_) = spend.budget_id {
+        change_tokens_own(state, slot, |tokens| tokens.checked_add(spend.amount))?;
     }
     remember(state, event, spend);
     Ok(())
@@ -59,34 +62,34 @@ fn check_meter(state: &State, spend: &SpendRecorded) -> Result<(), String> {
 /// What is booked on a goal's budget itself is the goal's own usage.
 fn change_tokens_own(
     state: &mut State,
-    id: GoalId,
+    slot: Slot,
     change: impl FnOnce(u128) -> Option<u128>,
 ) -> Result<(), String> {
-    let goal = change_goal(state, id)?;
+    let goal = change_goal(state, slot)?;
     goal.tokens_own = change(goal.tokens_own).ok_or_else(|| {
-        format!("expected sums within bounds, but the own tokens of goal {id} would pass them")
+        format!("expected sums within bounds, but the own tokens of goal {} would pass them", goal.id())
     })?;
     Ok(())
 }
 
 fn remember(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) {
-    let id = spend.spend_id.clone();
-    state.spends.insert(id.clone(), Leaf::new(SpendRecord::new(event, spend)));
-    state.spent.push(event.seq, event.ts, id);
+    state.spends.push(&spend.spend_id.0, Arc::new(SpendRecord::new(event, spend)));
     if spend.amount > 0 {
         let (budget_id, amount) = (spend.budget_id.clone(), spend.amount);
-        state.bookings.push(event.seq, event.ts, Booking { budget_id, amount, is_reversal: false });
+        remember_booking(state, event, Booking { budget_id, amount, is_reversal: false });
     }
+}
+
+/// Remembers what an event booked or took back.
+pub(super) fn remember_booking(state: &mut State, event: &ChangeEvent, booking: Booking) {
+    state.bookings.push(Entry { seq: event.seq, at: event.ts, what: booking });
 }
 
 /// Takes note of an event that follows from the spend right before it: it belongs to the same command.
 pub(super) fn followed(state: &mut State, event: &ChangeEvent) {
-    let Some(id) = state.spent.last() else { return };
-    let follows = |leaf: &Leaf<SpendRecord>| leaf.last_seq.checked_add(1) == Some(event.seq);
-    if state.spends.get(id).is_some_and(|leaf| follows(leaf))
-        && let Some(leaf) = state.spends.get_mut(id)
-    {
-        Leaf::change(leaf).last_seq = event.seq;
+    let follows = |last: &Arc<SpendRecord>| last.last_seq.checked_add(1) == Some(event.seq);
+    if let Some(spend) = state.spends.change_last(follows) {
+        Arc::make_mut(spend).last_seq = event.seq;
     }
 }
 
@@ -96,7 +99,7 @@ pub(super) fn reversed(
     reversed: &SpendReversed,
 ) -> Result<(), String> {
     let SpendReversed { spend_id: id, budget_id, amount, .. } = reversed;
-    let spend = state.spends.get_mut(id).map(Leaf::change);
+    let spend = state.spends.change(&id.0).map(Arc::make_mut);
     let spend = spend.ok_or_else(|| format!("expected spend {id} to be remembered, found none"))?;
     agree(format_args!("the budget of spend {id}"), budget_id, &spend.budget_id)?;
     let left = spend.amount.saturating_sub(spend.reversed);
@@ -105,23 +108,20 @@ pub(super) fn reversed(
     }
     spend.reversed = spend.amount - left + amount;
     let booked_seq = spend.seq;
-    paths::take_back(state, budget_id, event.ts, booked_seq, *amount)?;
-    if let BudgetId::Goal(goal) = budget_id {
-        change_tokens_own(state, *goal, |tokens| tokens.checked_sub(*amount))?;
+    let slot = find_slot(state, budget_id)?;
+    paths::take_back(state, slot, event.ts, booked_seq, *amount)?;
+    if let BudgetId::Goal(_) = budget_id {
+        change_tokens_own(state, slot, |tokens| tokens.checked_sub(*amount))?;
     }
     let booking = Booking { budget_id: budget_id.clone(), amount: *amount, is_reversal: true };
-    state.bookings.push(event.seq, event.ts, booking);
+    remember_booking(state, event, booking);
     Ok(())
 }
 
 /// Forgets the spends that are too old or too many, and the bookings.
 pub(super) fn forget(state: &mut State, now: Timestamp) {
     let window = state.keys.window();
-    while let Some((at, id)) = state.spent.pop_outside(window, now) {
-        state.spends.remove(&id);
-        state.spent.forgot(forgotten_through(&id.0, at, now));
-    }
-    while let Some((at, _)) = state.bookings.pop_outside(window, now) {
-        state.bookings.forgot(at);
-    }
+    let through = |spend: &Arc<SpendRecord>| forgotten_through(&spend.id.0, spend.at, now);
+    state.spends.forget_outside(window, now, through);
+    state.bookings.forget_outside(window, now, |booking| booking.at);
 }

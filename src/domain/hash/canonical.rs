@@ -7,36 +7,54 @@ use crate::domain::leaf::Digest;
 use crate::ids::{BudgetId, GoalId};
 
 /// Writes canonical bytes into the hash function.
-pub(super) struct Canonical(Sha256);
+pub(super) struct Canonical {
+    hash: Sha256,
+    /// What the hash function has not had yet: it works on 64 bytes, and most values have a few.
+    bytes: Vec<u8>,
+}
+
+/// So many bytes are gathered for the hash function.
+const GATHERED: usize = 4_096;
 
 impl Canonical {
     pub(super) fn new() -> Canonical {
-        Canonical(Sha256::new())
+        Canonical { hash: Sha256::new(), bytes: Vec::with_capacity(512) }
     }
 
-    pub(super) fn digest(self) -> Digest {
-        self.0.finalize().into()
+    pub(super) fn digest(mut self) -> Digest {
+        self.hash.update(&self.bytes);
+        self.hash.finalize().into()
     }
 
     pub(super) fn raw(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        self.bytes(bytes);
     }
 
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Canonical {
-        self.0.update(bytes);
+        if self.bytes.len() >= GATHERED {
+            self.hash.update(&self.bytes);
+            self.bytes.clear();
+        }
+        self.bytes.extend_from_slice(bytes);
         self
     }
 
     pub(super) fn u32(&mut self, value: u32) -> &mut Canonical {
-        self.bytes(&value.to_le_bytes())
+        self.u64(u64::from(value))
     }
 
     pub(super) fn u64(&mut self, value: u64) -> &mut Canonical {
-        self.bytes(&value.to_le_bytes())
+        self.u128(u128::from(value))
     }
 
-    pub(super) fn u128(&mut self, value: u128) -> &mut Canonical {
-        self.bytes(&value.to_le_bytes())
+    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    #[expect(clippy::cast_possible_truncation, reason = "the lowest seven bits are cut out on purpose")]
+    pub(super) fn u128(&mut self, mut value: u128) -> &mut Canonical {
+        while value >= 0x80 {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes(&[value as u8])
     }
 
     pub(super) fn len(&mut self, len: usize) -> &mut Canonical {

@@ -1,13 +1,15 @@
-//! The digest of each entity: the SHA-256 of its fields, in this order.
+//! The digest of each entity, and of each chunk of what is remembered: the SHA-256 of the fields, in this order.
 
 use std::sync::Arc;
 
+use crate::domain::entries::{Booking, Entry};
 use crate::domain::goal::GoalRecord;
 use crate::domain::hash::canonical::Canonical;
 use crate::domain::keys::RememberedKey;
 use crate::domain::leaf::Digest;
 use crate::domain::{Budget, Meter, Outcome, RememberedOutcome, Reservation, SpendRecord};
 use crate::event::{BudgetTerms, Charge, Meta, Span, SpendDetails, Window};
+use crate::ids::ReservationId;
 
 pub(super) fn goal(goal: &GoalRecord) -> Digest {
     let facts = &*goal.facts;
@@ -70,16 +72,35 @@ pub(super) fn reservation(reservation: &Reservation) -> Digest {
     out.digest()
 }
 
-pub(super) fn spend(spend: &SpendRecord) -> Digest {
+pub(super) fn spends(spends: &[Arc<SpendRecord>]) -> Digest {
     let mut out = Canonical::new();
+    spends.iter().for_each(|entry| spend(&mut out, entry));
+    out.digest()
+}
+
+fn spend(out: &mut Canonical, spend: &SpendRecord) {
     out.text(&spend.id.0).u64(spend.seq).time(spend.at).budget_id(&spend.budget_id);
     out.u128(spend.amount).u128(spend.reversed).bool(spend.incurred).bool(spend.late);
     out.list(&spend.overage, |out, Charge { budget_id, amount }| _ = out.budget_id(budget_id).u128(*amount));
     out.option(spend.reservation_id.as_ref(), |out, id| out.text(&id.0));
     out.option(spend.goal_id, Canonical::goal_id);
     out.option(spend.meter_id.as_ref(), |out, id| out.text(&id.0));
-    details(&mut out, &spend.details);
+    details(out, &spend.details);
     out.option(spend.meta.as_ref(), meta).u64(spend.last_seq).option(spend.body, Canonical::u64);
+}
+
+pub(super) fn bookings(bookings: &[Entry<Booking>]) -> Digest {
+    let mut out = Canonical::new();
+    for Entry { seq, at, what: Booking { budget_id, amount, is_reversal } } in bookings {
+        out.u64(*seq).time(*at).budget_id(budget_id).u128(*amount).bool(*is_reversal);
+    }
+    out.digest()
+}
+
+/// When reservations ended: they themselves are entities.
+pub(super) fn ended(ended: &[Entry<ReservationId>]) -> Digest {
+    let mut out = Canonical::new();
+    ended.iter().for_each(|entry| _ = out.u64(entry.seq).text(&entry.what.0));
     out.digest()
 }
 
@@ -100,9 +121,15 @@ pub(super) fn meter(meter: &Meter) -> Digest {
     out.digest()
 }
 
-pub(super) fn key(key: &str, entry: &RememberedKey) -> Digest {
+pub(super) fn keys(keys: &[RememberedKey]) -> Digest {
     let mut out = Canonical::new();
-    out.text(key).u64(entry.fingerprint).time(entry.at);
+    keys.iter().for_each(|entry| key(&mut out, entry));
+    out.digest()
+}
+
+fn key(out: &mut Canonical, entry: &RememberedKey) {
+    entry.key.with(|key| _ = out.text(key));
+    out.u64(entry.fingerprint).time(entry.at);
     out.u64(entry.remembered.first_seq).u64(entry.remembered.last_seq);
     match &entry.remembered.outcome {
         RememberedOutcome::Done(Outcome::Nothing) => out.text("nothing"),
@@ -120,5 +147,4 @@ pub(super) fn key(key: &str, entry: &RememberedKey) -> Digest {
             out.option(refusal.reason.as_deref(), Canonical::text)
         }
     };
-    out.digest()
 }

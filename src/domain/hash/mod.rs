@@ -1,14 +1,15 @@
 //! The state hash: one digest over the canonical bytes of everything in the state.
 //!
-//! The SHA-256 of: the text `tallybook state`, the fold version, then for goals, budgets, reservations, remembered
-//! spends, meters, remembered keys and remembered event ids (each in the order of their ids) how many there are and the
-//! digest of each; then the order in which spends, bookings and ended reservations will be forgotten, what is being
-//! released, the key window, up to when keys and event ids were forgotten, the refusal counts, and up to when goals were
-//! forgotten.
+//! The SHA-256 of: the text `tallybook state`, the fold version, then for goals and budgets (each in the order of their
+//! making), reservations and meters (each in the order of their ids) how many there are and the digest of each; then for
+//! spends, keys, event ids, bookings and ended reservations (each in the order of their events) up to when they were
+//! forgotten, how many there are and the digests of their chunks (see `log.rs`); then what is being released, the key
+//! window, the refusal counts, and up to when goals were forgotten.
 //!
-//! An entity's digest is the SHA-256 of its fields in the order of `leaves.rs`. Integers are little-endian and of fixed
-//! width, texts and lists are preceded by their length, what is optional by one byte. What follows from the rest of the
-//! state (which goal is active, what is due, what may be forgotten) is not hashed again.
+//! An entity's digest is the SHA-256 of its fields in the order of `leaves.rs`, a chunk's that of the fields of its entries
+//! one after the other. Integers stand in seven bits a byte, the lowest first, times as eight bytes, little-endian; texts
+//! and lists are preceded by their length, what is optional by one byte. What follows from the rest of the state (which goal
+//! is active, what is due, what may be forgotten) is not hashed again.
 
 mod canonical;
 mod leaves;
@@ -16,16 +17,14 @@ mod leaves;
 use std::fmt;
 
 use crate::domain::State;
-use crate::domain::entries::{Booking, Memory};
 use crate::domain::hash::canonical::Canonical;
-use crate::domain::keys::Keys;
 use crate::domain::refusals::RefusalCounts;
 
 /// The version of the fold: hashes compare only within one. It grows when the same events come to mean another
 /// state, or the state another hash.
-pub const FOLD_VERSION: u32 = 3;
+pub const FOLD_VERSION: u32 = 4;
 
-/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `3-9f86…`.
+/// A digest of the state. Written as the fold version and 64 hexadecimal digits: `4-9f86…`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StateHash(pub [u8; 32]);
 
@@ -46,51 +45,37 @@ pub(super) fn state_hash(state: &State) -> StateHash {
     let mut out = Canonical::new();
     out.bytes(b"tallybook state").u32(FOLD_VERSION);
     out.len(state.goals.len());
-    state.goals.values().for_each(|goal| out.raw(goal.digest(leaves::goal)));
+    state.goals.iter().for_each(|(_, goal)| out.raw(goal.digest(leaves::goal)));
     out.len(state.budgets.len());
-    state.budgets.values().for_each(|budget| out.raw(budget.digest(leaves::budget)));
+    state.budgets.digests(leaves::budget).for_each(|digest| out.raw(digest));
     out.len(state.reservations.len());
     state.reservations.values().for_each(|held| out.raw(held.digest(leaves::reservation)));
-    out.len(state.spends.len());
-    state.spends.values().for_each(|spend| out.raw(spend.digest(leaves::spend)));
     out.len(state.meters.len());
     state.meters.values().for_each(|meter| out.raw(meter.digest(leaves::meter)));
-    for keys in [&state.keys, &state.event_ids] {
-        out.len(keys.len());
-        keys.iter().for_each(|(key, entry)| out.raw(entry.digest(|entry| leaves::key(key, entry))));
-    }
-    ids(&mut out, &state.spent, |id| &id.0);
-    bookings(&mut out, &state.bookings);
-    ids(&mut out, &state.ended, |id| &id.0);
+    remembered(&mut out, state);
     out.len(state.releasing.len());
     for (budget_id, released) in &state.releasing {
         out.budget_id(budget_id).list(released, |out, id| _ = out.text(&id.0));
     }
-    key_window(&mut out, &state.keys);
-    out.option(state.event_ids.forgotten_through(), Canonical::time);
+    let window = state.key_window();
+    out.u64(window.max_age_ms).u64(window.max_count);
     refusal_counts(&mut out, &state.refusals);
     out.option(state.endings.goals_forgotten_through(), Canonical::time);
     StateHash(out.digest())
 }
 
-fn bookings(out: &mut Canonical, bookings: &Memory<Booking>) {
+fn remembered(out: &mut Canonical, state: &State) {
+    let State { spends, keys, event_ids, bookings, ended, .. } = state;
+    out.option(spends.forgotten_through(), Canonical::time).len(spends.len());
+    spends.digests(leaves::spends, |digest| out.raw(digest));
+    for keys in [keys, event_ids] {
+        out.option(keys.forgotten_through(), Canonical::time).len(keys.len());
+        keys.digests(leaves::keys, |digest| out.raw(digest));
+    }
     out.option(bookings.forgotten_through(), Canonical::time).len(bookings.len());
-    for entry in bookings.iter() {
-        let Booking { budget_id, amount, is_reversal } = &entry.what;
-        out.u64(entry.seq).time(entry.at).budget_id(budget_id).u128(*amount).bytes(&[u8::from(*is_reversal)]);
-    }
-}
-
-fn ids<T: Clone>(out: &mut Canonical, remembered: &Memory<T>, id: impl Fn(&T) -> &str) {
-    out.option(remembered.forgotten_through(), Canonical::time).len(remembered.len());
-    for entry in remembered.iter() {
-        out.u64(entry.seq).text(id(&entry.what));
-    }
-}
-
-fn key_window(out: &mut Canonical, keys: &Keys) {
-    let window = keys.window();
-    out.u64(window.max_age_ms).u64(window.max_count).option(keys.forgotten_through(), Canonical::time);
+    bookings.digests(leaves::bookings, |digest| out.raw(digest));
+    out.option(ended.forgotten_through(), Canonical::time).len(ended.len());
+    ended.digests(leaves::ended, |digest| out.raw(digest));
 }
 
 fn refusal_counts(out: &mut Canonical, refusals: &RefusalCounts) {

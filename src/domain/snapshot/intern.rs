@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::hashing::Hashing;
+use crate::domain::hashing::Hashing;
 use crate::domain::{Budget, DEFAULT_THRESHOLDS};
 use crate::event::{Fraction, Window};
 use crate::ids::BudgetId;
@@ -37,6 +37,11 @@ impl Default for Interner {
 impl Interner {
     pub(super) fn text(&mut self, text: &str) -> Arc<str> {
         once(&mut self.texts, text)
+    }
+
+    /// A text that hardly anything has in common: that of something that named it before, or else its own.
+    pub(super) fn own(&self, text: &str) -> Arc<str> {
+        self.texts.get(text).cloned().unwrap_or_else(|| text.into())
     }
 
     pub(super) fn thresholds(&mut self, thresholds: &[Fraction]) -> Arc<[Fraction]> {

@@ -12,7 +12,6 @@
 
 mod error;
 mod form;
-mod hashing;
 mod intern;
 mod parts;
 mod restore;

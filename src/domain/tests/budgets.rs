@@ -15,7 +15,7 @@ fn the_usage_of_a_goal_is_a_budget_that_hangs_under_its_parents() {
     book.turn(2, 12);
     let (top, sub) = (book.budget(1), book.budget(2));
     assert_eq!((top.spent, top.remaining(), top.overage()), (42, Some(58), 0));
-    assert_eq!((sub.spent, sub.limit(), sub.parent), (12, None, Some(goal_budget(1))));
+    assert_eq!((sub.spent, sub.limit(), sub.parent.clone()), (12, None, Some(goal_budget(1))));
     assert_eq!(&*sub.unit, UNIT_TOKENS);
     let goal = book.goal(1);
     assert_eq!((goal.tokens_used, goal.tokens_own, goal.token_budget), (42, 30, Some(100)));

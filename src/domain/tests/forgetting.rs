@@ -44,8 +44,8 @@ fn check_replay(book: &Book) {
     let through = book.state.endings.goals_forgotten_through();
     for state in [&replayed, &book.state] {
         assert_eq!(state.endings, Endings::anew(&book.state, through));
-        assert_eq!(state.created.len(), state.goal_count());
-        assert_eq!(state.budgets_made.len(), state.budgets().count());
+        assert_eq!(state.goals().count(), state.goal_count());
+        assert_eq!(state.budgets.len(), state.budgets().count());
     }
 }
 

@@ -15,7 +15,7 @@ use crate::engine::reader::StateAt;
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
-use crate::journal::{Walk, WalkSource, peek, retained};
+use crate::journal::{Walk, WalkSource, peek};
 use crate::planted::{Bug, planted};
 use crate::storage::Storage;
 
@@ -73,7 +73,7 @@ impl Journal {
 
     /// The `seq` of the oldest event that is retained.
     pub(super) fn oldest_seq(&self) -> Result<u64, Error> {
-        Ok(retained(&*self.storage)?.first_seq)
+        self.source.oldest_seq(&*self.storage)
     }
 
     /// The `seq` that the writer of another process has published, if there is one.
@@ -105,7 +105,7 @@ impl Journal {
     }
 
     fn journal_id(&self) -> Result<JournalId, Error> {
-        Ok(Walk::from_floor(Arc::clone(&self.storage), self.source.clone())?.journal_id())
+        self.source.journal_id(&*self.storage)
     }
 
     /// The epoch of an event; `None` when it is not there.
@@ -176,7 +176,7 @@ impl Journal {
         let overran = reading.events.overran();
         // A crash may have unmade what was passed already. Looked for after the next place was taken up, not before: then
         // every later crash is seen as overrunning.
-        let may_be_unmade = matches!(self.source, WalkSource::Outside) && (is_new || overran);
+        let may_be_unmade = matches!(self.source, WalkSource::Outside(_)) && (is_new || overran);
         if may_be_unmade && let Some(cause) = self.check_last(course)? {
             return Ok(Read::Lost(cause));
         }

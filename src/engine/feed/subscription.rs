@@ -21,7 +21,6 @@ use crate::engine::health::EngineStatus;
 use crate::engine::published::View;
 use crate::engine::shared::Shared;
 use crate::error::{Error, ErrorKind};
-use crate::journal::WalkSource;
 use crate::planted::{Bug, planted};
 
 /// A subscription: every event from its start on that the filter lets pass, once, in order; or a
@@ -248,8 +247,10 @@ struct LiveSource {
 impl LiveSource {
     fn open(shared: &Arc<Shared>) -> Result<LiveSource, Error> {
         shared.live.subscribe()?;
-        let source = WalkSource::Inside(Arc::clone(&shared.journal_published));
-        Ok(LiveSource { shared: Arc::clone(shared), journal: Journal::new(&shared.storage, source) })
+        Ok(LiveSource {
+            shared: Arc::clone(shared),
+            journal: Journal::new(&shared.storage, shared.journal.clone()),
+        })
     }
 
     fn read_live(&self, course: &mut Course, event: Arc<FeedEvent>) -> Result<Read<Arc<FeedEvent>>, Error> {
@@ -293,11 +294,11 @@ impl Source for LiveSource {
     }
 
     fn last_seq(&mut self) -> Result<u64, Error> {
-        Ok(self.shared.view().seq())
+        Ok(self.shared.with_view(View::seq))
     }
 
     fn cursor_of(&mut self, seq: u64) -> Result<Option<Cursor>, Error> {
-        match self.shared.view().cursor().filter(|last| last.seq <= seq) {
+        match self.shared.with_view(View::cursor).filter(|last| last.seq <= seq) {
             Some(last) => Ok((last.seq == seq).then_some(last)),
             None => self.journal.cursor_of(seq),
         }
@@ -332,7 +333,7 @@ impl Source for LiveSource {
             Look::Coming if is_running => return Ok(Read::Coming),
             Look::Coming | Look::Elsewhere => {}
         }
-        if course.expected() > self.shared.view().seq() {
+        if course.expected() > self.shared.with_view(View::seq) {
             Ok(Read::Nothing)
         } else {
             self.read_journal(course)

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::orphans::Orphans;
-use crate::engine::frames::{check_count, decode_line, fold, lines};
+use crate::background::Background;
+use crate::engine::frames::{check_count, decode_line, lines};
+use crate::engine::replay::Replay;
 use crate::error::{Error, ErrorKind};
 use crate::journal::{Builder, FramePlace, Sink};
 use crate::projection::Projection;
@@ -36,13 +38,13 @@ fn or_wrong<T>(result: Result<T, Error>) -> Result<Result<T, String>, Error> {
 impl Sink for Copying {
     fn take(&mut self, place: &FramePlace<'_>) -> Result<Result<(), String>, Error> {
         // All events of the frame or none (law ATOMIC).
-        let mut projection = self.projection.clone();
-        if let Err(wrong) = or_wrong(fold(place, &mut projection))? {
+        let mut replay = Replay::new(self.projection.clone(), &Background::Inline);
+        if let Err(wrong) = or_wrong(replay.frame(place))? {
             return Ok(Err(wrong));
         }
         self.builder.append(place)?;
         self.events += u64::from(place.frame.header.event_count);
-        self.projection = projection;
+        self.projection = replay.into_projection();
         Ok(Ok(()))
     }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::arbitrary::event;
-use super::{DecodeError, any_form, canonical, decode_event};
+use super::{DecodeError, Decoder, any_form, canonical, decode_event};
 use crate::event::{ChangeEvent, Json, Payload, encode_event};
 
 fn encoded(event: &ChangeEvent) -> Vec<u8> {
@@ -134,6 +134,20 @@ proptest! {
             prop_assert_eq!(&general, &Ok(read));
         }
         prop_assert_eq!(decode_event(&line), general);
+    }
+
+    /// Nothing of one event gets into another: each is read as if it were alone, however often it comes and after what.
+    #[test]
+    fn events_in_a_row_are_read_as_if_each_were_alone(
+        lines in vec((event(), vec(damage(), 0..2)), 1..8),
+        order in vec(any::<Index>(), 0..100),
+    ) {
+        let lines: Vec<Vec<u8>> =
+            lines.into_iter().map(|(event, damage)| damaged(encoded(&event), &damage)).collect();
+        let mut decoder = Decoder::default();
+        for line in order.iter().map(|index| index.get(&lines)) {
+            prop_assert_eq!(decoder.decode(line), any_form::read(line));
+        }
     }
 
     #[test]

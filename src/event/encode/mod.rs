@@ -11,6 +11,7 @@ mod refusal;
 mod spend;
 pub(super) mod values;
 
+use crate::clock::Timestamp;
 use crate::event::{ChangeEvent, EventKey, KeyWindowSet, Payload, number, text};
 
 use budget::{
@@ -24,7 +25,7 @@ use spend::{
     put_meter_observed, put_meter_reset, put_reservation_expired, put_reservation_made,
     put_reservation_marked_unknown, put_reservation_released, put_spend_recorded, put_spend_reversed,
 };
-use values::{put, put_fingerprint, put_timestamp};
+use values::{put, put_fingerprint};
 
 /// Appends the canonical JSON of `event` to `out`: one line, without the newline.
 ///
@@ -47,12 +48,47 @@ use values::{put, put_fingerprint, put_timestamp};
 /// );
 /// ```
 pub fn encode_event(event: &ChangeEvent, out: &mut Vec<u8>) {
-    put(out, br#"{"seq":"#);
-    number::put_u64(out, event.seq);
-    put(out, br#","ts":"#);
-    put_timestamp(out, event.ts);
-    put(out, br#","kind":"#);
-    match &event.payload {
+    Encoder::at(event.ts).encode(event, out);
+}
+
+/// Writes events one after the other. Those of one time share its text: a batch is mostly of one.
+#[derive(Debug)]
+pub(crate) struct Encoder {
+    ts: Timestamp,
+    /// What stands between `seq` and the kind.
+    ts_field: [u8; Encoder::TS_FIELD.len()],
+}
+
+impl Encoder {
+    const TS_FIELD: [u8; 43] = *br#","ts":"0000-00-00T00:00:00.000000Z","kind":"#;
+    /// Where the time stands in it.
+    const TS_AT: usize = 7;
+
+    pub(crate) fn at(ts: Timestamp) -> Encoder {
+        let mut ts_field = Self::TS_FIELD;
+        let text = ts.to_ascii();
+        ts_field[Self::TS_AT..Self::TS_AT + text.len()].copy_from_slice(&text);
+        Encoder { ts, ts_field }
+    }
+
+    /// The same as [`encode_event`].
+    pub(crate) fn encode(&mut self, event: &ChangeEvent, out: &mut Vec<u8>) {
+        if self.ts != event.ts {
+            *self = Encoder::at(event.ts);
+        }
+        put(out, br#"{"seq":"#);
+        number::put_u64(out, event.seq);
+        put(out, &self.ts_field);
+        put_payload(out, &event.payload);
+        put(out, b"}");
+        put_context(out, event);
+        put(out, b"}");
+    }
+}
+
+/// The kind, and the data without their end.
+fn put_payload(out: &mut Vec<u8>, payload: &Payload) {
+    match payload {
         Payload::GoalCreated(data) => put_goal_created(out, data),
         Payload::GoalTransitioned(data) => put_goal_transitioned(out, data),
         Payload::GoalBudgetSet(data) => put_goal_budget_set(out, data),
@@ -78,9 +114,6 @@ pub fn encode_event(event: &ChangeEvent, out: &mut Vec<u8>) {
         Payload::RefusalsSuppressed(data) => put_refusals_suppressed(out, data),
         Payload::KeyWindowSet(data) => put_key_window_set(out, data),
     }
-    put(out, b"}");
-    put_context(out, event);
-    put(out, b"}");
 }
 
 /// What the host said about the command; what it left out is left out here.

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crc32fast::Hasher;
 
-use super::bytes::offset_of;
-use super::chain::{pruned, read_range};
+use super::bytes::{index_of, offset_of};
+use super::chain::{pruned, read_into, read_range};
 use super::directory::Directory;
 use super::header::{HeaderError, WriterVersion};
 use super::layout::{FORMAT_VERSION, SNAPSHOT_TMP_NAME, SegmentName, SnapshotName, header_end};
@@ -23,8 +23,11 @@ use crate::storage::{Storage, StorageFile};
 
 pub use header::{SNAPSHOT_MAGIC, SnapshotHeader};
 
-/// How much is read or written at once. What is written is synced as often: one large sync would hold up the writer's.
+/// How much is read at once.
 const CHUNK: usize = 1 << 20;
+
+/// How much is written at once, and synced: one large sync would hold up the writer's.
+const PIECE: usize = 128 << 10;
 
 /// What a snapshot's header says beside what is counted while it is written.
 #[derive(Debug, Clone)]
@@ -65,7 +68,7 @@ impl<'a> SnapshotWriter<'a> {
         Ok(SnapshotWriter {
             storage,
             file,
-            buffer: Vec::with_capacity(CHUNK + (CHUNK >> 3)),
+            buffer: Vec::with_capacity(PIECE + (PIECE >> 3)),
             written: 0,
             crc: Hasher::new(),
             lines: 0,
@@ -77,7 +80,7 @@ impl<'a> SnapshotWriter<'a> {
         self.buffer.extend_from_slice(line);
         self.buffer.push(b'\n');
         self.lines += 1;
-        if self.buffer.len() >= CHUNK { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= PIECE { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), Error> {
@@ -195,18 +198,21 @@ impl SnapshotFile {
         let (mut crc, mut lines, mut rest) = (Hasher::new(), 0_u64, Vec::new());
         let mut taken = Ok(());
         while at < end {
-            let chunk = read_range(&*self.file, &text, at, offset_of(CHUNK).min(end - at))?;
-            crc.update(&chunk);
-            at += offset_of(chunk.len());
-            rest.extend_from_slice(&chunk);
-            let whole = memchr::memrchr(b'\n', &rest).map_or(0, |last| last + 1);
-            for line in rest[..whole].split_inclusive(|&byte| byte == b'\n') {
+            // Behind what is left of a line whose end was not there yet: no byte is copied but those.
+            let (kept, len) = (rest.len(), index_of(offset_of(CHUNK).min(end - at)));
+            rest.resize(kept + len, 0);
+            read_into(&*self.file, &text, at, &mut rest[kept..])?;
+            crc.update(&rest[kept..]);
+            at += offset_of(len);
+            let mut begin = 0;
+            for line_end in memchr::memchr_iter(b'\n', &rest) {
                 lines += 1;
                 if taken.is_ok() {
-                    taken = take(&line[..line.len() - 1]);
+                    taken = take(&rest[begin..line_end]);
                 }
+                begin = line_end + 1;
             }
-            rest.drain(..whole);
+            rest.drain(..begin);
         }
         let damaged = |found: &str| Error::damaged(&text, header_end(), Some(self.header.seq()), found);
         // First what is wrong with the bytes: what is wrong with the lines may be no more than that.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::domain::snapshot::intern::Interner;
-use crate::domain::{Budget, Closing, Meter};
+use crate::domain::{Budget, BudgetExtras, BudgetFacts, Closing, Meter};
 use crate::event::{BudgetTerms, Fraction, Span, Window};
 use crate::ids::{MeterId, ReservationId};
 
@@ -84,26 +84,32 @@ impl BudgetForm<'_> {
     pub(in crate::domain::snapshot) fn budget(self, names: &mut Interner) -> Result<Budget, String> {
         let widen_by: Option<Vec<Arc<str>>> =
             self.widen_by.map(|actors| actors.iter().map(|actor| names.text(&actor.0)).collect());
-        Ok(Budget {
+        let extras = BudgetExtras {
+            span: self.span.map(|Object(span)| Span { start: span.start.0, end: span.end.0 }),
+            overage_total: self.overage_total.0,
+            progress: self.progress_ppm.map(|progress| progress.0),
+            widen_by: widen_by.map(|actors| names.actors(&actors)),
+            closing: self.closed.map(|Object(closed)| Arc::new(closed.closing(names))),
+            meta: read_meta(self.meta)?,
+            rolled_seq: self.rolled_seq,
+        };
+        let facts = BudgetFacts {
             id: self.budget_id.id(names),
             unit: names.text(&self.unit.0),
             parent: self.parent.map(|parent| parent.id(names)),
             terms: self.terms.0.terms(names),
-            span: self.span.map(|Object(span)| Span { start: span.start.0, end: span.end.0 }),
+            created_at: self.created_at.0,
+            made_seq: self.made_seq,
+            extras: extras.shared(),
+        };
+        Ok(Budget {
             spent: self.spent.0,
             spent_total: self.spent_total.0,
             reserved: self.reserved.0,
-            overage_total: self.overage_total.0,
             crossed: self.crossed,
             entry_count: self.entry_count,
-            progress: self.progress_ppm.map(|progress| progress.0),
-            widen_by: widen_by.map(|actors| names.actors(&actors)),
-            closing: self.closed.map(|Object(closed)| Arc::new(closed.closing(names))),
-            created_at: self.created_at.0,
             updated_at: self.updated_at.0,
-            meta: read_meta(self.meta)?,
-            made_seq: self.made_seq,
-            rolled_seq: self.rolled_seq,
+            facts: Arc::new(facts),
         })
     }
 }

@@ -1,11 +1,9 @@
 //! What is remembered, and what is counted.
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 
 use crate::clock::Timestamp;
-use crate::domain::keys::RememberedKey;
+use crate::domain::keys::{KeyText, RememberedKey};
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{KeyWindow, Outcome, Refusal, Remembered, RememberedOutcome};
 use crate::event::RefusalKind;
@@ -29,6 +27,7 @@ pub(in crate::domain::snapshot) struct MemoryForm {
     spends_forgotten_through: Option<At>,
     #[serde(deserialize_with = "nullable")]
     bookings_forgotten_through: Option<At>,
+    bookings_from: Option<u64>,
     #[serde(deserialize_with = "nullable")]
     reservations_forgotten_through: Option<At>,
     #[serde(deserialize_with = "nullable")]
@@ -46,6 +45,8 @@ pub(in crate::domain::snapshot) struct Remembering {
     pub(in crate::domain::snapshot) keys_forgotten_through: Option<Timestamp>,
     pub(in crate::domain::snapshot) spends_forgotten_through: Option<Timestamp>,
     pub(in crate::domain::snapshot) bookings_forgotten_through: Option<Timestamp>,
+    /// The `seq` of the first booking that is remembered, where those of spends follow from them.
+    pub(in crate::domain::snapshot) bookings_from: Option<u64>,
     pub(in crate::domain::snapshot) reservations_forgotten_through: Option<Timestamp>,
     pub(in crate::domain::snapshot) event_ids_forgotten_through: Option<Timestamp>,
     pub(in crate::domain::snapshot) goals_forgotten_through: Option<Timestamp>,
@@ -60,6 +61,7 @@ impl MemoryForm {
             keys_forgotten_through: time(self.keys_forgotten_through),
             spends_forgotten_through: time(self.spends_forgotten_through),
             bookings_forgotten_through: time(self.bookings_forgotten_through),
+            bookings_from: self.bookings_from,
             reservations_forgotten_through: time(self.reservations_forgotten_through),
             event_ids_forgotten_through: time(self.event_ids_forgotten_through),
             goals_forgotten_through: time(self.goals_forgotten_through),
@@ -116,13 +118,14 @@ struct RefusedForm<'a> {
 }
 
 impl KeyForm<'_> {
-    pub(in crate::domain::snapshot) fn key(self, names: &mut Interner) -> (Arc<str>, RememberedKey) {
-        let remembered = Remembered {
-            first_seq: self.first_seq,
-            last_seq: self.last_seq,
-            outcome: self.outcome.outcome(names),
-        };
-        ((&*self.key.0).into(), RememberedKey { fingerprint: self.body.0, at: self.at.0, remembered })
+    pub(in crate::domain::snapshot) fn key(self, names: &mut Interner) -> RememberedKey {
+        let outcome = self.outcome.outcome(names);
+        RememberedKey {
+            key: KeyText::read(&self.key.0),
+            fingerprint: self.body.0,
+            at: self.at.0,
+            remembered: Remembered { first_seq: self.first_seq, last_seq: self.last_seq, outcome },
+        }
     }
 }
 
@@ -176,10 +179,13 @@ pub(in crate::domain::snapshot) struct EventIdForm<'a> {
 }
 
 impl EventIdForm<'_> {
-    pub(in crate::domain::snapshot) fn event_id(self) -> (Arc<str>, RememberedKey) {
-        let outcome = RememberedOutcome::Done(Outcome::Nothing);
-        let remembered = Remembered { first_seq: self.seq, last_seq: self.seq, outcome };
-        ((&*self.event_id.0).into(), RememberedKey { fingerprint: self.body.0, at: self.at.0, remembered })
+    pub(in crate::domain::snapshot) fn event_id(self) -> RememberedKey {
+        RememberedKey {
+            key: KeyText::read(&self.event_id.0),
+            fingerprint: self.body.0,
+            at: self.at.0,
+            remembered: Remembered::nothing_at(self.seq),
+        }
     }
 }
 

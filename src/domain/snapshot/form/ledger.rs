@@ -3,8 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::clock::Timestamp;
-use crate::domain::entries::Booking;
+use crate::domain::entries::{Booking, Entry};
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{Reservation, SpendRecord};
 use crate::event::{Charge, Quantity, SpendDetails};
@@ -107,7 +106,7 @@ impl SpendForm<'_> {
             amount: quantity.amount.0,
         };
         Ok(SpendRecord {
-            id: SpendId(names.text(&self.spend_id.0)),
+            id: SpendId(names.own(&self.spend_id.0)),
             seq: self.seq,
             at: self.at.0,
             budget_id: self.budget_id.id(names),
@@ -166,9 +165,9 @@ pub(in crate::domain::snapshot) struct BookingForm<'a> {
 }
 
 impl BookingForm<'_> {
-    /// The `seq` and the time of its event, and what was booked.
-    pub(in crate::domain::snapshot) fn booking(self, names: &mut Interner) -> (u64, Timestamp, Booking) {
+    pub(in crate::domain::snapshot) fn booking(self, names: &mut Interner) -> Entry<Booking> {
         let budget_id = self.budget_id.id(names);
-        (self.seq, self.at.0, Booking { budget_id, amount: self.amount.0, is_reversal: self.reversal })
+        let what = Booking { budget_id, amount: self.amount.0, is_reversal: self.reversal };
+        Entry { seq: self.seq, at: self.at.0, what }
     }
 }

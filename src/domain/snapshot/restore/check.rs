@@ -5,9 +5,11 @@
 
 use std::collections::HashMap;
 
+use crate::domain::entries::Booking;
 use crate::domain::evolve::check_thresholds;
 use crate::domain::goal::GoalRecord;
-use crate::domain::snapshot::hashing::Hashing;
+use crate::domain::hashing::Hashing;
+use crate::domain::slots::Slot;
 use crate::domain::{Budget, Reservation, ReservationStatus, SpendRecord, State, UNIT_TOKENS};
 use crate::event::GoalStatus;
 use crate::ids::{BudgetId, GoalId};
@@ -28,7 +30,8 @@ fn agree(what: &str, said: bool, found: bool) -> Check {
 }
 
 pub(super) fn budget(state: &State, budget: &Budget) -> Check {
-    if let Some((last, _)) = state.budgets_made.get_max().filter(|(last, _)| *last >= budget.made_seq) {
+    let last = state.budgets.last().map(|last| last.made_seq);
+    if let Some(last) = last.filter(|last| *last >= budget.made_seq) {
         let seq = budget.made_seq;
         return Err(format!("expected it in the order of `made_seq`, found {seq} after {last}"));
     }
@@ -77,8 +80,8 @@ fn terms(budget: &Budget) -> Check {
 }
 
 fn figures(budget: &Budget) -> Check {
-    let Budget { spent, spent_total, reserved, rolled_seq, .. } = budget;
-    if spent > spent_total || (*rolled_seq == 0 && spent != spent_total) {
+    let Budget { spent, spent_total, reserved, .. } = budget;
+    if spent > spent_total || (budget.rolled_seq == 0 && spent != spent_total) {
         return Err(format!("expected `spent` within `spent_total`, found {spent} of {spent_total}"));
     }
     match spent.checked_add(*reserved) {
@@ -87,9 +90,11 @@ fn figures(budget: &Budget) -> Check {
     }
 }
 
-pub(super) fn goal(state: &State, goal: &GoalRecord) -> Check {
+/// The slot of a goal, which is that of its budget.
+pub(super) fn goal(state: &State, goal: &GoalRecord) -> Result<Slot, String> {
     let facts = &*goal.facts;
-    if let Some((last, _)) = state.created.get_max().filter(|(last, _)| *last >= facts.ordinal) {
+    let last = state.goals.last();
+    if let Some(last) = last.map(|(_, last)| last.facts.ordinal).filter(|last| *last >= facts.ordinal) {
         let ordinal = facts.ordinal;
         return Err(format!("expected it in the order of `ordinal`, found {ordinal} after {last}"));
     }
@@ -104,12 +109,19 @@ pub(super) fn goal(state: &State, goal: &GoalRecord) -> Check {
     )?;
     agree("`completed_at` where it has ended", goal.completed_at.is_some(), goal.status.is_terminal())?;
     let own = known(state, &BudgetId::Goal(facts.id))?;
+    let slot = state.goal_slot(facts.id).ok_or("expected its budget in a slot, found none")?;
+    if let Some((_, last)) = last.filter(|(last, _)| *last > slot) {
+        return Err(format!(
+            "expected goals in the order of their budgets, found it after goal {}, whose budget stands behind",
+            last.id()
+        ));
+    }
     if own.parent != facts.parent_goal.map(BudgetId::Goal) {
         return Err(format!("expected its budget under that of its parent, found it under {:?}", own.parent));
     }
     let closed_at = own.closing.as_ref().map(|closing| closing.at);
     match closed_at == goal.completed_at {
-        true => Ok(()),
+        true => Ok(slot),
         false => Err(format!(
             "expected its budget to have ended with it at {:?}, found {closed_at:?}",
             goal.completed_at
@@ -146,11 +158,80 @@ pub(super) fn spend(state: &State, spend: &SpendRecord) -> Check {
     }
 }
 
+/// Where nothing was spent, nothing was booked.
+pub(super) fn no_spend_of_nothing(state: &State, seq: u64) -> Check {
+    match state.spends.at(seq) {
+        Some(spend) if spend.amount == 0 => {
+            Err(format!("expected no booking of spend {}, which is of 0, found one", spend.id))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The bookings of spends, from the first booking that is remembered on: they follow from the spends, or are all there.
+pub(super) fn bookings(state: &State, from: Option<u64>) -> Check {
+    let first = state.bookings.first().map(|first| first.seq);
+    match (from, first) {
+        (None, Some(first)) => bookings_of_spends(state, first),
+        (None, None) => match state.spends.iter().find(|spend| spend.amount > 0) {
+            None => Ok(()),
+            Some(spend) => Err(format!("expected a booking of spend {}, found none at all", spend.id)),
+        },
+        (Some(from), first) if first != Some(from) => Err(format!(
+            "expected the first booking with seq {from}, as `bookings_from` says, found {first:?}"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn bookings_of_spends(state: &State, first: u64) -> Check {
+    let mut bookings = state.bookings.iter().peekable();
+    for spend in state.spends.iter().filter(|spend| spend.amount > 0 && spend.seq >= first) {
+        while bookings.next_if(|booking| booking.seq < spend.seq).is_some() {}
+        let is_its = |Booking { budget_id, amount, is_reversal }: &Booking| {
+            !is_reversal && *amount == spend.amount && *budget_id == spend.budget_id
+        };
+        match bookings.peek() {
+            Some(booking) if booking.seq == spend.seq && booking.at == spend.at && is_its(&booking.what) => {}
+            _ => {
+                return Err(format!(
+                    "expected a booking of spend {} with seq {}, found none",
+                    spend.id, spend.seq
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Nothing in a state is younger than the last event in it: what is remembered next has to come behind what is there.
+pub(super) fn through(state: &State, last: u64) -> Check {
+    let newest = [
+        ("budget", state.budgets.last().map(|budget| budget.made_seq)),
+        ("rolled window", state.budgets.iter().map(|budget| budget.rolled_seq).max()),
+        ("reservation", state.reservations_made.get_max().map(|(seq, _)| *seq)),
+        ("ended reservation", state.ended.last().map(|ended| ended.seq)),
+        ("spend", state.spends.iter().map(|spend| spend.last_seq).max()),
+        ("booking", state.bookings.last().map(|booking| booking.seq)),
+        ("key", state.keys.iter().map(|key| key.remembered.last_seq).max()),
+        ("event id", state.event_ids.iter().map(|id| id.remembered.last_seq).max()),
+    ];
+    match newest.into_iter().find(|(_, seq)| seq.is_some_and(|seq| seq > last)) {
+        None => Ok(()),
+        Some((what, seq)) => {
+            let seq = seq.unwrap_or(last);
+            Err(format!(
+                "expected nothing after seq {last}, the last event in it, found a {what} of seq {seq}"
+            ))
+        }
+    }
+}
+
 /// What can be told of a state only when it is whole.
 pub(super) fn whole(state: &State) -> Check {
     let goals_of = |id: &BudgetId| if let BudgetId::Goal(goal) = id { Some(*goal) } else { None };
-    let is_missing = |goal: &GoalId| !state.goals.contains_key(goal);
-    if let Some(goal) = state.budgets.keys().filter_map(goals_of).find(is_missing) {
+    let is_missing = |goal: &GoalId| state.record(*goal).is_none();
+    if let Some(goal) = state.budgets.iter().filter_map(|budget| goals_of(&budget.id)).find(is_missing) {
         return Err(format!("expected goal {goal}, whose budget there is, found none"));
     }
     remembered(state)?;
@@ -163,7 +244,7 @@ fn remembered(state: &State) -> Check {
     let counts = [
         ("keys", state.keys.len()),
         ("event ids", state.event_ids.len()),
-        ("spends", state.spent.len()),
+        ("spends", state.spends.len()),
         ("bookings", state.bookings.len()),
         ("ended reservations", state.ended.len()),
     ];
@@ -201,24 +282,24 @@ fn sums(state: &State) -> Check {
         sum.add(spent_total, reserved, entries)
             .ok_or_else(|| format!("expected sums within bounds, but those below budget {id} pass them"))
     };
-    for budget in state.budgets() {
+    for budget in state.budgets.iter() {
         if let Some(parent) = &budget.parent {
             add(parent, budget.spent_total, budget.reserved, 0)?;
         }
     }
     state.held_reservations().try_for_each(|held| add(&held.budget_id, 0, held.amount, 0))?;
-    state.spends.values().try_for_each(|spend| add(&spend.budget_id, 0, 0, 1))?;
-    for (id, _) in &state.goals {
-        if let Some((budget, goal)) = state.budgets.get(&BudgetId::Goal(*id)).zip(state.record(*id)) {
+    state.spends.iter().try_for_each(|spend| add(&spend.budget_id, 0, 0, 1))?;
+    for (slot, goal) in state.goals.iter() {
+        if let Some(budget) = state.budgets.at(slot) {
             add(&budget.id, goal.tokens_own, 0, 0)?;
         }
     }
     let nothing = Sums::default();
-    state.budgets().try_for_each(|budget| sum(budget, sums.get(&budget.id).unwrap_or(&nothing)))
+    state.budgets.iter().try_for_each(|budget| sum(budget, sums.get(&budget.id).unwrap_or(&nothing)))
 }
 
 fn sum(budget: &Budget, sums: &Sums) -> Check {
-    let Budget { id, spent_total, reserved, entry_count, .. } = budget;
+    let (Budget { spent_total, reserved, entry_count, .. }, id) = (budget, &budget.id);
     if sums.spent_total > *spent_total {
         let sum = sums.spent_total;
         return Err(format!("expected budget {id} to have spent at least {sum}, found {spent_total}"));

@@ -16,19 +16,19 @@ impl StateRestorer {
         check::budget(&self.state, &budget).map_err(|message| format!("{}: {message}", budget.id))?;
         let state = &mut self.state;
         let id = budget.id.clone();
-        if let (Some(parent), BudgetId::Named(_)) = (&budget.parent, &id) {
-            state.budgets_below.insert((parent.clone(), id.clone()));
-        }
         if !budget.is_closed() {
             move_roll(state, &id, None, budget.span);
         }
         budget.parent.iter().for_each(|parent| need(state, parent));
         state.endings.closed(&budget);
-        state.budgets_made.insert(budget.made_seq, id.clone());
-        match state.budgets.insert(id, Leaf::new(budget)) {
-            None => Ok(()),
-            Some(known) => Err(format!("{}: expected it once, found it again", known.id)),
+        let above = budget.parent.as_ref().and_then(|parent| state.budgets.slot(parent));
+        let Some(slot) = state.budgets.insert(budget) else {
+            return Err(format!("{id}: expected it once, found it again"));
+        };
+        if let (Some(above), BudgetId::Named(_)) = (above, &id) {
+            state.budgets_below.insert((above, slot));
         }
+        Ok(())
     }
 
     pub(super) fn meter(&mut self, form: MeterForm<'_>) -> Result<(), String> {
@@ -46,10 +46,10 @@ impl StateRestorer {
     pub(super) fn goal(&mut self, form: GoalForm<'_>) -> Result<(), String> {
         let goal = form.goal(&mut self.names)?;
         let id = goal.id();
-        check::goal(&self.state, &goal)
-            .and_then(|()| self.follow_goal(&goal))
+        let slot = check::goal(&self.state, &goal)
+            .and_then(|slot| self.follow_goal(&goal).map(|()| slot))
             .map_err(|message| format!("{id}: {message}"))?;
-        match self.state.goals.insert(id, Leaf::new(goal)) {
+        match self.state.goals.insert(slot, Leaf::own(goal)) {
             None => Ok(()),
             Some(_) => Err(format!("{id}: expected it once, found it again")),
         }
@@ -57,7 +57,6 @@ impl StateRestorer {
 
     fn follow_goal(&mut self, goal: &GoalRecord) -> Result<(), String> {
         let (state, facts) = (&mut self.state, &*goal.facts);
-        state.created.insert(facts.ordinal, facts.id);
         facts.budgets.iter().for_each(|budget_id| need(state, budget_id));
         if !goal.status.is_terminal() {
             if let Some(parent) = facts.parent_goal {

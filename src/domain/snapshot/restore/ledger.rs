@@ -1,11 +1,13 @@
 //! What is set aside, what was spent, and what is remembered of it.
 
+use std::sync::Arc;
+
+use crate::domain::entries::{Booking, Entry};
+use crate::domain::keys::RememberedKey;
 use crate::domain::leaf::Leaf;
-use crate::domain::snapshot::form::{
-    BookingForm, EventIdForm, KeyForm, RefusalsForm, ReleasingForm, ReservationForm, SpendForm,
-};
+use crate::domain::snapshot::form::{RefusalsForm, ReleasingForm, ReservationForm};
 use crate::domain::state::Due;
-use crate::domain::{Reservation, ReservationStatus};
+use crate::domain::{Outcome, Remembered, RememberedOutcome, Reservation, ReservationStatus, SpendRecord};
 
 use super::{StateRestorer, check};
 
@@ -33,7 +35,7 @@ impl StateRestorer {
             return Err(format!("expected no other to be made by seq {seq}, found reservation {other}"));
         }
         if let (Some(seq), Some(at)) = (ended_seq, reservation.ended_at) {
-            return state.ended.restore(seq, at, id.clone());
+            return state.ended.restore(Entry { seq, at, what: id.clone() });
         }
         state.held.insert((reservation.budget_id.clone(), id.clone()));
         if let (ReservationStatus::Open, Some(at)) = (reservation.status, reservation.expires_at) {
@@ -42,38 +44,57 @@ impl StateRestorer {
         Ok(())
     }
 
-    pub(super) fn spend(&mut self, form: SpendForm<'_>) -> Result<(), String> {
-        let spend = form.spend(&mut self.names)?;
-        let id = spend.id.clone();
+    pub(super) fn spend(&mut self, spend: SpendRecord) -> Result<(), String> {
+        let spend = Arc::new(spend);
         check::spend(&self.state, &spend)
-            .and_then(|()| self.state.spent.restore(spend.seq, spend.at, id.clone()))
-            .map_err(|message| format!("{id}: {message}"))?;
-        match self.state.spends.insert(id, Leaf::new(spend)) {
-            None => Ok(()),
-            Some(known) => Err(format!("{}: expected it once, found it again", known.id)),
+            .and_then(|()| self.state.spends.restore(&spend.id.0, spend.clone()))
+            .map_err(|message| format!("{}: {message}", spend.id))?;
+        if spend.amount > 0 && self.bookings_from.is_some_and(|from| from <= spend.seq) {
+            self.following.push_back(spend);
         }
+        Ok(())
     }
 
-    pub(super) fn booking(&mut self, form: BookingForm<'_>) -> Result<(), String> {
-        let (seq, at, booking) = form.booking(&mut self.names);
-        check::known(&self.state, &booking.budget_id)
+    pub(super) fn booking(&mut self, booking: Entry<Booking>) -> Result<(), String> {
+        let seq = booking.seq;
+        check::known(&self.state, &booking.what.budget_id)
             .map(|_| ())
-            .and_then(|()| self.state.bookings.restore(seq, at, booking))
+            .and_then(|()| check::no_spend_of_nothing(&self.state, seq))
+            .and_then(|()| self.follow_bookings(seq))
+            .and_then(|()| self.state.bookings.restore(booking))
             .map_err(|message| format!("seq {seq}: {message}"))
     }
 
-    pub(super) fn key(&mut self, form: KeyForm<'_>) -> Result<(), String> {
-        let (key, entry) = form.key(&mut self.names);
-        let (first, last) = (entry.remembered.first_seq, entry.remembered.last_seq);
-        if last < first {
-            return Err(format!("{key:?}: expected `last_seq` from {first} on, found {last}"));
+    /// The bookings that follow from spends, up to the event with that `seq`.
+    pub(super) fn follow_bookings(&mut self, last: u64) -> Result<(), String> {
+        while let Some(spend) = self.following.pop_front_if(|spend| spend.seq <= last) {
+            let (budget_id, amount) = (spend.budget_id.clone(), spend.amount);
+            let what = Booking { budget_id, amount, is_reversal: false };
+            self.state.bookings.restore(Entry { seq: spend.seq, at: spend.at, what })?;
         }
-        self.state.keys.restore(key.clone(), entry).map_err(|message| format!("{key:?}: {message}"))
+        Ok(())
     }
 
-    pub(super) fn event_id(&mut self, form: EventIdForm<'_>) -> Result<(), String> {
-        let (id, entry) = form.event_id();
-        self.state.event_ids.restore(id.clone(), entry).map_err(|message| format!("{id}: {message}"))
+    pub(super) fn key(&mut self, mut entry: RememberedKey) -> Result<(), String> {
+        let Remembered { first_seq, last_seq, outcome } = &mut entry.remembered;
+        if let RememberedOutcome::Done(Outcome::Spend(id)) = outcome
+            && let Some(spend) = self.state.spends.get(&id.0)
+        {
+            *id = spend.id.clone();
+        }
+        let key = entry.key.clone();
+        if last_seq < first_seq {
+            return Err(
+                key.with(|key| format!("{key:?}: expected `last_seq` from {first_seq} on, found {last_seq}"))
+            );
+        }
+        let keys = &mut self.state.keys;
+        key.with(|key| keys.restore(key, entry).map_err(|message| format!("{key:?}: {message}")))
+    }
+
+    pub(super) fn event_id(&mut self, entry: RememberedKey) -> Result<(), String> {
+        let (id, event_ids) = (entry.key.clone(), &mut self.state.event_ids);
+        id.with(|id| event_ids.restore(id, entry).map_err(|message| format!("{id}: {message}")))
     }
 
     pub(super) fn releasing(&mut self, form: ReleasingForm<'_>) -> Result<(), String> {

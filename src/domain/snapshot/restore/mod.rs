@@ -1,26 +1,37 @@
 //! Reading: each line is read in the form of its part and taken into a state, together with all that follows from it.
 
+mod canonical;
 mod check;
 mod diagnose;
 mod entities;
 mod ledger;
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::RestoreError;
-use super::form::{self, MemoryForm};
+use super::form::{self, BookingForm, EventIdForm, KeyForm, MemoryForm, SpendForm};
 use super::intern::Interner;
 use super::parts::{Outline, PARTS, Part};
 use crate::domain::entries::Memory;
 use crate::domain::keys::Keys;
 use crate::domain::refusals::RefusalCounts;
-use crate::domain::{State, minute_of};
+use crate::domain::register::Register;
+use crate::domain::{SpendRecord, State, minute_of};
 
 /// Puts a state together again, line by line.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct StateRestorer {
     state: State,
+    /// The `seq` of the last event that is in it.
+    through: u64,
     names: Interner,
+    /// From which `seq` on spends tell of their bookings; `None`: each booking has a line of its own.
+    bookings_from: Option<u64>,
+    /// The spends whose bookings are still to be taken in, among those that have lines.
+    following: VecDeque<Arc<SpendRecord>>,
     /// How many lines have been read.
     lines: u64,
 }
@@ -49,6 +60,18 @@ impl From<String> for Fault {
 }
 
 impl StateRestorer {
+    /// For the state after the event with that `seq`.
+    pub(crate) fn after(seq: u64) -> StateRestorer {
+        StateRestorer {
+            state: State::default(),
+            through: seq,
+            names: Interner::default(),
+            bookings_from: None,
+            following: VecDeque::new(),
+            lines: 0,
+        }
+    }
+
     /// Takes in the next line, without its line end.
     ///
     /// # Errors
@@ -67,12 +90,15 @@ impl StateRestorer {
     ///
     /// # Errors
     /// When the lines contradict each other.
-    pub(crate) fn finish(self) -> Result<State, RestoreError> {
+    pub(crate) fn finish(mut self) -> Result<State, RestoreError> {
         if self.lines == 0 {
             let message = "expected the lines of a state, found none";
             return Err(RestoreError::Invalid(message.to_owned()));
         }
         let in_all = |message| RestoreError::Invalid(format!("in the state as a whole: {message}"));
+        self.follow_bookings(u64::MAX).map_err(in_all)?;
+        check::bookings(&self.state, self.bookings_from).map_err(in_all)?;
+        check::through(&self.state, self.through).map_err(in_all)?;
         check::whole(&self.state).map_err(in_all)?;
         Ok(self.state)
     }
@@ -88,15 +114,47 @@ impl StateRestorer {
             "meter" => self.meter(form::read(line)?)?,
             "goal" => self.goal(form::read(line)?)?,
             "reservation" => self.reservation(form::read(line)?)?,
-            "spend" => self.spend(form::read(line)?)?,
-            "booking" => self.booking(form::read(line)?)?,
-            "key" => self.key(form::read(line)?)?,
-            "event_id" => self.event_id(form::read(line)?)?,
+            "spend" => self.spend_line(line)?,
+            "booking" => self.booking_line(line)?,
+            "key" => self.key_line(line)?,
+            "event_id" => self.event_id_line(line)?,
             "releasing" => self.releasing(form::read(line)?)?,
             "refusals" => self.refusals(form::read(line)?)?,
             _ => return Err(Fault::Part),
         }
         Ok(())
+    }
+
+    fn spend_line(&mut self, line: &str) -> Result<(), Fault> {
+        let spend = match canonical::spend(line, &mut self.names) {
+            Some(spend) => spend,
+            None => form::read::<SpendForm<'_>>(line)?.spend(&mut self.names)?,
+        };
+        Ok(self.spend(spend)?)
+    }
+
+    fn booking_line(&mut self, line: &str) -> Result<(), Fault> {
+        let booking = match canonical::booking(line, &mut self.names) {
+            Some(booking) => booking,
+            None => form::read::<BookingForm<'_>>(line)?.booking(&mut self.names),
+        };
+        Ok(self.booking(booking)?)
+    }
+
+    fn key_line(&mut self, line: &str) -> Result<(), Fault> {
+        let key = match canonical::key(line, &mut self.names) {
+            Some(key) => key,
+            None => form::read::<KeyForm<'_>>(line)?.key(&mut self.names),
+        };
+        Ok(self.key(key)?)
+    }
+
+    fn event_id_line(&mut self, line: &str) -> Result<(), Fault> {
+        let event_id = match canonical::event_id(line, &mut self.names) {
+            Some(event_id) => event_id,
+            None => form::read::<EventIdForm<'_>>(line)?.event_id(),
+        };
+        Ok(self.event_id(event_id)?)
     }
 
     fn memory(&mut self, form: MemoryForm) -> Result<(), String> {
@@ -105,8 +163,9 @@ impl StateRestorer {
             return Err(format!("expected the start of a minute, found {}", memory.refusals_minute));
         }
         state.keys = Keys::restored(memory.window, memory.keys_forgotten_through);
-        state.spent = Memory::restored(memory.spends_forgotten_through);
+        state.spends = Register::restored(memory.spends_forgotten_through);
         state.bookings = Memory::restored(memory.bookings_forgotten_through);
+        self.bookings_from = memory.bookings_from;
         state.ended = Memory::restored(memory.reservations_forgotten_through);
         state.event_ids = Keys::restored(memory.window, memory.event_ids_forgotten_through);
         memory.goals_forgotten_through.into_iter().for_each(|at| state.endings.forgot_goal(at));

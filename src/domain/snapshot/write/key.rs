@@ -19,9 +19,10 @@ pub(super) fn put_memory(out: &mut Vec<u8>, state: &State) {
     put(out, br#","keys_forgotten_through":"#);
     put_option(out, state.keys.forgotten_through(), put_timestamp);
     put(out, br#","spends_forgotten_through":"#);
-    put_option(out, state.spent.forgotten_through(), put_timestamp);
+    put_option(out, state.spends.forgotten_through(), put_timestamp);
     put(out, br#","bookings_forgotten_through":"#);
     put_option(out, state.bookings.forgotten_through(), put_timestamp);
+    put_given(out, br#","bookings_from":"#, state.bookings.first().map(|first| first.seq), put_u64);
     put(out, br#","reservations_forgotten_through":"#);
     put_option(out, state.ended.forgotten_through(), put_timestamp);
     put(out, br#","event_ids_forgotten_through":"#);
@@ -33,9 +34,9 @@ pub(super) fn put_memory(out: &mut Vec<u8>, state: &State) {
     put(out, b"}");
 }
 
-pub(super) fn put_key(out: &mut Vec<u8>, key: &str, entry: &RememberedKey) {
+pub(super) fn put_key(out: &mut Vec<u8>, entry: &RememberedKey) {
     put(out, br#"{"part":"key","key":"#);
-    put_text(out, key);
+    entry.key.with(|key| put_text(out, key));
     put(out, br#","body":"#);
     put_fingerprint(out, entry.fingerprint);
     put(out, br#","at":"#);
@@ -100,9 +101,9 @@ fn put_refusal(out: &mut Vec<u8>, refusal: &Refusal) {
 }
 
 /// Its command wrote no event but its own.
-pub(super) fn put_event_id(out: &mut Vec<u8>, event_id: &str, entry: &RememberedKey) {
+pub(super) fn put_event_id(out: &mut Vec<u8>, entry: &RememberedKey) {
     put(out, br#"{"part":"event_id","event_id":"#);
-    put_text(out, event_id);
+    entry.key.with(|id| put_text(out, id));
     put(out, br#","body":"#);
     put_fingerprint(out, entry.fingerprint);
     put(out, br#","at":"#);

@@ -21,21 +21,21 @@ pub(crate) fn write_state(
 ) -> Result<(), Error> {
     let mut lines = Lines { buffer: Vec::with_capacity(1024), line };
     lines.put(|out| key::put_memory(out, state))?;
-    for budget in state.budgets_made.values().filter_map(|id| state.budget(id)) {
+    for budget in state.budgets.iter() {
         lines.put(|out| budget::put_budget(out, budget))?;
     }
     for meter in state.meters() {
         lines.put(|out| budget::put_meter(out, meter))?;
     }
-    for goal in state.created.values().filter_map(|&id| state.record(id)) {
+    for (_, goal) in state.goals.iter() {
         lines.put(|out| goal::put_goal(out, goal))?;
     }
     write_ledger(state, &mut lines)?;
-    for (key, entry) in state.keys.in_order() {
-        lines.put(|out| key::put_key(out, key, entry))?;
+    for entry in state.keys.iter() {
+        lines.put(|out| key::put_key(out, entry))?;
     }
-    for (event_id, entry) in state.event_ids.in_order() {
-        lines.put(|out| key::put_event_id(out, event_id, entry))?;
+    for entry in state.event_ids.iter() {
+        lines.put(|out| key::put_event_id(out, entry))?;
     }
     for (budget_id, released) in &state.releasing {
         lines.put(|out| key::put_releasing(out, budget_id, released))?;
@@ -57,11 +57,20 @@ fn write_ledger(state: &State, lines: &mut Lines<'_>) -> Result<(), Error> {
             lines.put(|out| ledger::put_reservation(out, ended, Some(entry.seq)))?;
         }
     }
-    for spend in state.spent.iter().filter_map(|entry| state.spend(&entry.what)) {
+    for spend in state.spends.iter() {
         lines.put(|out| ledger::put_spend(out, spend))?;
     }
+    write_bookings(state, lines)
+}
+
+/// Those of remembered spends follow from their lines: there are many, and they are not written twice.
+fn write_bookings(state: &State, lines: &mut Lines<'_>) -> Result<(), Error> {
+    let mut spends = state.spends.iter().filter(|spend| spend.amount > 0).map(|spend| spend.seq).peekable();
     for booking in state.bookings.iter() {
-        lines.put(|out| ledger::put_booking(out, booking))?;
+        while spends.next_if(|seq| *seq < booking.seq).is_some() {}
+        if spends.next_if_eq(&booking.seq).is_none() {
+            lines.put(|out| ledger::put_booking(out, booking))?;
+        }
     }
     Ok(())
 }

@@ -106,7 +106,7 @@ impl Twins {
         snapshot::check_round_trip(state);
         let through = state.endings.goals_forgotten_through();
         assert_eq!(state.endings, Endings::anew(state, through));
-        for spend in state.spends.values() {
+        for spend in state.spends.iter() {
             assert!(
                 state.budget(&spend.budget_id).is_some(),
                 "a remembered spend is about what is remembered"
@@ -115,7 +115,7 @@ impl Twins {
         for reservation in state.reservations.values() {
             assert!(state.budget(&reservation.budget_id).is_some(), "and so is a reservation");
         }
-        for (key, entry) in state.keys.iter() {
+        for entry in state.keys.iter() {
             let is_there = match &entry.remembered.outcome {
                 RememberedOutcome::Done(Outcome::Goal(id)) => state.goal(*id).is_some(),
                 RememberedOutcome::Done(Outcome::Budget(id) | Outcome::Closed(id)) => {
@@ -123,7 +123,7 @@ impl Twins {
                 }
                 _ => true,
             };
-            assert!(is_there, "key {key} is about what is remembered");
+            assert!(is_there, "{:?} is about what is remembered", entry.key);
         }
         assert_eq!(state.remembered_key_count(), other.remembered_key_count());
         assert_eq!(state.next_deadline(), other.next_deadline());

@@ -42,9 +42,9 @@ fn what_refers_to_nothing_is_named() {
             "spend: invoice-9: expected meter provider-b before it",
         ),
         (
-            r#""budget_id":"task-7","amount":"300000"}"#,
-            r#""budget_id":"crew","amount":"300000"}"#,
-            "booking: seq 14: expected budget crew before it",
+            &format!(r#""budget_id":"goal:{GOAL_2}","amount":"1100"}}"#),
+            r#""budget_id":"crew","amount":"1100"}"#,
+            "booking: seq 13: expected budget crew before it",
         ),
         (
             r#"{"part":"releasing","budget_id":"team""#,
@@ -150,6 +150,21 @@ fn what_contradicts_itself_is_refused() {
             "booking: seq 14: expected it in the order of events, found seq 14 after seq 14",
         ),
         (
+            r#""bookings_from":13"#,
+            r#""bookings_from":12"#,
+            "in the state as a whole: expected the first booking with seq 12, as `bookings_from` says, found Some(13)",
+        ),
+        (
+            r#""bookings_from":13"#,
+            r#""bookings_from":15"#,
+            "in the state as a whole: expected the first booking with seq 15, as `bookings_from` says, found Some(13)",
+        ),
+        (
+            r#""bookings_from":13,"#,
+            "",
+            "in the state as a whole: expected a booking of spend invoice-9 with seq 14, found none",
+        ),
+        (
             r#"{"part":"releasing""#,
             r#"{"part":"event_id","event_id":"e","body":"9f86d081884c7d65","at":"2026-11-21T01:15:27.000000Z","seq":19}
 {"part":"releasing""#,
@@ -240,5 +255,23 @@ fn a_scope_has_one_active_goal() {
     let message = refusal(&lines);
     let says =
         format!(r#"goal: {GOAL_2}: expected one active goal in scope "thread-7", found goal {GOAL_1}, too"#);
+    assert!(message.contains(&says), "{message}");
+}
+
+/// A goal is made with its budget.
+#[test]
+fn goals_stand_in_the_order_of_their_budgets() {
+    let apart = |line: &str| {
+        line.replace(&format!(r#","parent_goal":"{GOAL_1}""#), "")
+            .replace(&format!(r#","parent":"goal:{GOAL_1}""#), "")
+    };
+    let mut lines: Vec<String> = examples().into_iter().map(apart).collect();
+    let first = lines.iter().position(|line| part(line) == "goal").unwrap();
+    lines.swap(first, first + 1);
+    lines[first] = lines[first].replace(r#""ordinal":1"#, r#""ordinal":0"#);
+    lines[first + 1] = lines[first + 1].replace(r#""ordinal":0"#, r#""ordinal":1"#);
+    let message = refusal(&lines);
+    let says =
+        format!("goal: {GOAL_1}: expected goals in the order of their budgets, found it after goal {GOAL_2}");
     assert!(message.contains(&says), "{message}");
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{check_round_trip, lines};
+use super::same::assert_same;
+use super::{check_round_trip, lines, restore};
 use crate::clock::Timestamp;
+use crate::domain::entries::{Booking, Entry};
 use crate::domain::tests::fold_ledger::*;
 use crate::domain::tests::harness::id;
 use crate::domain::{Budget, DEFAULT_THRESHOLDS, State, evolve};
@@ -48,7 +50,7 @@ fn the_greatest_amounts_are_kept() {
         r#""tokens_own":"340282366920938463463374607431768211455","turns_used":18446744073709551615,"#
     ));
     assert!(
-        of_part(&ledger.state, "booking")[1]
+        of_part(&ledger.state, "booking")[0]
             .ends_with(r#""amount":"340282366920938463463374607431768211454","reversal":true}"#)
     );
 }
@@ -183,7 +185,7 @@ fn what_is_alike_is_kept_once() {
     let restored = check_round_trip(&state);
     let budget = restored.budgets().last().unwrap();
     let BudgetId::Named(name) = &budget.id else { panic!("expected a budget with a name: {budget:?}") };
-    let spend = restored.spends.values().next().unwrap();
+    let spend = restored.spends.iter().next().unwrap();
     let reservation = restored.reservations.values().next().unwrap();
     for id in [&spend.budget_id, &reservation.budget_id] {
         assert!(matches!(id, BudgetId::Named(other) if Arc::ptr_eq(other, name)));
@@ -194,4 +196,57 @@ fn what_is_alike_is_kept_once() {
     let of_goals = restored.budget(&BudgetId::Goal(goal.id)).unwrap();
     assert!(Arc::ptr_eq(&of_goals.terms.thresholds, &DEFAULT_THRESHOLDS));
     assert!(Arc::ptr_eq(&of_goals.unit, &Budget::tokens()));
+}
+
+/// Spends that are remembered longer than their bookings, and bookings that are remembered longer than their spends; turns
+/// and reversals between them.
+fn mixed() -> Ledger {
+    let mut ledger = Ledger::new();
+    ledger.fold(Payload::KeyWindowSet(KeyWindowSet { max_age_ms: 86_400_000, max_count: 8 }));
+    ledger.fold(allocated("task", None, None));
+    ledger.fold(goal_created(1, None, &[]));
+    for number in 0..12 {
+        ledger.fold(spent(&format!("s{number}"), "task", 5));
+        match number % 3 {
+            0 => ledger.fold(Payload::TurnRecorded(turn(1, 7))),
+            1 => ledger.fold(reversed(&format!("s{number}"), "task", 2)),
+            _ => {}
+        }
+    }
+    ledger
+}
+
+#[test]
+fn a_booking_is_not_written_twice() {
+    let mut ledger = mixed();
+    ledger.check_replay();
+    let spends = of_part(&ledger.state, "spend").len();
+    assert_eq!((spends, of_part(&ledger.state, "booking").len(), ledger.state.bookings.len()), (8, 3, 8));
+    for number in 0..12 {
+        ledger.fold(spent(&format!("t{number}"), "task", 0));
+    }
+    ledger.check_replay();
+    assert_eq!(of_part(&ledger.state, "booking").len(), 8, "their spends are forgotten");
+}
+
+/// Drafts before the first release wrote a line for every booking.
+#[test]
+fn lines_with_every_booking_are_read_as_well() {
+    let state = mixed().state;
+    let told = |entry: &Entry<Booking>| {
+        let reversal = if entry.what.is_reversal { r#","reversal":true"# } else { "" };
+        let Entry { seq, at, what: Booking { budget_id, amount, .. } } = entry;
+        format!(
+            r#"{{"part":"booking","seq":{seq},"at":"{at}","budget_id":"{budget_id}","amount":"{amount}"{reversal}}}"#
+        )
+    };
+    let mut old = lines(&state);
+    let from = format!(r#""bookings_from":{},"#, state.bookings.first().unwrap().seq);
+    assert!(old[0].contains(&from));
+    old[0] = old[0].replace(&from, "");
+    old.retain(|line| !line.starts_with(r#"{"part":"booking""#));
+    old.extend(state.bookings.iter().map(told));
+    let restored = restore(&old).unwrap();
+    assert_same(&restored, &state);
+    assert_eq!(restored.state_hash(), state.state_hash());
 }

@@ -22,7 +22,7 @@ fn lines(state: &State) -> Vec<String> {
 }
 
 fn restore<T: AsRef<str>>(lines: &[T]) -> Result<State, RestoreError> {
-    let mut restorer = StateRestorer::default();
+    let mut restorer = StateRestorer::after(u64::MAX);
     lines.iter().try_for_each(|line| restorer.line(line.as_ref().as_bytes()))?;
     restorer.finish()
 }

@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::same::assert_same;
 use super::{lines, restore};
 
 const PAGE: &str = include_str!("../../../../journal-format.md");
@@ -34,6 +35,14 @@ pub(super) fn part(line: &str) -> &str {
 fn the_examples_of_the_page_are_a_state_and_are_written_as_they_stand() {
     let state = restore(&examples()).unwrap();
     assert_eq!(lines(&state), examples());
+}
+
+/// Lines that are no canonical JSON are read by another parser.
+#[test]
+fn the_examples_are_the_same_state_however_they_are_spaced() {
+    let state = restore(&examples()).unwrap();
+    let spaced: Vec<String> = examples().iter().map(|line| line.replacen(r#"":"#, r#"" :"#, 2)).collect();
+    assert_same(&restore(&spaced).unwrap(), &state);
 }
 
 /// Parts stand in their order, each with an example; every field of the table is in one, where the table says.

@@ -200,7 +200,7 @@ pub(super) fn changed(find: &str, replace: &str) -> Vec<String> {
 }
 
 fn error(line: &str) -> RestoreError {
-    StateRestorer::default().line(line.as_bytes()).unwrap_err()
+    StateRestorer::after(u64::MAX).line(line.as_bytes()).unwrap_err()
 }
 
 #[test]
@@ -228,7 +228,23 @@ fn a_part_or_version_that_is_not_known_is_unsupported() {
         let message = refusal(&[line]);
         assert!(message.contains(says), "{line}\n{message}");
     }
-    assert!(StateRestorer::default().line(b"{\"part\":\"\xff\"}").is_err());
+    assert!(StateRestorer::after(u64::MAX).line(b"{\"part\":\"\xff\"}").is_err());
+}
+
+/// What comes next has to come behind all that is there.
+#[test]
+fn nothing_in_a_state_is_younger_than_the_last_event_in_it() {
+    let restore_after = |seq| {
+        let mut restorer = StateRestorer::after(seq);
+        examples().iter().for_each(|line| restorer.line(line.as_bytes()).unwrap());
+        restorer.finish()
+    };
+    let youngest = (0..10_000).find(|&seq| restore_after(seq).is_ok()).unwrap();
+    assert!(youngest > 0);
+    for seq in 0..youngest {
+        let message = restore_after(seq).unwrap_err().to_string();
+        assert!(message.contains(&format!("expected nothing after seq {seq}")), "{message}");
+    }
 }
 
 /// Any JSON of the same object is the same line.

@@ -48,7 +48,7 @@ fn passed(filter: EventFilter, storage: &Arc<dyn Storage>, bytes_first: bool) ->
             continue;
         }
         let event = decode_event(line.as_bytes()).unwrap();
-        let source = WalkSource::Outside;
+        let source = WalkSource::outside();
         let knowledge = || Knowledge { now: None, storage, source: &source };
         if matcher.wants(&event, knowledge).unwrap() {
             passed.push(event.seq);
@@ -188,7 +188,7 @@ fn a_budget_has_its_spends_its_reservations_and_what_passes_its_limit() {
                 meta: None,
                 payload,
             };
-            let source = WalkSource::Outside;
+            let source = WalkSource::outside();
             let knowledge = || Knowledge { now: None, storage: &storage, source: &source };
             if matcher.wants(&event, knowledge).unwrap() {
                 passed.push(at);

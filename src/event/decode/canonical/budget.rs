@@ -6,6 +6,7 @@ use crate::event::{
     BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, EndedForgotten, ProgressSet,
     Span, ThresholdCrossed, Window, WindowRolled,
 };
+use crate::ids::ReservationId;
 
 use super::Reader;
 
@@ -32,7 +33,7 @@ impl Reader<'_> {
     pub(super) fn budget_allocated(&mut self) -> Option<BudgetAllocated> {
         Some(BudgetAllocated {
             budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            unit: self.after(br#","unit":"#)?.text()?,
+            unit: self.after(br#","unit":"#)?.known_text()?,
             parent: self.after(br#","parent":"#)?.nullable(Reader::budget_id)?,
             terms: self.after(br#","terms":"#)?.terms()?,
             span: self.after(br#","span":"#)?.nullable(Reader::span)?,
@@ -60,7 +61,12 @@ impl Reader<'_> {
         Some(BudgetClosed {
             budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
             by_budget: self.after(br#","by_budget":"#)?.nullable(Reader::budget_id)?,
-            released: self.after(br#","released":"#)?.list(Reader::id)?,
+            released: self
+                .after(br#","released":"#)?
+                .list(Reader::name)?
+                .into_iter()
+                .map(ReservationId)
+                .collect(),
         })
     }
 
@@ -95,7 +101,7 @@ impl Reader<'_> {
         let window = Window {
             every: self.after(br#"{"every":"#)?.text()?,
             anchor: self.after(br#","anchor":"#)?.nullable(Reader::timestamp)?,
-            tz: self.after(br#","tz":"#)?.nullable(Reader::text)?,
+            tz: self.after(br#","tz":"#)?.nullable(Reader::known_text)?,
         };
         self.after(b"}")?;
         Some(window)

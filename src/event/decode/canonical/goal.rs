@@ -10,7 +10,7 @@ impl Reader<'_> {
     pub(super) fn goal_created(&mut self) -> Option<GoalCreated> {
         Some(GoalCreated {
             goal_id: self.after(br#","v":2,"data":{"goal_id":"#)?.goal_id()?,
-            scope: self.after(br#","scope":"#)?.text()?,
+            scope: self.after(br#","scope":"#)?.known_text()?,
             text: self.after(br#","text":"#)?.text()?,
             token_budget: self.after(br#","token_budget":"#)?.nullable(Reader::amount)?,
             parent_goal: self.after(br#","parent_goal":"#)?.nullable(Reader::goal_id)?,

@@ -9,7 +9,6 @@ mod goal;
 mod refusal;
 mod spend;
 
-use std::str::FromStr;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -18,18 +17,24 @@ use crate::clock::Timestamp;
 use crate::event::{
     ChangeEvent, Charge, EventKey, Fraction, Json, KeyWindowSet, Meta, Payload, json, number, text,
 };
-use crate::ids::{BudgetId, GoalId};
+use crate::ids::{BudgetId, GoalId, is_name};
 
 use super::fields;
+use super::names::Names;
 
 /// The event, if `line` is its canonical form.
 pub(super) fn read(line: &[u8]) -> Option<ChangeEvent> {
-    let mut line = Reader { rest: line };
+    read_with(line, &mut Names::default())
+}
+
+/// The same, with what events before it had in common.
+pub(super) fn read_with(line: &[u8], names: &mut Names) -> Option<ChangeEvent> {
+    let mut line = Reader { rest: line, names };
     let seq = line.after(br#"{"seq":"#)?.number()?;
     let ts = line.after(br#","ts":"#)?.timestamp()?;
     let payload = line.after(br#","kind":"#)?.payload()?;
-    let session_id = line.if_after(br#","session_id":"#, Reader::text)?;
-    let actor = line.if_after(br#","actor":"#, Reader::text)?;
+    let session_id = line.if_after(br#","session_id":"#, Reader::known_text)?;
+    let actor = line.if_after(br#","actor":"#, Reader::known_text)?;
     let key = line.if_after(br#","key":"#, Reader::event_key)?;
     let meta = line.if_after(br#","meta":"#, Reader::meta)?;
     line.after(b"}")?;
@@ -39,6 +44,7 @@ pub(super) fn read(line: &[u8]) -> Option<ChangeEvent> {
 /// What is still to be read.
 struct Reader<'a> {
     rest: &'a [u8],
+    names: &'a mut Names,
 }
 
 impl<'a> Reader<'a> {
@@ -124,6 +130,12 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.string()?).ok().map(Arc::from)
     }
 
+    /// A text that other events are likely to have, too.
+    fn known_text(&mut self) -> Option<Arc<str>> {
+        let text = self.string()?;
+        self.names.text(text)
+    }
+
     /// What `from_name` makes of a string.
     fn named<T>(&mut self, from_name: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         from_name(std::str::from_utf8(self.string()?).ok()?)
@@ -137,7 +149,8 @@ impl<'a> Reader<'a> {
     }
 
     fn timestamp(&mut self) -> Option<Timestamp> {
-        Timestamp::from_ascii(self.fixed()?)
+        let text = self.fixed()?;
+        self.names.timestamp(text)
     }
 
     fn goal_id(&mut self) -> Option<GoalId> {
@@ -145,12 +158,25 @@ impl<'a> Reader<'a> {
     }
 
     fn budget_id(&mut self) -> Option<BudgetId> {
-        self.id()
+        let id = self.string()?;
+        match id.strip_prefix(BudgetId::GOAL_PREFIX.as_bytes()) {
+            Some(goal) if goal.len() == 36 => {
+                Uuid::try_parse_ascii(goal).ok().map(|goal| BudgetId::Goal(GoalId(goal)))
+            }
+            Some(_) => None,
+            None => self.names.id(id, as_name).map(BudgetId::Named),
+        }
     }
 
-    /// An id that has rules of its own.
-    fn id<T: FromStr>(&mut self) -> Option<T> {
-        self.named(|id| id.parse().ok())
+    /// An id that a host gives, or that is made like those.
+    fn name(&mut self) -> Option<Arc<str>> {
+        as_name(self.string()?).map(Arc::from)
+    }
+
+    /// The same of something that other events are likely to name, too.
+    fn known_name(&mut self) -> Option<Arc<str>> {
+        let id = self.string()?;
+        self.names.id(id, as_name)
     }
 
     fn fraction(&mut self) -> Option<Fraction> {
@@ -158,12 +184,17 @@ impl<'a> Reader<'a> {
     }
 
     fn fingerprint(&mut self) -> Option<u64> {
-        self.named(fields::read_fingerprint)
+        let digits = self.fixed::<16>()?;
+        digits.iter().try_fold(0, |value, digit| match digit {
+            b'0'..=b'9' => Some(value << 4 | u64::from(digit - b'0')),
+            b'a'..=b'f' => Some(value << 4 | u64::from(digit - b'a' + 10)),
+            _ => None,
+        })
     }
 
     /// Who may widen a budget.
     fn actors(&mut self) -> Option<Arc<[Arc<str>]>> {
-        self.list(Reader::text).map(Arc::from)
+        self.list(Reader::known_text).map(Arc::from)
     }
 
     fn charge(&mut self) -> Option<Charge> {
@@ -233,4 +264,13 @@ impl<'a> Reader<'a> {
             max_count: self.after(br#","max_count":"#)?.number()?,
         })
     }
+}
+
+/// The text of an id that a host gives, if it can be one. `bytes` are those of a string in which nothing is escaped, so
+/// that only what is not ASCII, and one character that is, has to be looked at more closely.
+fn as_name(bytes: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let is_printable = !bytes.iter().fold(false, |found, &byte| found | (byte >= 0x7f));
+    let is_valid = if is_printable { (1..=BudgetId::MAX_LEN).contains(&bytes.len()) } else { is_name(text) };
+    is_valid.then_some(text)
 }

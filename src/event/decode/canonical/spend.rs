@@ -4,22 +4,22 @@ use crate::event::{
     MeterObserved, MeterReset, Quantity, ReleaseReason, ReservationExpired, ReservationMade,
     ReservationMarkedUnknown, ReservationReleased, SpendDetails, SpendRecorded, SpendReversed,
 };
-use crate::ids::{BudgetId, ReservationId};
+use crate::ids::{BudgetId, MeterId, ReservationId, SpendId};
 
 use super::{Reader, fields};
 
 impl Reader<'_> {
     pub(super) fn spend_recorded(&mut self) -> Option<SpendRecorded> {
         Some(SpendRecorded {
-            spend_id: self.after(br#","data":{"spend_id":"#)?.id()?,
+            spend_id: self.after(br#","data":{"spend_id":"#)?.name().map(SpendId)?,
             budget_id: self.after(br#","budget_id":"#)?.budget_id()?,
             amount: self.after(br#","amount":"#)?.amount()?,
             incurred: self.after(br#","incurred":true"#).is_some(),
             late: self.after(br#","late":true"#).is_some(),
             overage: self.list_if_after(br#","overage":"#, Reader::charge)?,
-            reservation_id: self.if_after(br#","reservation_id":"#, Reader::id)?,
+            reservation_id: self.if_after(br#","reservation_id":"#, Reader::name)?.map(ReservationId),
             goal_id: self.if_after(br#","goal_id":"#, Reader::goal_id)?,
-            meter_id: self.if_after(br#","meter_id":"#, Reader::id)?,
+            meter_id: self.if_after(br#","meter_id":"#, Reader::known_name)?.map(MeterId),
             body: self.if_after(br#","body":"#, Reader::fingerprint)?,
             details: self.spend_details()?,
         })
@@ -27,8 +27,8 @@ impl Reader<'_> {
 
     fn spend_details(&mut self) -> Option<SpendDetails> {
         Some(SpendDetails {
-            peer: self.if_after(br#","peer":"#, Reader::text)?,
-            tool: self.if_after(br#","tool":"#, Reader::text)?,
+            peer: self.if_after(br#","peer":"#, Reader::known_text)?,
+            tool: self.if_after(br#","tool":"#, Reader::known_text)?,
             reason: self.if_after(br#","reason":"#, Reader::text)?,
             quantities: self.list_if_after(br#","quantities":"#, Reader::quantity)?,
             occurred_at: self.if_after(br#","occurred_at":"#, Reader::timestamp)?,
@@ -36,7 +36,7 @@ impl Reader<'_> {
     }
 
     fn quantity(&mut self) -> Option<Quantity> {
-        let name = self.after(br#"{"name":"#)?.text()?;
+        let name = self.after(br#"{"name":"#)?.known_text()?;
         let amount = self.after(br#","amount":"#)?.amount()?;
         self.after(b"}")?;
         Some(Quantity { name, amount })
@@ -44,7 +44,7 @@ impl Reader<'_> {
 
     pub(super) fn spend_reversed(&mut self) -> Option<SpendReversed> {
         Some(SpendReversed {
-            spend_id: self.after(br#","data":{"spend_id":"#)?.id()?,
+            spend_id: self.after(br#","data":{"spend_id":"#)?.name().map(SpendId)?,
             budget_id: self.after(br#","budget_id":"#)?.budget_id()?,
             amount: self.after(br#","amount":"#)?.amount()?,
             reason: self.after(br#","reason":"#)?.nullable(Reader::text)?,
@@ -53,7 +53,7 @@ impl Reader<'_> {
 
     pub(super) fn reservation_made(&mut self) -> Option<ReservationMade> {
         let (reservation_id, budget_id, amount) = self.reservation()?;
-        let owner = self.if_after(br#","owner":"#, Reader::text)?;
+        let owner = self.if_after(br#","owner":"#, Reader::known_text)?;
         let expires_at = self.if_after(br#","expires_at":"#, Reader::timestamp)?;
         let body = self.if_after(br#","body":"#, Reader::fingerprint)?;
         Some(ReservationMade { reservation_id, budget_id, amount, owner, expires_at, body })
@@ -77,14 +77,14 @@ impl Reader<'_> {
 
     /// What every event of a reservation begins with.
     fn reservation(&mut self) -> Option<(ReservationId, BudgetId, u128)> {
-        let reservation_id = self.after(br#","data":{"reservation_id":"#)?.id()?;
+        let reservation_id = self.after(br#","data":{"reservation_id":"#)?.name().map(ReservationId)?;
         let budget_id = self.after(br#","budget_id":"#)?.budget_id()?;
         let amount = self.after(br#","amount":"#)?.amount()?;
         Some((reservation_id, budget_id, amount))
     }
 
     pub(super) fn meter_observed(&mut self) -> Option<MeterObserved> {
-        let meter_id = self.after(br#","data":{"meter_id":"#)?.id()?;
+        let meter_id = self.after(br#","data":{"meter_id":"#)?.name().map(MeterId)?;
         let budget_id = self.after(br#","budget_id":"#)?.nullable(Reader::budget_id)?;
         let delta = self.after(br#","delta":"#)?.nullable(Reader::amount)?;
         let cumulative = self.after(br#","cumulative":"#)?.nullable(Reader::amount)?;
@@ -99,7 +99,7 @@ impl Reader<'_> {
 
     pub(super) fn meter_reset(&mut self) -> Option<MeterReset> {
         Some(MeterReset {
-            meter_id: self.after(br#","data":{"meter_id":"#)?.id()?,
+            meter_id: self.after(br#","data":{"meter_id":"#)?.name().map(MeterId)?,
             previous: self.after(br#","previous":"#)?.amount()?,
             baseline: self.after(br#","baseline":"#)?.amount()?,
         })

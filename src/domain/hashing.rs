@@ -1,11 +1,20 @@
-//! A hash for the tables that a restoration needs for a moment: every line asks them several times, and the hash of the
-//! standard library took a seventh of all time.
+//! A hash for tables in memory that are asked all the time: that of the standard library took a seventh of a
+//! restoration. Nothing that is kept or compared depends on it.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::LazyLock;
 
 /// Begins each hash at a random number, so that nobody can make ids that are slow to restore.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hashing(u64);
+
+impl Hashing {
+    /// The one of this process: what is shared between copies has to be found by each of them.
+    pub(super) fn of_process() -> Hashing {
+        static OF_PROCESS: LazyLock<Hashing> = LazyLock::new(Hashing::default);
+        *OF_PROCESS
+    }
+}
 
 impl Default for Hashing {
     fn default() -> Hashing {
