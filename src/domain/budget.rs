@@ -179,7 +179,7 @@ impl Budget {
         }
     }
 
-    /// What is spent and reserved beyond the limit. Events, alerts and [`overage_total`](Self::overage_total) count
+    /// What is spent and reserved beyond the limit. Events, alerts and [`overage_total`](BudgetExtras::overage_total) count
     /// what is spent only.
     pub fn overage(&self) -> u128 {
         overage(self.terms.limit, self.spent.saturating_add(self.reserved))

@@ -49,7 +49,7 @@ impl Engine {
     }
 
     /// Closes a budget, for good, and releases what is reserved of it, reservations of unknown outcome included. The
-    /// answer is the report: the figures at the end, and in [`Budget::closing`] when, and what was released. The budget
+    /// answer is the report: the figures at the end, and in [`closing`](crate::BudgetExtras::closing) when, and what was released. The budget
     /// of a goal is closed by the goal's end only.
     ///
     /// # Errors
