@@ -79,12 +79,12 @@ pub mod storage;
 pub use clock::SimulatedClock;
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use domain::{
-    AdjustBudget, Allowance, Budget, BudgetQuery, BudgetStatus, BudgetView, BurnRate, CloseBudget, Command,
-    Goal, GoalQuery, KeyWindow, Limit, MarkUnknown, Meter, MeterKind, NewBudget, NewGoal, NewReservation,
-    ObserveMeter, RecordEvent, RecordSpend, RecordTurn, Refusal, Rejection, RejectionKind, Release, Request,
-    Reservation, ReservationQuery, ReservationStatus, ResetMeter, ReverseSpend, Rules, SetGoalBudget,
-    SetProgress, Settle, Spend, SpendQuery, SpendRecord, State, StateHash, TransitionGoal, Ttl, Turn,
-    TurnTarget,
+    AdjustBudget, Allowance, Budget, BudgetExtras, BudgetFacts, BudgetQuery, BudgetStatus, BudgetView,
+    BurnRate, CloseBudget, Command, Goal, GoalQuery, KeyWindow, Limit, MarkUnknown, Meter, MeterKind,
+    NewBudget, NewGoal, NewReservation, ObserveMeter, RecordEvent, RecordSpend, RecordTurn, Refusal,
+    Rejection, RejectionKind, Release, Request, Reservation, ReservationQuery, ReservationStatus, ResetMeter,
+    ReverseSpend, Rules, SetGoalBudget, SetProgress, Settle, Spend, SpendQuery, SpendRecord, State,
+    StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use engine::{
     Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
