@@ -105,6 +105,10 @@ impl<'a> Open<'a> {
     }
 }
 
+fn key(op: &Op) -> Option<&str> {
+    if let Ask::Command(request) = &op.ask { request.key.as_deref() } else { None }
+}
+
 /// When it is over, if anybody knows.
 fn completed(op: &Op) -> u64 {
     if matches!(op.answer, Answer::Unknown | Answer::Nobody) { u64::MAX } else { op.completed }
@@ -195,7 +199,8 @@ impl Sweep<'_> {
         let fits = |&index: &usize| {
             let op = open.ops[index];
             let is_unheard = matches!(op.answer, Answer::Unknown | Answer::Nobody | Answer::Typed(_));
-            is_unheard && {
+            // Two may ask for the same at the same time; whose it was, only the key tells.
+            is_unheard && key(op) == frame.key.as_deref() && {
                 let (_, reply) = self.tried(op, Some(frame));
                 is_same(&reply.facts, &frame.facts) && is_answer(&reply, &op.answer)
             }

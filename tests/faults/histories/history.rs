@@ -163,6 +163,8 @@ pub(super) struct Frame {
     pub(super) first_seq: u64,
     pub(super) last_seq: u64,
     pub(super) ts: Timestamp,
+    /// The key of their command.
+    pub(super) key: Option<Name>,
     /// What they say, in our words.
     pub(super) facts: Vec<String>,
     /// The id of what it makes.

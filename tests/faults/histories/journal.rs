@@ -21,7 +21,8 @@ pub(super) fn frames(reader: &JournalReader) -> (Vec<Frame>, StateHash) {
         if last_place.replace(place.clone()) != Some(place) {
             let (first_seq, last_seq, ts) = (event.seq, event.seq, event.ts);
             let (facts, made, changed) = (Vec::new(), None, Vec::new());
-            frames.push(Frame { first_seq, last_seq, ts, facts, made, changed });
+            let key = event.key.as_ref().map(|event_key| event_key.key.clone());
+            frames.push(Frame { first_seq, last_seq, ts, key, facts, made, changed });
         }
         let frame = frames.last_mut().unwrap();
         frame.last_seq = event.seq;

@@ -72,7 +72,8 @@ fn append(history: &mut History, fact: String, made: &str, request: Request, sho
     assert_eq!(at, history.frames.len(), "the last opening wrote nothing");
     let (ts, made) = (history.frames[at - 1].ts, Some(Name::from(made)));
     let (first_seq, last_seq) = (end, end);
-    history.frames.push(Frame { first_seq, last_seq, ts, facts: vec![fact], made, changed: Vec::new() });
+    let key = request.key.clone();
+    history.frames.push(Frame { first_seq, last_seq, ts, key, facts: vec![fact], made, changed: Vec::new() });
     history.sessions[2].opened_at = end;
     history.last.seq = end;
     let ops = ops(history);

@@ -20,7 +20,7 @@ use crate::order::{LIMIT, Ledger, Order, Total, budget_ids};
 use crate::store::{Chronicle, Level, Receipt, Store, Tasks};
 
 /// SQLite has one writer at a time: of the pool's connections all but one wait, and with more of them, waiting is what
-/// takes longer. This is what it was fastest with.
+/// takes longer.
 const CONNECTIONS: u32 = 1;
 const TABLES: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS events (
