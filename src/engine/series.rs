@@ -10,7 +10,8 @@ use crate::journal::format::SnapshotName;
 pub(super) fn is_snapshot_due(inventory: &Inventory, last_len: u64, snapshot_bytes: u64) -> bool {
     let covered = inventory.snapshots.last().map_or(0, |last| len_before(inventory, last.before));
     let since = len_before(inventory, inventory.active) - covered;
-    // Once something is pruned, a single damaged file must not cost the state.
+    // Once something is pruned, a single damaged file must not cost the state. That is worth writing twice what was new
+    // (a base, which only makes room, is worth no more than what goes).
     let is_alone = inventory.snapshots.last().is_some_and(|last| last.is_base);
     since > snapshot_bytes.max(last_len.saturating_mul(2))
         || is_alone && since > 0 && (last_len <= SMALL_BASE || since >= last_len / 2)

@@ -8,10 +8,9 @@
 //! [`directory`] (what lies there, and where the retention floor is), [`chain`] (segments and how they join), [`closed`]
 //! (reading those that are closed), [`tail`] (how far the newest segment can be believed), [`snapshot`] (the state before
 //! a segment), [`recovery`] (opening), [`writer`] (batches, rotation, closing), [`retention`] (letting go of old
-//! segments), [`kept`] (what readers keep from one read to the
-//! next), [`walk`] (reading on from a `seq`, beside a live writer too), [`sweep`] (all frames of a segment, past damage
-//! too), [`audit`] (checking everything, going on past damage), [`salvage`] (what is good of a damaged journal, into a new
-//! one).
+//! segments), [`kept`] (what readers keep from one read to the next), [`walk`] (reading on from a `seq`, beside a live
+//! writer too), [`sweep`] (all frames of a segment, past damage too), [`audit`] (checking everything, going on past
+//! damage), [`salvage`] (what is good of a damaged journal, into a new one).
 
 mod audit;
 mod bytes;

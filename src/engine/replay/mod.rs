@@ -127,7 +127,7 @@ impl Rebuild for Replay {
 
 impl Fold {
     /// Takes in what was read of a frame, and then what was wrong with the rest of it. What lies behind the point that was
-    /// asked for is not looked at.
+    /// asked for is not looked at, but for what is wrong in the same frame.
     fn frame(
         &mut self,
         place: &FramePlace<'_>,
