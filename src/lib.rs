@@ -69,6 +69,7 @@ pub mod domain;
 mod engine;
 pub mod error;
 pub mod event;
+mod hashing;
 pub mod ids;
 mod journal;
 mod planted;

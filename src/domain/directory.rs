@@ -7,8 +7,8 @@ use std::array;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use crate::domain::hashing::Hashing;
 use crate::domain::slots::Slot;
+use crate::hashing::Hashing;
 use crate::ids::BudgetId;
 
 /// The slots of budgets. Copies share it until they change.

@@ -7,7 +7,7 @@
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use crate::domain::hashing::Hashing;
+use crate::hashing::Hashing;
 
 /// The places of ids. Copies share it until they change.
 #[derive(Debug, Clone, Default)]

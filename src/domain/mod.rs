@@ -35,7 +35,6 @@ mod evolve;
 mod fingerprint;
 mod goal;
 mod hash;
-mod hashing;
 mod index;
 mod keys;
 mod leaf;

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::cursor::Cursor;
-use super::feed::{EventFilter, Knowledge, Matcher};
-use super::frames::{check_count, decode_at, lines};
+use super::feed::{EventFilter, FeedEvent, Knowledge, Matcher};
+use super::frames::{check_count, decode_at, decode_with, is_one_line, lines};
 use crate::error::Error;
-use crate::event::ChangeEvent;
+use crate::event::{ChangeEvent, Decoder};
 use crate::ids::{Epoch, JournalId};
 use crate::journal::format::WriterVersion;
 use crate::journal::{FramePlace, Location, Walk, WalkSource};
@@ -23,14 +23,16 @@ pub struct Events {
     frame: Option<LoadedFrame>,
 }
 
-/// A frame whose events are being given.
+/// A frame whose events are being given: that which the walk gave last, which holds its bytes.
 #[derive(Debug)]
 struct LoadedFrame {
-    payload: Vec<u8>,
     /// The line of the event that was given last; nothing before the first.
     line: Range<usize>,
-    /// Where the line after that begins.
+    /// Where the line after that begins, and where the frame ends.
     next_at: usize,
+    end: usize,
+    /// Whether it holds one line only.
+    is_one_line: bool,
     next_seq: u64,
     epoch: Epoch,
     location: Location,
@@ -54,9 +56,10 @@ pub struct JournaledEvent<'a> {
 impl LoadedFrame {
     fn empty(place: &FramePlace<'_>) -> LoadedFrame {
         LoadedFrame {
-            payload: Vec::new(),
             line: 0..0,
             next_at: 0,
+            end: 0,
+            is_one_line: false,
             next_seq: 0,
             epoch: Epoch::NONE,
             location: Location { file: String::new(), offset: 0, length: 0, crc: 0 },
@@ -92,7 +95,7 @@ impl Events {
     #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
     pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
         while self.advance()? {
-            if self.is_wanted()? {
+            if self.matcher.is_none() || self.is_wanted()? {
                 return Ok(self.current());
             }
         }
@@ -123,7 +126,7 @@ impl Events {
         Some(JournaledEvent {
             seq: frame.next_seq - 1,
             epoch: frame.epoch,
-            line: &frame.payload[frame.line.clone()],
+            line: self.walk.given()?.frame.payload.get(frame.line.clone())?,
             journal_id: self.walk.journal_id(),
             location: &frame.location,
             written_by: frame.written_by,
@@ -132,34 +135,46 @@ impl Events {
 
     /// Goes on to the next event, filtered or not; `false` when there is none yet.
     pub(super) fn advance(&mut self) -> Result<bool, Error> {
-        let is_used_up = self.frame.as_ref().is_none_or(|frame| frame.next_at >= frame.payload.len());
+        let is_used_up = self.frame.as_ref().is_none_or(|frame| frame.next_at >= frame.end);
         if is_used_up && !self.load()? {
             return Ok(false);
         }
         let Some(frame) = &mut self.frame else { return Ok(false) };
-        let rest = &frame.payload[frame.next_at..];
-        let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-        frame.line = frame.next_at..frame.next_at + len;
-        frame.next_at += len + 1;
+        let line_end = if frame.is_one_line {
+            frame.end - 1
+        } else {
+            let payload = self.walk.given().map_or(&[][..], |place| place.frame.payload);
+            let rest = payload.get(frame.next_at..).unwrap_or_default();
+            memchr::memchr(b'\n', rest).map_or(frame.end, |len| frame.next_at + len)
+        };
+        frame.line = frame.next_at..line_end;
+        frame.next_at = line_end + 1;
         frame.next_seq += 1;
         Ok(true)
     }
 
     /// Loads the next frame and goes to the event that is wanted in it.
     fn load(&mut self) -> Result<bool, Error> {
+        if let Some(frame) = &mut self.frame {
+            // Its bytes may be gone now.
+            (frame.line, frame.next_at, frame.end) = (0..0, 0, 0);
+        }
         let wanted = self.walk.next_seq();
-        let Some(place) = self.walk.next()? else { return Ok(false) };
-        check_count(&place)?;
+        if !self.walk.advance()? {
+            return Ok(false);
+        }
+        let Some(place) = self.walk.given() else { return Ok(false) };
+        let is_one_line = is_one_line(&place);
+        if !is_one_line {
+            check_count(&place)?;
+        }
         let header = &place.frame.header;
         let next_at = match header.first_seq {
             first if first >= wanted => 0,
             _ => lines(&place).take_while(|&(seq, _)| seq < wanted).map(|(_, line)| line.len() + 1).sum(),
         };
-        // In place: a thousand frames need no more memory than the largest of them.
         let frame = self.frame.get_or_insert_with(|| LoadedFrame::empty(&place));
-        frame.payload.clear();
-        frame.payload.extend_from_slice(place.frame.payload);
-        (frame.line, frame.next_at) = (0..0, next_at);
+        (frame.next_at, frame.end, frame.is_one_line) = (next_at, place.frame.payload.len(), is_one_line);
         frame.next_seq = header.first_seq.max(wanted);
         frame.epoch = header.epoch;
         frame.written_by = place.written_by;
@@ -180,6 +195,13 @@ impl JournaledEvent<'_> {
     /// `Unsupported` for a kind that this version does not know, `Damaged` for what is no event.
     pub fn decode(&self) -> Result<ChangeEvent, Error> {
         decode_at(&self.location.file, self.location.offset, self.written_by, self.seq, self.line)
+    }
+
+    /// The same, as feeds give it, with what the events before it had in common.
+    pub(super) fn decode_with(&self, decoder: &mut Decoder) -> Result<Arc<FeedEvent>, Error> {
+        let Location { file, offset, .. } = self.location;
+        let event = decode_with(decoder, file, *offset, self.written_by, self.seq, self.line)?;
+        Ok(Arc::new(FeedEvent { event, cursor: self.cursor() }))
     }
 
     /// Where its frame lies on disk.

@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr_iter};
 
 use crate::error::{Error, ErrorKind};
-use crate::event::{ChangeEvent, DecodeError, Decoder, Encoder, decode_event};
+use crate::event::{ChangeEvent, DecodeError, Decoder, Encoder};
 use crate::journal::FramePlace;
 use crate::journal::format::WriterVersion;
 
@@ -43,8 +43,24 @@ pub(super) fn decode_at(
     seq: u64,
     line: &[u8],
 ) -> Result<ChangeEvent, Error> {
-    let event = decode_event(line).map_err(|error| misread(file, offset, written_by, seq, &error))?;
-    if event.seq == seq { Ok(event) } else { Err(wrong_seq(file, offset, seq, &event)) }
+    decode_with(&mut Decoder::default(), file, offset, written_by, seq, line)
+}
+
+/// The same, with what the events before it had in common.
+#[inline]
+pub(super) fn decode_with(
+    decoder: &mut Decoder,
+    file: &str,
+    offset: u64,
+    written_by: WriterVersion,
+    seq: u64,
+    line: &[u8],
+) -> Result<ChangeEvent, Error> {
+    match decoder.decode(line) {
+        Ok(event) if event.seq == seq => Ok(event),
+        Ok(event) => Err(wrong_seq(file, offset, seq, &event)),
+        Err(error) => Err(misread(file, offset, written_by, seq, &error)),
+    }
 }
 
 /// Why a line is no event that can be taken.
@@ -100,15 +116,20 @@ pub(super) fn decode_frame(
     check_count(place)
 }
 
+/// Whether a frame holds one line, as its header says: most do.
+pub(super) fn is_one_line(place: &FramePlace<'_>) -> bool {
+    let payload = place.frame.payload;
+    place.frame.header.event_count == 1 && memchr(b'\n', payload).is_some_and(|end| end + 1 == payload.len())
+}
+
 /// Refuses a frame that does not hold as many lines as its header says.
 pub(super) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
-    let (stated, payload) = (place.frame.header.event_count, place.frame.payload);
-    // Most frames hold one event.
-    if stated == 1 && memchr(b'\n', payload).is_some_and(|end| end + 1 == payload.len()) {
+    if is_one_line(place) {
         return Ok(());
     }
+    let (stated, payload) = (place.frame.header.event_count, place.frame.payload);
     let found = memchr_iter(b'\n', payload).count();
-    if u32::try_from(found) == Ok(stated) && place.frame.payload.ends_with(b"\n") {
+    if u32::try_from(found) == Ok(stated) && payload.ends_with(b"\n") {
         return Ok(());
     }
     let seq = place.frame.header.first_seq;

@@ -29,9 +29,13 @@ pub enum FrameKind {
 
 impl FrameKind {
     pub(super) fn from_byte(byte: u8) -> Option<FrameKind> {
-        [FrameKind::Events, FrameKind::Open, FrameKind::Close, FrameKind::Seal]
-            .into_iter()
-            .find(|kind| *kind as u8 == byte)
+        Some(match byte {
+            b'E' => FrameKind::Events,
+            b'O' => FrameKind::Open,
+            b'C' => FrameKind::Close,
+            b'S' => FrameKind::Seal,
+            _ => return None,
+        })
     }
 }
 
@@ -195,12 +199,10 @@ impl FrameCodec {
             let blank = bytes.iter().all(|&byte| byte == 0);
             return if blank { FrameRead::Blank } else { FrameRead::Bad("the frame's header is cut off") };
         };
-        if head.iter().all(|&byte| byte == 0) {
-            return FrameRead::Blank;
-        }
         let hasher = self.hasher_at(offset);
         let (header, payload_crc) = match parse_header(head, &hasher) {
             Ok(parsed) => parsed,
+            Err(_) if head.iter().all(|&byte| byte == 0) => return FrameRead::Blank,
             Err(wrong) => return FrameRead::Bad(wrong),
         };
         let length = frame_len(index_of(u64::from(header.payload_len)));
@@ -213,16 +215,6 @@ impl FrameCodec {
         }
         let payload = &body[..index_of(u64::from(header.payload_len))];
         FrameRead::Frame(Frame { header, offset, length: offset_of(length), payload_crc, payload })
-    }
-
-    /// The frame at `offset` again, which was read and checked a moment ago, and has that header; `bytes` start there.
-    #[inline]
-    pub(super) fn read_again<'a>(bytes: &'a [u8], offset: u64, header: &FrameHeader) -> Option<Frame<'a>> {
-        let payload_len = index_of(u64::from(header.payload_len));
-        let (head, body) = bytes.split_at_checked(FRAME_HEADER_LEN)?;
-        let payload = body.get(..payload_len)?;
-        let length = offset_of(frame_len(payload_len));
-        Some(Frame { header: *header, offset, length, payload_crc: u32_at(head, 40), payload })
     }
 
     /// The first valid frame header at or after `from`, at the places where a frame can start.
@@ -244,6 +236,15 @@ impl FrameCodec {
         }
         None
     }
+}
+
+/// How long the frame that `bytes` begin with says it is; a header's length when they begin with none.
+pub(super) fn stated_len(bytes: &[u8]) -> u64 {
+    if bytes.len() < FRAME_HEADER_LEN {
+        return offset_of(FRAME_HEADER_LEN);
+    }
+    let payload_len = u32_at(bytes, 8).min(MAX_PAYLOAD_LEN);
+    offset_of(frame_len(index_of(u64::from(payload_len))))
 }
 
 /// The header of a frame, and the CRC of the payload; `hasher` is that of the frame's place.

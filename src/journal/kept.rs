@@ -1,21 +1,23 @@
-//! What readers of a journal keep from one read to the next: the names in its directory, and segments, mapped, with an
+//! What readers of a journal keep from one read to the next: the names in its directory, and segments, opened, with an
 //! index of where frames lie in them. So whoever resumes in the middle finds his place without listing the directory,
 //! opening files, or reading a segment from its beginning.
 //!
 //! Nothing is kept of a storage that cannot tell whether its names have changed. What is kept of a segment never changes
-//! again: it is closed, or it is the beginning of an open one, as far as its writer had published it. The index says where
-//! to look and nothing else: whatever is handed out is read and checked as if there were none.
+//! again: it is closed, and mapped, or it is the beginning of an open one, as far as its writer had published it, which is
+//! read from its file whenever it is wanted. The index says where to look and nothing else: whatever is handed out is read
+//! and checked as if there were none.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use super::bytes::offset_of;
-use super::chain::Segment;
+use super::bytes::index_of;
+use super::chain::{Segment, read_range};
 use super::directory::Directory;
-use super::frame::{FrameKind, FrameRead};
+use super::frame::{FrameKind, FrameRead, stated_len};
 use super::header::WriterVersion;
 use super::layout::{SegmentName, header_end};
 use super::record::OpenRecord;
+use super::walk::{FIRST_CHUNK, MAX_CHUNK};
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::storage::{Mapping, NamesMark, Storage};
@@ -100,9 +102,10 @@ struct State {
 #[derive(Debug)]
 pub(super) struct KeptSegment {
     pub(super) segment: Arc<Segment>,
-    /// Its bytes: all of them where it is closed.
-    pub(super) bytes: Arc<Mapping>,
-    pub(super) is_closed: bool,
+    /// Its bytes, where it is closed.
+    pub(super) bytes: Option<Arc<Mapping>>,
+    /// How far it may be read.
+    pub(super) end: u64,
     index: Arc<Mutex<Index>>,
 }
 
@@ -167,7 +170,7 @@ impl KeptSegments {
         state.uses += 1;
         let uses = state.uses;
         let (kept, used) = state.segments.get_mut(&name.number)?;
-        if kept.segment.name != name || !kept.is_closed && !is_last {
+        if kept.segment.name != name || !kept.is_closed() && !is_last {
             return None;
         }
         *used = uses;
@@ -175,15 +178,16 @@ impl KeptSegments {
         drop(state);
         let place = KeptSegment::place(&kept, seq);
         // Of an open one there may be more by now.
-        (kept.is_closed || place.has_event).then_some(place)
+        (kept.is_closed() || place.has_event).then_some(place)
     }
 
-    /// Keeps a segment, in place of what was kept of it before.
+    /// Keeps a segment, which may be read up to `end`, in place of what was kept of it before. `bytes`: all of it, where it
+    /// is closed.
     pub(super) fn keep(
         &self,
         segment: &Arc<Segment>,
-        bytes: &Arc<Mapping>,
-        is_closed: bool,
+        bytes: Option<&Arc<Mapping>>,
+        end: u64,
     ) -> Arc<KeptSegment> {
         let mut state = self.lock();
         state.uses += 1;
@@ -192,12 +196,8 @@ impl KeptSegments {
         let same = before.filter(|kept| kept.segment.header == segment.header);
         let index =
             same.map_or_else(|| Arc::new(Mutex::new(Index::new(segment))), |kept| Arc::clone(&kept.index));
-        let kept = Arc::new(KeptSegment {
-            segment: Arc::clone(segment),
-            bytes: Arc::clone(bytes),
-            is_closed,
-            index,
-        });
+        let kept = KeptSegment { segment: Arc::clone(segment), bytes: bytes.cloned(), end, index };
+        let kept = Arc::new(kept);
         // One that was pruned meanwhile would take up room on the disk until a name changes again.
         let is_there = |(_, listing): &(NamesMark, Arc<Listing>)| {
             listing.directory.segments.binary_search(&segment.name).is_ok()
@@ -218,7 +218,7 @@ impl State {
     /// Lets go of those that were not used for longest.
     fn make_room(&mut self) {
         let bytes = |state: &State| -> u64 {
-            state.segments.values().map(|(kept, _)| offset_of(kept.bytes.len())).sum()
+            state.segments.values().map(|(kept, _)| kept.bytes.as_ref().map_or(0, |_| kept.end)).sum()
         };
         while self.segments.len() > 1 && (self.segments.len() > MAX_SEGMENTS || bytes(self) > MAX_BYTES) {
             let oldest = self.segments.iter().min_by_key(|(_, (_, used))| *used).map(|(number, _)| *number);
@@ -228,10 +228,15 @@ impl State {
 }
 
 impl KeptSegment {
+    /// Whether a successor states where it ends.
+    fn is_closed(&self) -> bool {
+        self.bytes.is_some()
+    }
+
     /// Where to begin to look for an event: at the nearest place before it that is known.
     pub(super) fn place(kept: &Arc<KeptSegment>, seq: u64) -> KeptPlace {
         let mut index = kept.index.lock().unwrap_or_else(PoisonError::into_inner);
-        index.extend(&kept.segment, &kept.bytes, seq);
+        index.extend(kept, seq);
         let (offset, written_by) = index.place(&kept.segment, seq);
         let (checked_to, has_event) = (index.end, index.next_seq > seq);
         drop(index);
@@ -251,11 +256,32 @@ impl Index {
         }
     }
 
-    /// Looks at the frames up to that of an event, or to the end of the bytes. What is wrong is left to the walk: there
-    /// it stops.
-    fn extend(&mut self, segment: &Segment, bytes: &[u8], seq: u64) {
+    /// Looks at the frames up to that of an event, or to the end. What is wrong is left to the walk: there it stops.
+    fn extend(&mut self, kept: &KeptSegment, seq: u64) {
+        if let Some(bytes) = &kept.bytes {
+            return self.extend_over(&kept.segment, bytes.get(index_of(self.end)..).unwrap_or_default(), seq);
+        }
+        let Segment { file, file_name, .. } = &*kept.segment;
+        let mut len = FIRST_CHUNK;
+        while self.next_seq <= seq && self.end < kept.end {
+            let (begin, left) = (self.end, kept.end - self.end);
+            let Ok(chunk) = read_range(&**file, file_name, begin, len.min(left)) else { return };
+            self.extend_over(&kept.segment, &chunk, seq);
+            let is_longer = stated_len(&chunk) > len && len < left;
+            len = match self.end == begin {
+                false => MAX_CHUNK.min(2 * len),
+                true if is_longer => stated_len(&chunk),
+                true => return,
+            };
+        }
+    }
+
+    /// The same in `bytes`, which begin where the index ends.
+    fn extend_over(&mut self, segment: &Segment, bytes: &[u8], seq: u64) {
+        let begin = self.end;
         while self.next_seq <= seq {
-            let FrameRead::Frame(frame) = segment.codec.read(bytes, self.end) else { return };
+            let rest = bytes.get(index_of(self.end - begin)..).unwrap_or_default();
+            let FrameRead::Frame(frame) = segment.codec.read_at(rest, self.end) else { return };
             if frame.header.first_seq != self.next_seq {
                 return;
             }
@@ -295,6 +321,7 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::ids::Epoch;
+    use crate::journal::bytes::offset_of;
     use crate::journal::frame::FrameHeader;
     use crate::journal::header::{Predecessor, SegmentHeader};
     use crate::storage::SimulatedDisk;
@@ -317,6 +344,43 @@ mod tests {
         };
         disk.put(&name.to_string(), &header.to_bytes());
         Arc::new(Segment::open(&*disk.process(), name).unwrap())
+    }
+
+    /// The same segment with those bytes.
+    fn rewritten(disk: &SimulatedDisk, segment: &Segment, bytes: &[u8]) -> Arc<Segment> {
+        disk.put(&segment.file_name, bytes);
+        Arc::new(Segment::open(&*disk.process(), segment.name).unwrap())
+    }
+
+    fn mapped(bytes: &[u8]) -> Arc<Mapping> {
+        Arc::new(Mapping::from_heap(bytes.into()))
+    }
+
+    /// A frame longer than any chunk, in an open segment: it is read as a whole.
+    #[test]
+    fn a_long_frame_of_an_open_segment_has_a_place() {
+        let disk = SimulatedDisk::new(1);
+        let segment = segment(&disk, 1);
+        let (mut bytes, places) = frames(&segment, 40);
+        let last = places[39].0;
+        let (seq, offset) = (last + 1, offset_of(bytes.len()));
+        let payload = vec![b' '; 3 * usize::try_from(MAX_CHUNK).unwrap()];
+        let header = FrameHeader {
+            kind: FrameKind::Events,
+            handed_over: false,
+            payload_len: u32::try_from(payload.len()).unwrap(),
+            event_count: 1,
+            first_seq: seq,
+            durable_through: 0,
+            epoch: Epoch::NONE,
+        };
+        segment.codec.append(&mut bytes, offset, &header, &payload);
+        let segment = rewritten(&disk, &segment, &bytes);
+        let end = offset_of(bytes.len());
+        let place = KeptSegment::place(&KeptSegments::default().keep(&segment, None, end), seq);
+        assert_eq!((place.checked_to, place.has_event), (end, true));
+        let cut = KeptSegment::place(&KeptSegments::default().keep(&segment, None, end - 8), seq);
+        assert_eq!((cut.checked_to, cut.has_event), (offset, false));
     }
 
     /// A segment of so many frames with one to three events each; and where each begins, with its first `seq`.
@@ -347,17 +411,23 @@ mod tests {
         let segment = segment(&disk, 1);
         let (bytes, places) = frames(&segment, 100);
         let kept = KeptSegments::default();
-        let entry = kept.keep(&segment, &Arc::new(Mapping::from_heap(bytes.into())), true);
+        // One that is open is read from its file.
+        let segment = rewritten(&disk, &segment, &bytes);
+        let end = offset_of(bytes.len());
+        let open = kept.keep(&segment, None, end);
+        let closed = KeptSegments::default().keep(&segment, Some(&mapped(&bytes)), end);
         let last = places[99].0;
-        // From both ends, so that the index grows in between.
-        for seq in (FIRST_SEQ..=last).flat_map(|seq| [FIRST_SEQ + last - seq, seq]) {
-            let wanted = places.partition_point(|(first, _)| *first <= seq) - 1;
-            let place = KeptSegment::place(&entry, seq);
-            let found = places.iter().position(|(_, offset)| *offset == place.offset).unwrap();
-            assert!(found <= wanted && wanted - found < 16, "{found} for frame {wanted}");
-            assert!(place.has_event && place.checked_to > places[wanted].1);
+        for entry in [open, closed] {
+            // From both ends, so that the index grows in between.
+            for seq in (FIRST_SEQ..=last).flat_map(|seq| [FIRST_SEQ + last - seq, seq]) {
+                let wanted = places.partition_point(|(first, _)| *first <= seq) - 1;
+                let place = KeptSegment::place(&entry, seq);
+                let found = places.iter().position(|(_, offset)| *offset == place.offset).unwrap();
+                assert!(found <= wanted && wanted - found < 16, "{found} for frame {wanted}");
+                assert!(place.has_event && place.checked_to > places[wanted].1);
+            }
+            assert!(!KeptSegment::place(&entry, last + 1).has_event);
         }
-        assert!(!KeptSegment::place(&entry, last + 1).has_event);
     }
 
     #[test]
@@ -367,11 +437,14 @@ mod tests {
         let (mut bytes, places) = frames(&segment, 60);
         let (seq, offset) = places[40];
         bytes[usize::try_from(offset).unwrap() + 49] ^= 1;
-        let kept = KeptSegments::default();
-        let entry = kept.keep(&segment, &Arc::new(Mapping::from_heap(bytes.into())), true);
-        assert!(KeptSegment::place(&entry, seq - 1).has_event);
-        let place = KeptSegment::place(&entry, places[50].0);
-        assert_eq!((place.offset, place.checked_to, place.has_event), (places[32].1, offset, false));
+        let segment = rewritten(&disk, &segment, &bytes);
+        let end = offset_of(bytes.len());
+        for bytes in [Some(&mapped(&bytes)), None] {
+            let entry = KeptSegments::default().keep(&segment, bytes, end);
+            assert!(KeptSegment::place(&entry, seq - 1).has_event);
+            let place = KeptSegment::place(&entry, places[50].0);
+            assert_eq!((place.offset, place.checked_to, place.has_event), (places[32].1, offset, false));
+        }
     }
 
     #[test]
@@ -380,11 +453,11 @@ mod tests {
         let segment = segment(&disk, 1);
         let (bytes, places) = frames(&segment, 60);
         let kept = KeptSegments::default();
-        let part = usize::try_from(places[30].1).unwrap();
-        kept.keep(&segment, &Arc::new(Mapping::from_heap(bytes[..part].into())), false);
+        let segment = rewritten(&disk, &segment, &bytes);
+        kept.keep(&segment, None, places[30].1);
         let has = |frame: usize, is_last| kept.place(segment.name, places[frame].0, is_last).is_some();
         assert!(has(29, true) && !has(30, true) && !has(29, false));
-        kept.keep(&segment, &Arc::new(Mapping::from_heap(bytes.into())), true);
+        kept.keep(&segment, Some(&mapped(&bytes)), offset_of(bytes.len()));
         assert!(has(30, true) && has(59, false));
     }
 
@@ -392,11 +465,11 @@ mod tests {
     fn those_used_last_are_kept_and_none_that_is_pruned() {
         let disk = SimulatedDisk::new(1);
         let kept = KeptSegments::default();
-        let bytes = Arc::new(Mapping::from_heap(Arc::from([])));
+        let bytes = mapped(&[]);
         let has =
             |number| kept.place(SegmentName { number, first_seq: FIRST_SEQ }, FIRST_SEQ, true).is_some();
         for number in 1..=100 {
-            kept.keep(&segment(&disk, number), &bytes, true);
+            kept.keep(&segment(&disk, number), Some(&bytes), 0);
             assert!(has(1), "it is used all the time");
         }
         let left: Vec<u64> = (1..=100).filter(|&number| has(number)).collect();

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use super::bytes::{index_of, offset_of, u32_at};
-use super::chain::{Segment, pruned, read_range};
+use super::bytes::{index_of, offset_of};
+use super::chain::{Segment, pruned, read_into, read_range};
 use super::directory::Directory;
-use super::frame::{Frame, FrameCodec, FrameHeader, FrameKind, FramePlace, FrameRead};
+use super::frame::{Frame, FrameHeader, FrameKind, FramePlace, FrameRead, stated_len};
 use super::header::WriterVersion;
 use super::kept::{KeptPlace, KeptSegment, KeptSegments, Listing};
-use super::layout::{FRAME_HEADER_LEN, MAX_PAYLOAD_LEN, SegmentName, frame_len, header_end};
+use super::layout::{FRAME_HEADER_LEN, SegmentName, frame_len, header_end};
 use super::lock::{Published, PublishedCell, peek};
 use super::record::OpenRecord;
 use super::retention::testifies_to_missing;
@@ -22,8 +22,10 @@ use crate::storage::{Mapping, Storage};
 /// How often a walk from the oldest event begins anew when that is pruned meanwhile.
 const TRIES: usize = 20;
 
-/// How much of the open segment is read at once.
-const CHUNK: u64 = 256 << 10;
+/// How much of the open segment is read at once: little at first, since whoever looks for one event may want no more, and
+/// then twice as much each time.
+pub(super) const FIRST_CHUNK: u64 = 8 << 10;
+pub(super) const MAX_CHUNK: u64 = 256 << 10;
 
 /// Where the walk learns how far it may read, and what readers of this journal keep.
 #[derive(Debug, Clone)]
@@ -80,17 +82,27 @@ struct At {
     offset: u64,
     written_by: WriterVersion,
     limit: Limit,
-    /// Its bytes, or those that it begins with.
+    /// All its bytes, once it is closed: a successor states where it ends. An open one is read instead, so that a device
+    /// that fails is an error there.
     mapped: Option<Arc<Mapping>>,
-    /// Whether that is all there is: a successor states where it ends.
-    is_closed: bool,
     /// Up to here all frames were checked already.
     checked_to: u64,
-    /// Bytes of an open segment, and where they start.
+    /// Bytes of an open segment, where they start, and how many are read the next time.
     chunk: Vec<u8>,
     chunk_at: u64,
+    chunk_len: u64,
+    /// The frame that was found last.
+    given: Option<Given>,
     /// Where the frames were found to end honestly, of a file that long, so that it is not looked into again and again.
     honest_end: Option<(u64, u64)>,
+}
+
+/// A frame that was read and checked, and lies in what is loaded.
+#[derive(Debug, Clone, Copy)]
+struct Given {
+    offset: u64,
+    header: FrameHeader,
+    payload_crc: u32,
 }
 
 /// How far a segment may be read.
@@ -157,18 +169,43 @@ impl Walk {
     /// The frame that holds the next event (and maybe events before it); `None` when there is none yet. It can be
     /// asked again later.
     pub(crate) fn next(&mut self) -> Result<Option<FramePlace<'_>>, Error> {
-        let Some(header) = self.find()? else { return Ok(None) };
-        self.next_seq = header.next_seq();
-        let Some(at) = &mut self.at else { return Ok(None) };
-        let offset = at.offset;
-        at.offset += frame_length(&header);
-        let written_by = at.written_by;
-        let frame = FrameCodec::read_again(at.bytes_from(offset), offset, &header);
-        Ok(frame.map(|frame| FramePlace { file: &at.segment.file_name, frame, written_by }))
+        Ok(if self.advance()? { self.given() } else { None })
     }
 
-    /// Goes on to the next frame of events and leaves it loaded at `self.at`, read and checked. Its header.
-    fn find(&mut self) -> Result<Option<FrameHeader>, Error> {
+    /// Goes on to that frame, reads and checks it, and leaves it loaded. Whether there is one.
+    #[inline]
+    pub(crate) fn advance(&mut self) -> Result<bool, Error> {
+        // What is there already, without more ado.
+        while let Some(at) = &mut self.at {
+            at.given = None;
+            if !at.is_ready() {
+                break;
+            }
+            match at.look(self.next_seq) {
+                Ok(Look::Found(next_seq)) => {
+                    self.next_seq = next_seq;
+                    self.follows_floor = false;
+                    return Ok(true);
+                }
+                Ok(Look::Skipped) => {}
+                Ok(Look::NoMore) => break,
+                Err(error) => {
+                    self.follows_floor = false;
+                    return Err(error);
+                }
+            }
+        }
+        self.find()
+    }
+
+    /// The frame that was gone on to last; `None` once more was asked for and is not there.
+    #[inline]
+    pub(crate) fn given(&self) -> Option<FramePlace<'_>> {
+        self.at.as_ref().and_then(At::given)
+    }
+
+    /// The same, where something has to be found out or loaded first.
+    fn find(&mut self) -> Result<bool, Error> {
         for _ in 1..TRIES {
             match self.try_find() {
                 Err(error) if self.follows_floor && *error.kind() == ErrorKind::Pruned => {
@@ -176,7 +213,7 @@ impl Walk {
                     self.next_seq = Directory::read(&*self.storage)?.begins_with().first_seq;
                 }
                 found => {
-                    self.follows_floor &= matches!(found, Ok(None));
+                    self.follows_floor &= matches!(found, Ok(false));
                     return found;
                 }
             }
@@ -184,16 +221,8 @@ impl Walk {
         self.try_find()
     }
 
-    fn try_find(&mut self) -> Result<Option<FrameHeader>, Error> {
+    fn try_find(&mut self) -> Result<bool, Error> {
         loop {
-            // What is there already, without more ado.
-            if let Some(at) = self.at.as_mut().filter(|at| at.is_ready()) {
-                match at.look(self.next_seq)? {
-                    Look::Found(header) => return Ok(Some(header)),
-                    Look::Skipped => continue,
-                    Look::NoMore => {}
-                }
-            }
             let mut at = match self.at.take() {
                 Some(at) => at,
                 None => self.locate()?,
@@ -201,7 +230,7 @@ impl Walk {
             if at.offset >= at.limit.end {
                 at.limit = self.limit_of(&mut at)?;
                 if at.offset >= at.limit.end {
-                    let (is_closed, is_sure) = (at.is_closed, at.limit.is_sure);
+                    let (is_closed, is_sure) = (at.is_closed(), at.limit.is_sure);
                     self.overran |= is_closed && at.offset > at.limit.end;
                     self.at = Some(if is_closed { self.successor_to(&at)? } else { at });
                     if is_closed {
@@ -211,7 +240,7 @@ impl Walk {
                         // A file that ends here may have been cut off.
                         self.check_end()?;
                     }
-                    return Ok(None);
+                    return Ok(false);
                 }
             }
             if at.load()? && !at.limit.is_sure && self.published()?.is_some() {
@@ -223,11 +252,14 @@ impl Walk {
             let found = at.look(self.next_seq);
             self.at = Some(at);
             match found? {
-                Look::Found(header) => return Ok(Some(header)),
+                Look::Found(next_seq) => {
+                    self.next_seq = next_seq;
+                    return Ok(true);
+                }
                 Look::Skipped => {}
                 Look::NoMore => {
                     self.check_end()?;
-                    return Ok(None);
+                    return Ok(false);
                 }
             }
         }
@@ -309,12 +341,7 @@ impl Walk {
         if !at.limit.is_sure || at.limit.end <= header_end() {
             return Ok(at);
         }
-        let bytes = match &at.mapped {
-            Some(bytes) => Arc::clone(bytes),
-            // As far as it is published it does not change any more.
-            None => Arc::new(at.segment.map_to(at.limit.end)?),
-        };
-        let kept = self.source.kept().keep(&at.segment, &bytes, at.is_closed);
+        let kept = self.source.kept().keep(&at.segment, at.mapped.as_ref(), at.limit.end);
         Ok(At::kept(&KeptSegment::place(&kept, self.next_seq)))
     }
 
@@ -333,7 +360,7 @@ impl Walk {
 
     /// How far a segment may be read now.
     fn limit_of(&mut self, at: &mut At) -> Result<Limit, Error> {
-        if at.is_closed {
+        if at.is_closed() {
             return Ok(at.limit);
         }
         let number = at.segment.name.number;
@@ -351,7 +378,6 @@ impl Walk {
         };
         let end = Segment::open(&*self.storage, successor)?.header.predecessor.end;
         at.mapped = Some(Arc::new(at.segment.map_to(end)?));
-        at.is_closed = true;
         at.chunk = Vec::new();
         Ok(Limit { end, is_sure: true })
     }
@@ -403,8 +429,8 @@ fn check_place(segment: &Segment, frame: &Frame<'_>, expected: u64) -> Result<()
 
 /// What stands at a place.
 enum Look {
-    /// The frame that was looked for.
-    Found(FrameHeader),
+    /// The frame that was looked for, before that `seq`; it is given, and the place is the one after it.
+    Found(u64),
     /// Something else; the place is the one after it.
     Skipped,
     /// Nothing yet.
@@ -420,10 +446,11 @@ impl At {
             segment,
             limit: Limit { end: 0, is_sure: true },
             mapped: None,
-            is_closed: false,
             checked_to: 0,
             chunk: Vec::new(),
             chunk_at: 0,
+            chunk_len: FIRST_CHUNK,
+            given: None,
             honest_end: None,
         }
     }
@@ -434,9 +461,8 @@ impl At {
         At {
             offset: place.offset,
             written_by: place.written_by,
-            limit: Limit { end: offset_of(kept.bytes.len()), is_sure: true },
-            mapped: Some(Arc::clone(&kept.bytes)),
-            is_closed: kept.is_closed,
+            limit: Limit { end: kept.end, is_sure: true },
+            mapped: kept.bytes.clone(),
             checked_to: place.checked_to,
             ..At::new(Arc::clone(&kept.segment))
         }
@@ -457,7 +483,10 @@ impl At {
                 let (length, kind) = (frame.length, frame.header.kind);
                 if kind == FrameKind::Events && frame.header.next_seq() > wanted {
                     check_place(&self.segment, &frame, wanted)?;
-                    return Ok(Look::Found(frame.header));
+                    let Frame { offset, header, payload_crc, .. } = frame;
+                    self.given = Some(Given { offset, header, payload_crc });
+                    self.offset += length;
+                    return Ok(Look::Found(header.next_seq()));
                 }
                 if let Some(record) =
                     OpenRecord::from_payload(frame.payload).filter(|_| kind == FrameKind::Open)
@@ -477,9 +506,25 @@ impl At {
         Ok(Look::NoMore)
     }
 
-    /// Whether the next frame is to be found in what is mapped.
+    /// The frame that was found last.
+    #[inline]
+    fn given(&self) -> Option<FramePlace<'_>> {
+        let Given { offset, header, payload_crc } = self.given?;
+        let payload = self.bytes_from(offset).get(FRAME_HEADER_LEN..)?;
+        let payload = payload.get(..index_of(u64::from(header.payload_len)))?;
+        let frame = Frame { header, offset, length: frame_length(&header), payload_crc, payload };
+        Some(FramePlace { file: &self.segment.file_name, frame, written_by: self.written_by })
+    }
+
+    /// Whether a successor states where the segment ends.
+    fn is_closed(&self) -> bool {
+        self.mapped.is_some()
+    }
+
+    /// Whether the next frame is to be found in what is loaded.
+    #[inline]
     fn is_ready(&self) -> bool {
-        self.offset < self.limit.end && self.limit.is_sure && self.mapped_at(self.offset).is_some()
+        self.offset < self.limit.end && self.limit.is_sure && self.is_loaded()
     }
 
     /// Passes over a frame that lies before the event `wanted` and was checked before; its header is checked again.
@@ -500,34 +545,31 @@ impl At {
 
     /// What is loaded from `offset` on.
     fn bytes_from(&self, offset: u64) -> &[u8] {
-        if let Some(bytes) = self.mapped_at(offset) {
-            return bytes;
-        }
-        let skipped = offset.checked_sub(self.chunk_at).map_or(usize::MAX, index_of);
-        self.chunk.get(skipped..).unwrap_or_default()
+        let (bytes, skipped) = match &self.mapped {
+            Some(bytes) => (&bytes[..], Some(offset)),
+            None => (&self.chunk[..], offset.checked_sub(self.chunk_at)),
+        };
+        skipped.and_then(|skipped| bytes.get(index_of(skipped)..)).unwrap_or_default()
     }
 
-    /// What is mapped from `offset` on, if that is to be found there. No frame lies astride the end.
-    fn mapped_at(&self, offset: u64) -> Option<&[u8]> {
-        let bytes = self.mapped.as_ref()?.get(index_of(offset)..)?;
-        (self.is_closed || !bytes.is_empty()).then_some(bytes)
+    /// Whether the frame at `self.offset` is loaded as a whole; of a closed segment everything is.
+    #[inline]
+    fn is_loaded(&self) -> bool {
+        self.is_closed() || {
+            let bytes = self.bytes_from(self.offset);
+            bytes.len() >= FRAME_HEADER_LEN && stated_len(bytes) <= offset_of(bytes.len())
+        }
     }
 
     /// Loads a chunk of an open segment that holds the frame at `self.offset` whole, as far as the limit allows.
     /// Whether anything was read.
     fn load(&mut self) -> Result<bool, Error> {
-        if self.is_closed || self.mapped_at(self.offset).is_some() {
+        if self.is_loaded() {
             return Ok(false);
         }
-        let loaded_to = self.chunk_at + offset_of(self.chunk.len());
-        if self.offset >= self.chunk_at && self.offset + offset_of(FRAME_HEADER_LEN) <= loaded_to {
-            let head = &self.chunk[index_of(self.offset - self.chunk_at)..];
-            if self.offset + stated_len(head) <= loaded_to {
-                return Ok(false);
-            }
-        }
         let left = self.limit.end - self.offset;
-        self.load_chunk(CHUNK.min(left))?;
+        self.load_chunk(self.chunk_len.min(left))?;
+        self.chunk_len = MAX_CHUNK.min(2 * self.chunk_len);
         let needed = stated_len(&self.chunk).min(left);
         if needed > offset_of(self.chunk.len()) {
             self.load_chunk(needed)?;
@@ -536,21 +578,14 @@ impl At {
     }
 
     fn load_chunk(&mut self, len: u64) -> Result<(), Error> {
-        self.chunk = read_range(&*self.segment.file, &self.segment.file_name, self.offset, len)?;
-        self.chunk_at = self.offset;
+        let mut chunk = std::mem::take(&mut self.chunk);
+        chunk.resize(index_of(len), 0);
+        read_into(&*self.segment.file, &self.segment.file_name, self.offset, &mut chunk)?;
+        (self.chunk, self.chunk_at) = (chunk, self.offset);
         Ok(())
     }
 }
 
 fn frame_length(header: &FrameHeader) -> u64 {
     offset_of(frame_len(index_of(u64::from(header.payload_len))))
-}
-
-/// How long the frame that `bytes` begin with says it is; a header's length when they begin with none.
-fn stated_len(bytes: &[u8]) -> u64 {
-    if bytes.len() < FRAME_HEADER_LEN {
-        return offset_of(FRAME_HEADER_LEN);
-    }
-    let payload_len = u32_at(bytes, 8).min(MAX_PAYLOAD_LEN);
-    offset_of(frame_len(index_of(u64::from(payload_len))))
 }

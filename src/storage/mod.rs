@@ -114,8 +114,8 @@ pub trait StorageFile: fmt::Debug + Send + Sync + 'static {
     /// Makes all bytes written so far, and the length, durable (`fdatasync`).
     fn sync(&self) -> io::Result<()>;
 
-    /// The first `len` bytes, mapped into memory. The caller maps only what will never be written again: sealed
-    /// segments, and what is published of the open one.
+    /// The first `len` bytes, mapped into memory. The caller maps only files that will never be written again: closed
+    /// segments.
     fn map(&self, len: u64) -> io::Result<Mapping>;
 }
 

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use crate::domain::hashing::Hashing;
 use crate::domain::{Budget, DEFAULT_THRESHOLDS};
 use crate::event::{Fraction, Window};
+use crate::hashing::Hashing;
 use crate::ids::BudgetId;
 
 type Known<T> = HashSet<Arc<T>, Hashing>;

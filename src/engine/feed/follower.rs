@@ -13,8 +13,7 @@ use crate::clock::monotonic;
 use crate::engine::cursor::Cursor;
 use crate::engine::events::JournaledEvent;
 use crate::engine::published::View;
-use crate::error::{Error, ErrorKind};
-use crate::event::ChangeEvent;
+use crate::error::Error;
 
 /// How long a follower waits before it looks again.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -135,7 +134,7 @@ impl Follower {
         }
     }
 
-    fn step(&mut self) -> Result<Option<FeedItem<Option<ChangeEvent>>>, Error> {
+    fn step(&mut self) -> Result<Option<FeedItem<Option<Arc<FeedEvent>>>>, Error> {
         if self.is_over {
             return Ok(None);
         }
@@ -144,14 +143,8 @@ impl Follower {
         item.inspect_err(|_| self.is_over = true)
     }
 
-    fn decoded(&mut self, event: Option<ChangeEvent>) -> Result<Arc<FeedEvent>, Error> {
-        let journaled = self.journal.current();
-        let given = journaled.ok_or_else(|| Error::new(ErrorKind::Io, "an event was read, and is not there"));
-        let decoded = given.and_then(|journaled| {
-            let event = event.map_or_else(|| journaled.decode(), Ok)?;
-            Ok(Arc::new(FeedEvent { event, cursor: journaled.cursor() }))
-        });
-        decoded.inspect_err(|_| self.is_over = true)
+    fn decoded(&mut self, event: Option<Arc<FeedEvent>>) -> Result<Arc<FeedEvent>, Error> {
+        event.map_or_else(|| self.journal.decode(), Ok).inspect_err(|_| self.is_over = true)
     }
 }
 
@@ -164,7 +157,7 @@ impl Iterator for Follower {
 }
 
 impl Source for Journal {
-    type Event = Option<ChangeEvent>;
+    type Event = Option<Arc<FeedEvent>>;
 
     fn view(&mut self) -> Result<View, Error> {
         Journal::view(self)
@@ -190,7 +183,7 @@ impl Source for Journal {
         Journal::check(self, cursor)
     }
 
-    fn read(&mut self, course: &mut Course) -> Result<Read<Option<ChangeEvent>>, Error> {
+    fn read(&mut self, course: &mut Course) -> Result<Read<Option<Arc<FeedEvent>>>, Error> {
         Journal::read(self, course, || None)
     }
 }

@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use super::course::{Course, Read};
-use super::item::ResetCause;
+use super::item::{FeedEvent, ResetCause};
 use super::matcher::Knowledge;
 use crate::engine::as_of::{AsOf, oldest_state, state_as_of};
 use crate::engine::cursor::Cursor;
@@ -13,7 +13,7 @@ use crate::engine::events::{Events, JournaledEvent};
 use crate::engine::published::View;
 use crate::engine::reader::StateAt;
 use crate::error::{Error, ErrorKind};
-use crate::event::ChangeEvent;
+use crate::event::Decoder;
 use crate::ids::{Epoch, JournalId};
 use crate::journal::{Walk, WalkSource, peek};
 use crate::planted::{Bug, planted};
@@ -39,6 +39,15 @@ struct Reading {
     next_seq: u64,
     /// Whether nothing was read yet.
     is_new: bool,
+    /// Knows little: there may be thousands of feeds.
+    decoder: Decoder,
+}
+
+impl Reading {
+    fn decode(&mut self) -> Option<Result<Arc<FeedEvent>, Error>> {
+        let event = self.events.current()?;
+        Some(event.decode_with(&mut self.decoder))
+    }
 }
 
 impl Journal {
@@ -54,6 +63,12 @@ impl Journal {
     /// The event that was read last.
     pub(super) fn current(&self) -> Option<JournaledEvent<'_>> {
         self.reading.as_ref().and_then(|reading| reading.events.current())
+    }
+
+    /// The same, decoded.
+    pub(super) fn decode(&mut self) -> Result<Arc<FeedEvent>, Error> {
+        let none = || Err(Error::new(ErrorKind::Io, "an event was read, and is not there"));
+        self.reading.as_mut().and_then(|reading| reading.decode()).unwrap_or_else(none)
     }
 
     /// Where a filter learns what it has to know. `now`: the state of now, where there is an engine.
@@ -145,7 +160,7 @@ impl Journal {
         &mut self,
         course: &mut Course,
         now: impl Fn() -> Option<View>,
-    ) -> Result<Read<Option<ChangeEvent>>, Error> {
+    ) -> Result<Read<Option<Arc<FeedEvent>>>, Error> {
         let was_open = self.reading.is_some();
         let read = match self.try_read(course, &now) {
             // What was open may have been pruned, or replaced after a crash, since then.
@@ -169,7 +184,7 @@ impl Journal {
         &mut self,
         course: &mut Course,
         now: &impl Fn() -> Option<View>,
-    ) -> Result<Read<Option<ChangeEvent>>, Error> {
+    ) -> Result<Read<Option<Arc<FeedEvent>>>, Error> {
         let reading = self.reading_at(course.expected())?;
         let is_new = std::mem::take(&mut reading.is_new);
         let has_more = reading.events.advance();
@@ -192,8 +207,9 @@ impl Journal {
         if !matcher.may_want(event.line) {
             return Ok(Read::Unwanted(cursor));
         }
-        let event = event.decode()?;
-        let is_wanted = matcher.wants(&event, || self.knowledge(now()))?;
+        let event = self.decode()?;
+        let Some(matcher) = course.matcher() else { return Ok(Read::Event(cursor, Some(event))) };
+        let is_wanted = matcher.wants(&event.event, || self.knowledge(now()))?;
         Ok(if is_wanted { Read::Event(cursor, Some(event)) } else { Read::Unwanted(cursor) })
     }
 
@@ -202,7 +218,7 @@ impl Journal {
             Some(reading) => reading,
             None => {
                 let events = Events::open(&self.storage, &self.source, seq)?;
-                Box::new(Reading { events, next_seq: seq, is_new: true })
+                Box::new(Reading { events, next_seq: seq, is_new: true, decoder: Decoder::of_few() })
             }
         };
         Ok(self.reading.insert(reading))

@@ -266,10 +266,7 @@ impl LiveSource {
         let shared = &self.shared;
         match self.journal.read(course, || Some(shared.view()))? {
             Read::Event(cursor, event) => {
-                let decode = || self.journal.current().map(|event| event.decode()).transpose();
-                let event = event.map_or_else(decode, |event| Ok(Some(event)))?;
-                let event = event.ok_or_else(|| missing(seq))?;
-                Ok(Read::Event(cursor, Arc::new(FeedEvent { event, cursor })))
+                Ok(Read::Event(cursor, event.map_or_else(|| self.journal.decode(), Ok)?))
             }
             Read::Unwanted(cursor) => Ok(Read::Unwanted(cursor)),
             Read::Lost(cause) => Ok(Read::Lost(cause)),

@@ -22,7 +22,7 @@ use names::Names;
 /// # Errors
 /// When `line` is not an event that this version knows in full: nothing is guessed, skipped or filled in.
 pub fn decode_event(line: &[u8]) -> Result<ChangeEvent, DecodeError> {
-    canonical::read(line).map_or_else(|| any_form::read(line), Ok)
+    Decoder::default().decode(line)
 }
 
 /// Reads the events of a history one after another: as [`decode_event`] does, with less work and in less room for what
@@ -31,9 +31,18 @@ pub fn decode_event(line: &[u8]) -> Result<ChangeEvent, DecodeError> {
 pub(crate) struct Decoder(Names);
 
 impl Decoder {
+    /// For a part of a history, where many may be at work at once: it remembers less.
+    pub(crate) fn of_few() -> Decoder {
+        Decoder(Names::few())
+    }
+
     /// Reads one event from its JSON.
+    #[inline]
     pub(crate) fn decode(&mut self, line: &[u8]) -> Result<ChangeEvent, DecodeError> {
-        canonical::read_with(line, &mut self.0).map_or_else(|| any_form::read(line), Ok)
+        match canonical::read_with(line, &mut self.0) {
+            Some(event) => Ok(event),
+            None => any_form::read(line),
+        }
     }
 }
 

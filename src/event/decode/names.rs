@@ -1,9 +1,11 @@
 //! What the events of a history have in common, kept from one event to the next while many are read in order: most name
 //! a budget, a tool or an actor that others named before, and most were decided in the same second as the one before.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::hashing::Folding;
 
 /// Texts that were read lately. It only saves work: what is not found in it is made anew, so that it may forget anything
 /// at any time, and takes the same room however long the history is.
@@ -17,6 +19,12 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// Of fewer texts.
+    pub(super) fn few() -> Names {
+        let known = || Known { set_count: SETS_OF_FEW, ..Known::default() };
+        Names { ids: known(), texts: known(), second: Second::default() }
+    }
+
     /// The id that `bytes` write, if `check` finds that they do, or found so before.
     pub(super) fn id(&mut self, bytes: &[u8], check: impl FnOnce(&[u8]) -> Option<&str>) -> Option<Arc<str>> {
         self.ids.get_or(bytes, check)
@@ -35,8 +43,9 @@ impl Names {
 
 /// How many places there are for texts whose hashes end alike.
 const WAYS: usize = 2;
-/// How many such sets there are: a power of two.
+/// How many such sets there are: a power of two, of 32 bytes each.
 const SETS: usize = 4096;
+const SETS_OF_FEW: usize = 256;
 /// The longest text that is kept: what is longer is rarely said twice, and would make the whole take much room.
 const MAX_KEPT_LEN: usize = 64;
 
@@ -44,11 +53,19 @@ const MAX_KEPT_LEN: usize = 64;
 const FEW: u32 = 64;
 
 /// Texts, found by a hash; each has two places where it may be, and the one that was used last stays.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Known {
+    /// How many there are once anything is kept.
+    set_count: usize,
     sets: Vec<[Option<Arc<str>>; WAYS]>,
     /// How many were read before there was room.
     read: u32,
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known { set_count: SETS, sets: Vec::new(), read: 0 }
+    }
 }
 
 impl Known {
@@ -61,9 +78,10 @@ impl Known {
             if self.read < FEW {
                 return read(bytes).map(Arc::from);
             }
-            self.sets = vec![[None, None]; SETS];
+            self.sets = vec![[None, None]; self.set_count];
         }
-        let [first, second] = &mut self.sets[place(bytes)];
+        let place = hash(bytes) % self.sets.len();
+        let [first, second] = &mut self.sets[place];
         if let Some(known) = first.as_ref().filter(|known| known.as_bytes() == bytes) {
             return Some(Arc::clone(known));
         }
@@ -75,20 +93,11 @@ impl Known {
     }
 }
 
-/// The fraction of the golden ratio: odd, and without a pattern.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Which set a text belongs into. Whoever makes texts that all belong into one gains no more than that they are made anew.
-fn place(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let fold = |hash: u64, word: u64| {
-        let (low, high) = (hash ^ word).carrying_mul(GOLDEN, word);
-        low ^ high
-    };
-    let hash = words.iter().map(|word| u64::from_le_bytes(*word)).fold(bytes.len() as u64, fold);
-    usize::try_from(fold(hash, u64::from_le_bytes(last)) % SETS as u64).unwrap_or(0)
+/// The hash of a text. Whoever makes texts whose hashes end alike gains no more than that they are made anew.
+fn hash(bytes: &[u8]) -> usize {
+    let mut hasher = Folding::beginning_at(bytes.len() as u64);
+    hasher.write(bytes);
+    usize::try_from(hasher.finish() % SETS as u64).unwrap_or(0)
 }
 
 /// The second in which an event was decided, for the next, which most often was decided in it, too.
@@ -187,7 +196,7 @@ mod tests {
             (0..1_000).map(|number| format!("session-{number:04}-of-a-day")).collect(),
         ] {
             let places: std::collections::HashSet<usize> =
-                texts.iter().map(|text| place(text.as_bytes())).collect();
+                texts.iter().map(|text| hash(text.as_bytes())).collect();
             assert!(places.len() > 800, "{}: {}", texts[0], places.len());
         }
     }

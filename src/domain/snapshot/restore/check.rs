@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use crate::domain::entries::Booking;
 use crate::domain::evolve::check_thresholds;
 use crate::domain::goal::GoalRecord;
-use crate::domain::hashing::Hashing;
 use crate::domain::slots::Slot;
 use crate::domain::{Budget, Reservation, ReservationStatus, SpendRecord, State, UNIT_TOKENS};
 use crate::event::GoalStatus;
+use crate::hashing::Hashing;
 use crate::ids::{BudgetId, GoalId};
 
 type Check = Result<(), String>;

@@ -22,12 +22,8 @@ use crate::ids::{BudgetId, GoalId, is_name};
 use super::fields;
 use super::names::Names;
 
-/// The event, if `line` is its canonical form.
-pub(super) fn read(line: &[u8]) -> Option<ChangeEvent> {
-    read_with(line, &mut Names::default())
-}
-
-/// The same, with what events before it had in common.
+/// The event, if `line` is its canonical form. `names`: what events before it had in common.
+#[inline]
 pub(super) fn read_with(line: &[u8], names: &mut Names) -> Option<ChangeEvent> {
     let mut line = Reader { rest: line, names };
     let seq = line.after(br#"{"seq":"#)?.number()?;
@@ -224,6 +220,7 @@ impl<'a> Reader<'a> {
         Json::parse(std::str::from_utf8(json).ok()?).ok()
     }
 
+    #[inline(always)]
     fn payload(&mut self) -> Option<Payload> {
         let payload = match self.string()? {
             b"turn_recorded" => Payload::TurnRecorded(self.turn_recorded()?),

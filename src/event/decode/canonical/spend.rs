@@ -9,6 +9,7 @@ use crate::ids::{BudgetId, MeterId, ReservationId, SpendId};
 use super::{Reader, fields};
 
 impl Reader<'_> {
+    #[inline(always)]
     pub(super) fn spend_recorded(&mut self) -> Option<SpendRecorded> {
         Some(SpendRecorded {
             spend_id: self.after(br#","data":{"spend_id":"#)?.name().map(SpendId)?,
@@ -25,6 +26,7 @@ impl Reader<'_> {
         })
     }
 
+    #[inline(always)]
     fn spend_details(&mut self) -> Option<SpendDetails> {
         Some(SpendDetails {
             peer: self.if_after(br#","peer":"#, Reader::known_text)?,

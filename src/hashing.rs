@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 /// Begins each hash at a random number, so that nobody can make ids that are slow to restore.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Hashing(u64);
+pub(crate) struct Hashing(u64);
 
 impl Hashing {
     /// The one of this process: what is shared between copies has to be found by each of them.
-    pub(super) fn of_process() -> Hashing {
+    pub(crate) fn of_process() -> Hashing {
         static OF_PROCESS: LazyLock<Hashing> = LazyLock::new(Hashing::default);
         *OF_PROCESS
     }
@@ -32,12 +32,20 @@ impl BuildHasher for Hashing {
 
 /// Multiplies eight bytes at a time, and folds the two halves of the product into one ("folded multiply", as in wyhash).
 #[derive(Debug)]
-pub(super) struct Folding(u64);
+pub(crate) struct Folding(u64);
+
+impl Folding {
+    /// Begins at a number that is known, where there is nothing to gain from texts that are slow.
+    pub(crate) fn beginning_at(number: u64) -> Folding {
+        Folding(number)
+    }
+}
 
 /// The fraction of the golden ratio: odd, and without a pattern.
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl Hasher for Folding {
+    #[inline]
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words.iter().for_each(|word| self.write_u64(u64::from_le_bytes(*word)));
@@ -52,6 +60,7 @@ impl Hasher for Folding {
         self.write_u64(u64::from(byte));
     }
 
+    #[inline]
     fn write_u64(&mut self, word: u64) {
         let (low, high) = (self.0 ^ word).carrying_mul(GOLDEN, word);
         self.0 = low ^ high;
@@ -61,6 +70,7 @@ impl Hasher for Folding {
         self.write_u64(number as u64);
     }
 
+    #[inline]
     fn finish(&self) -> u64 {
         let (low, high) = self.0.carrying_mul(GOLDEN, 0);
         low ^ high
