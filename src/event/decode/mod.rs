@@ -4,6 +4,7 @@ mod any_form;
 mod canonical;
 pub(super) mod fields;
 mod names;
+mod reader;
 
 #[cfg(test)]
 pub(super) mod arbitrary;
@@ -12,6 +13,8 @@ mod tests;
 
 use crate::event::ChangeEvent;
 use names::Names;
+pub(crate) use names::Second;
+pub(crate) use reader::{Reader, Texts};
 
 /// Reads one event from its JSON.
 ///

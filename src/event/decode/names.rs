@@ -5,7 +5,10 @@ use std::hash::Hasher;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::event::{Fraction, Window};
 use crate::hashing::Folding;
+
+use super::reader::Texts;
 
 /// Texts that were read lately. It only saves work: what is not found in it is made anew, so that it may forget anything
 /// at any time, and takes the same room however long the history is.
@@ -24,20 +27,39 @@ impl Names {
         let known = || Known { set_count: SETS_OF_FEW, ..Known::default() };
         Names { ids: known(), texts: known(), second: Second::default() }
     }
+}
 
-    /// The id that `bytes` write, if `check` finds that they do, or found so before.
-    pub(super) fn id(&mut self, bytes: &[u8], check: impl FnOnce(&[u8]) -> Option<&str>) -> Option<Arc<str>> {
-        self.ids.get_or(bytes, check)
+impl Texts for Names {
+    fn text(&mut self, text: &str) -> Arc<str> {
+        self.texts.get_or(text, |_| true).unwrap_or_else(|| text.into())
     }
 
-    /// The text that `bytes` write, if they are one.
-    pub(super) fn text(&mut self, bytes: &[u8]) -> Option<Arc<str>> {
-        self.texts.get_or(bytes, |bytes| std::str::from_utf8(bytes).ok())
+    fn id(&mut self, text: &str, is_id: impl FnOnce(&str) -> bool) -> Option<Arc<str>> {
+        self.ids.get_or(text, is_id)
     }
 
-    /// The time that `text` writes in the canonical form.
-    pub(super) fn timestamp(&mut self, text: &[u8; 27]) -> Option<Timestamp> {
+    fn own_id(&mut self, id: &str) -> Arc<str> {
+        id.into()
+    }
+
+    fn remark(&mut self, text: &str) -> Arc<str> {
+        text.into()
+    }
+
+    fn timestamp(&mut self, text: &[u8; 27]) -> Option<Timestamp> {
         self.second.read(text)
+    }
+
+    fn thresholds(&mut self, thresholds: Vec<Fraction>) -> Arc<[Fraction]> {
+        thresholds.into()
+    }
+
+    fn window(&mut self, window: Window) -> Arc<Window> {
+        window.into()
+    }
+
+    fn actors(&mut self, actors: Vec<Arc<str>>) -> Arc<[Arc<str>]> {
+        actors.into()
     }
 }
 
@@ -69,24 +91,26 @@ impl Default for Known {
 }
 
 impl Known {
-    fn get_or(&mut self, bytes: &[u8], read: impl FnOnce(&[u8]) -> Option<&str>) -> Option<Arc<str>> {
-        if bytes.len() > MAX_KEPT_LEN {
-            return read(bytes).map(Arc::from);
+    /// That text, if `is_valid` finds that it is, or found so before.
+    fn get_or(&mut self, text: &str, is_valid: impl FnOnce(&str) -> bool) -> Option<Arc<str>> {
+        let read = || is_valid(text).then(|| Arc::from(text));
+        if text.len() > MAX_KEPT_LEN {
+            return read();
         }
         if self.sets.is_empty() {
             self.read += 1;
             if self.read < FEW {
-                return read(bytes).map(Arc::from);
+                return read();
             }
             self.sets = vec![[None, None]; self.set_count];
         }
-        let place = hash(bytes) % self.sets.len();
+        let place = hash(text.as_bytes()) % self.sets.len();
         let [first, second] = &mut self.sets[place];
-        if let Some(known) = first.as_ref().filter(|known| known.as_bytes() == bytes) {
+        if let Some(known) = first.as_ref().filter(|known| ***known == *text) {
             return Some(Arc::clone(known));
         }
-        if second.as_ref().is_none_or(|known| known.as_bytes() != bytes) {
-            *second = Some(Arc::from(read(bytes)?));
+        if second.as_ref().is_none_or(|known| **known != *text) {
+            *second = Some(read()?);
         }
         std::mem::swap(first, second);
         first.clone()
@@ -102,14 +126,15 @@ fn hash(bytes: &[u8]) -> usize {
 
 /// The second in which an event was decided, for the next, which most often was decided in it, too.
 #[derive(Debug, Default)]
-struct Second {
+pub(crate) struct Second {
     /// As it is written, the point after it included, once one was read.
     text: Option<[u8; 20]>,
     begins_at: Timestamp,
 }
 
 impl Second {
-    fn read(&mut self, text: &[u8; 27]) -> Option<Timestamp> {
+    /// The time that a text writes in the canonical form.
+    pub(crate) fn read(&mut self, text: &[u8; 27]) -> Option<Timestamp> {
         let (second, fraction) = text.split_first_chunk()?;
         if self.text.as_ref() != Some(second) {
             let read = Timestamp::from_ascii(text)?;
@@ -143,8 +168,8 @@ mod tests {
     fn names() -> Names {
         let mut names = Names::default();
         for _ in 0..FEW {
-            names.text(b"");
-            names.id(b"id", |_| Some("id"));
+            names.text("");
+            names.id("id", |_| true);
         }
         names
     }
@@ -152,21 +177,20 @@ mod tests {
     #[test]
     fn what_is_said_again_is_the_same_text_and_not_another_of_the_same_words() {
         let mut names = names();
-        let first = names.text(b"web.search").unwrap();
-        assert!(Arc::ptr_eq(&first, &names.text(b"web.search").unwrap()));
-        assert_eq!(&*names.text(b"web.fetch").unwrap(), "web.fetch");
-        assert!(Arc::ptr_eq(&first, &names.text(b"web.search").unwrap()));
-        assert_eq!(names.text(b"\xff"), None);
+        let first = names.text("web.search");
+        assert!(Arc::ptr_eq(&first, &names.text("web.search")));
+        assert_eq!(&*names.text("web.fetch"), "web.fetch");
+        assert!(Arc::ptr_eq(&first, &names.text("web.search")));
     }
 
     /// Whatever was read as a text has still to be judged as an id.
     #[test]
     fn an_id_is_judged_although_the_same_was_read_as_a_text() {
         let mut names = names();
-        assert!(names.text(b"a\x7f").is_some());
-        assert_eq!(names.id(b"a\x7f", |_| None), None);
-        assert_eq!(names.id(b"a", |_| Some("a")).as_deref(), Some("a"));
-        assert_eq!(names.id(b"a", |_| panic!("it was judged before")).as_deref(), Some("a"));
+        assert_eq!(&*names.text("a\x7f"), "a\x7f");
+        assert_eq!(names.id("a\x7f", |_| false), None);
+        assert_eq!(names.id("a", |_| true).as_deref(), Some("a"));
+        assert_eq!(names.id("a", |_| panic!("it was judged before")).as_deref(), Some("a"));
     }
 
     #[test]
@@ -181,8 +205,8 @@ mod tests {
         let mut names = names();
         for number in 0..50_000 {
             let text = format!("{number}-{}", "x".repeat(number % 100));
-            assert_eq!(&*names.text(text.as_bytes()).unwrap(), text);
-            assert_eq!(&*names.text(text.as_bytes()).unwrap(), text);
+            assert_eq!(&*names.text(&text), text);
+            assert_eq!(&*names.text(&text), text);
         }
         assert_eq!(names.texts.sets.len(), SETS);
         let longest = names.texts.sets.iter().flatten().flatten().map(|text| text.len()).max();

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{Budget, BudgetExtras, BudgetFacts, Closing, Meter};
+use crate::event::value::Texts;
 use crate::event::{BudgetTerms, Fraction, Span, Window};
 use crate::ids::{MeterId, ReservationId};
 
@@ -88,7 +89,7 @@ impl BudgetForm<'_> {
             span: self.span.map(|Object(span)| Span { start: span.start.0, end: span.end.0 }),
             overage_total: self.overage_total.0,
             progress: self.progress_ppm.map(|progress| progress.0),
-            widen_by: widen_by.map(|actors| names.actors(&actors)),
+            widen_by: widen_by.map(|actors| names.actors(actors)),
             closing: self.closed.map(|Object(closed)| Arc::new(closed.closing(names))),
             meta: read_meta(self.meta)?,
             rolled_seq: self.rolled_seq,
@@ -120,7 +121,7 @@ impl TermsForm<'_> {
         BudgetTerms {
             limit: self.limit.map(|limit| limit.0),
             hard: self.hard,
-            thresholds: names.thresholds(&thresholds),
+            thresholds: names.thresholds(thresholds),
             window: self.window.map(|Object(window)| {
                 let window = Window {
                     every: names.text(&window.every.0),

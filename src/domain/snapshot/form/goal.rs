@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::goal::{GoalFacts, GoalRecord};
 use crate::domain::snapshot::intern::Interner;
+use crate::event::value::Texts;
 use crate::ids::BudgetId;
 
 use super::values::{Amount, At, BudgetName, Goal, PauseReason, Status, Text};

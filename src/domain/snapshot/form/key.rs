@@ -7,6 +7,7 @@ use crate::domain::keys::{KeyText, RememberedKey};
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{KeyWindow, Outcome, Refusal, Remembered, RememberedOutcome};
 use crate::event::RefusalKind;
+use crate::event::value::Texts;
 use crate::ids::{BudgetId, MeterId, ReservationId, SpendId};
 
 use super::values::{Amount, At, Body, BudgetName, Goal, Name, Object, RefusedBy, Text, nullable};

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use crate::domain::entries::{Booking, Entry};
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{Reservation, SpendRecord};
+use crate::event::value::Texts;
 use crate::event::{Charge, Quantity, SpendDetails};
 use crate::ids::{MeterId, ReservationId, SpendId};
 
@@ -106,7 +107,7 @@ impl SpendForm<'_> {
             amount: quantity.amount.0,
         };
         Ok(SpendRecord {
-            id: SpendId(names.own(&self.spend_id.0)),
+            id: SpendId(names.own_id(&self.spend_id.0)),
             seq: self.seq,
             at: self.at.0,
             budget_id: self.budget_id.id(names),

@@ -11,6 +11,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use crate::clock::Timestamp;
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{MeterKind, ReservationStatus};
+use crate::event::value::Texts;
 use crate::event::value::{read_fingerprint, read_fraction, read_u128};
 use crate::event::{Fraction, GoalStatus, RefusalKind, TransitionReason};
 use crate::ids::{BudgetId, GoalId, is_name};

@@ -1,18 +1,17 @@
 //! Budgets, meters and goals, and what follows from them.
 
-use crate::domain::State;
 use crate::domain::evolve::move_roll;
 use crate::domain::goal::GoalRecord;
 use crate::domain::leaf::Leaf;
-use crate::domain::snapshot::form::{BudgetForm, GoalForm, MeterForm};
+use crate::domain::snapshot::form::{GoalForm, MeterForm};
+use crate::domain::{Budget, State};
 use crate::event::GoalStatus;
 use crate::ids::BudgetId;
 
 use super::{StateRestorer, check};
 
 impl StateRestorer {
-    pub(super) fn budget(&mut self, form: BudgetForm<'_>) -> Result<(), String> {
-        let budget = form.budget(&mut self.names)?;
+    pub(super) fn budget(&mut self, budget: Budget) -> Result<(), String> {
         check::budget(&self.state, &budget).map_err(|message| format!("{}: {message}", budget.id))?;
         let state = &mut self.state;
         let id = budget.id.clone();

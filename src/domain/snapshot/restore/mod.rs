@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::RestoreError;
-use super::form::{self, BookingForm, EventIdForm, KeyForm, MemoryForm, SpendForm};
+use super::form::{self, BookingForm, BudgetForm, EventIdForm, KeyForm, MemoryForm, SpendForm};
 use super::intern::Interner;
 use super::parts::{Outline, PARTS, Part};
 use crate::domain::entries::Memory;
@@ -110,7 +110,7 @@ impl StateRestorer {
         }
         match part {
             "memory" => self.memory(form::read(line)?)?,
-            "budget" => self.budget(form::read(line)?)?,
+            "budget" => self.budget_line(line)?,
             "meter" => self.meter(form::read(line)?)?,
             "goal" => self.goal(form::read(line)?)?,
             "reservation" => self.reservation(form::read(line)?)?,
@@ -123,6 +123,14 @@ impl StateRestorer {
             _ => return Err(Fault::Part),
         }
         Ok(())
+    }
+
+    fn budget_line(&mut self, line: &str) -> Result<(), Fault> {
+        let budget = match canonical::budget(line, &mut self.names) {
+            Some(budget) => budget,
+            None => form::read::<BudgetForm<'_>>(line)?.budget(&mut self.names)?,
+        };
+        Ok(self.budget(budget)?)
     }
 
     fn spend_line(&mut self, line: &str) -> Result<(), Fault> {

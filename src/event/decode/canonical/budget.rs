@@ -1,68 +1,66 @@
 //! What happens to budgets as such.
 
-use std::sync::Arc;
-
 use crate::event::{
-    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, BudgetTerms, EndedForgotten, ProgressSet,
-    Span, ThresholdCrossed, Window, WindowRolled,
+    BudgetAdjusted, BudgetAllocated, BudgetClosed, BudgetExhausted, EndedForgotten, ProgressSet,
+    ThresholdCrossed, WindowRolled,
 };
 use crate::ids::ReservationId;
 
-use super::Reader;
+use super::{Reader, Texts};
 
-impl Reader<'_> {
+impl<N: Texts> Reader<'_, N> {
     pub(super) fn budget_exhausted(&mut self) -> Option<BudgetExhausted> {
         Some(BudgetExhausted {
-            budget_id: self.after(br#","v":2,"data":{"budget_id":"#)?.budget_id()?,
-            limit: self.after(br#","limit":"#)?.amount()?,
-            spent: self.after(br#","spent":"#)?.amount()?,
-            overage: self.after(br#","overage":"#)?.amount()?,
-            hard: self.after(br#","hard":"#)?.boolean()?,
+            budget_id: self.after(r#","v":2,"data":{"budget_id":"#)?.budget_id()?,
+            limit: self.after(r#","limit":"#)?.amount()?,
+            spent: self.after(r#","spent":"#)?.amount()?,
+            overage: self.after(r#","overage":"#)?.amount()?,
+            hard: self.after(r#","hard":"#)?.boolean()?,
         })
     }
 
     pub(super) fn threshold_crossed(&mut self) -> Option<ThresholdCrossed> {
         Some(ThresholdCrossed {
-            budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            threshold: self.after(br#","threshold_ppm":"#)?.fraction()?,
-            limit: self.after(br#","limit":"#)?.amount()?,
-            spent: self.after(br#","spent":"#)?.amount()?,
+            budget_id: self.after(r#","data":{"budget_id":"#)?.budget_id()?,
+            threshold: self.after(r#","threshold_ppm":"#)?.fraction()?,
+            limit: self.after(r#","limit":"#)?.amount()?,
+            spent: self.after(r#","spent":"#)?.amount()?,
         })
     }
 
     pub(super) fn budget_allocated(&mut self) -> Option<BudgetAllocated> {
         Some(BudgetAllocated {
-            budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            unit: self.after(br#","unit":"#)?.known_text()?,
-            parent: self.after(br#","parent":"#)?.nullable(Reader::budget_id)?,
-            terms: self.after(br#","terms":"#)?.terms()?,
-            span: self.after(br#","span":"#)?.nullable(Reader::span)?,
-            widen_by: self.after(br#","widen_by":"#)?.nullable(Reader::actors)?,
+            budget_id: self.after(r#","data":{"budget_id":"#)?.budget_id()?,
+            unit: self.after(r#","unit":"#)?.known_text()?,
+            parent: self.after(r#","parent":"#)?.nullable(Reader::budget_id)?,
+            terms: self.after(r#","terms":"#)?.terms()?,
+            span: self.after(r#","span":"#)?.nullable(Reader::span)?,
+            widen_by: self.after(r#","widen_by":"#)?.nullable(Reader::actors)?,
         })
     }
 
     pub(super) fn budget_adjusted(&mut self) -> Option<BudgetAdjusted> {
         Some(BudgetAdjusted {
-            budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            previous: self.after(br#","previous":"#)?.terms()?,
-            terms: self.after(br#","terms":"#)?.terms()?,
-            span: self.after(br#","span":"#)?.nullable(Reader::span)?,
+            budget_id: self.after(r#","data":{"budget_id":"#)?.budget_id()?,
+            previous: self.after(r#","previous":"#)?.terms()?,
+            terms: self.after(r#","terms":"#)?.terms()?,
+            span: self.after(r#","span":"#)?.nullable(Reader::span)?,
         })
     }
 
     pub(super) fn progress_set(&mut self) -> Option<ProgressSet> {
         Some(ProgressSet {
-            budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            progress: self.after(br#","progress_ppm":"#)?.fraction()?,
+            budget_id: self.after(r#","data":{"budget_id":"#)?.budget_id()?,
+            progress: self.after(r#","progress_ppm":"#)?.fraction()?,
         })
     }
 
     pub(super) fn budget_closed(&mut self) -> Option<BudgetClosed> {
         Some(BudgetClosed {
-            budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            by_budget: self.after(br#","by_budget":"#)?.nullable(Reader::budget_id)?,
+            budget_id: self.after(r#","data":{"budget_id":"#)?.budget_id()?,
+            by_budget: self.after(r#","by_budget":"#)?.nullable(Reader::budget_id)?,
             released: self
-                .after(br#","released":"#)?
+                .after(r#","released":"#)?
                 .list(Reader::name)?
                 .into_iter()
                 .map(ReservationId)
@@ -72,45 +70,17 @@ impl Reader<'_> {
 
     pub(super) fn window_rolled(&mut self) -> Option<WindowRolled> {
         Some(WindowRolled {
-            budget_id: self.after(br#","data":{"budget_id":"#)?.budget_id()?,
-            ended: self.after(br#","ended":"#)?.span()?,
-            spent: self.after(br#","spent":"#)?.amount()?,
-            span: self.after(br#","span":"#)?.span()?,
+            budget_id: self.after(r#","data":{"budget_id":"#)?.budget_id()?,
+            ended: self.after(r#","ended":"#)?.span()?,
+            spent: self.after(r#","spent":"#)?.amount()?,
+            span: self.after(r#","span":"#)?.span()?,
         })
     }
 
     pub(super) fn ended_forgotten(&mut self) -> Option<EndedForgotten> {
         Some(EndedForgotten {
-            goals: self.after(br#","data":{"goals":"#)?.list(Reader::goal_id)?,
-            budgets: self.after(br#","budgets":"#)?.list(Reader::budget_id)?,
+            goals: self.after(r#","data":{"goals":"#)?.list(Reader::goal_id)?,
+            budgets: self.after(r#","budgets":"#)?.list(Reader::budget_id)?,
         })
-    }
-
-    fn terms(&mut self) -> Option<BudgetTerms> {
-        let terms = BudgetTerms {
-            limit: self.after(br#"{"limit":"#)?.nullable(Reader::amount)?,
-            hard: self.after(br#","hard":"#)?.boolean()?,
-            thresholds: self.after(br#","thresholds_ppm":"#)?.list(Reader::fraction)?.into(),
-            window: self.after(br#","window":"#)?.nullable(Reader::window)?.map(Arc::new),
-        };
-        self.after(b"}")?;
-        Some(terms)
-    }
-
-    fn window(&mut self) -> Option<Window> {
-        let window = Window {
-            every: self.after(br#"{"every":"#)?.text()?,
-            anchor: self.after(br#","anchor":"#)?.nullable(Reader::timestamp)?,
-            tz: self.after(br#","tz":"#)?.nullable(Reader::known_text)?,
-        };
-        self.after(b"}")?;
-        Some(window)
-    }
-
-    fn span(&mut self) -> Option<Span> {
-        let start = self.after(br#"{"start":"#)?.timestamp()?;
-        let end = self.after(br#","end":"#)?.timestamp()?;
-        self.after(b"}")?;
-        Some(Span { start, end })
     }
 }
