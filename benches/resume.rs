@@ -13,13 +13,16 @@
     reason = "a program of its own"
 )]
 
+#[path = "../tests/common/forgetful.rs"]
+mod forgetful;
+
 use std::hint::black_box;
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tallybook::storage::{Files, LockPeek, SharedPage, Storage, StorageFile};
+use forgetful::Forgetful;
+use tallybook::storage::Files;
 use tallybook::{
     Blocking, Cursor, Durability, FeedItem, JournalReader, NewBudget, Options, RecordSpend, Request,
     Retention, Spend, Start, Subscription,
@@ -27,40 +30,6 @@ use tallybook::{
 
 /// How many events are read after each resuming.
 const EVENTS: usize = 1_000;
-
-/// The storage of a directory that cannot tell whether its names have changed: of it nothing is kept.
-#[derive(Debug)]
-struct Forgetful(Files);
-
-impl Storage for Forgetful {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.0.list()
-    }
-    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        self.0.create(name)
-    }
-    fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        self.0.open(name)
-    }
-    fn open_writable(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        self.0.open_writable(name)
-    }
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.remove(name)
-    }
-    fn sync_dir(&self) -> io::Result<()> {
-        self.0.sync_dir()
-    }
-    fn try_lock(&self, name: &str) -> io::Result<Option<Arc<SharedPage>>> {
-        self.0.try_lock(name)
-    }
-    fn peek_lock(&self, name: &str) -> io::Result<Option<LockPeek>> {
-        self.0.peek_lock(name)
-    }
-}
 
 /// What was measured of one way to resume: the first event, and all of them, in microseconds.
 struct Work {

@@ -1,50 +1,19 @@
 //! Resuming in the middle: what a reader keeps from one read to the next changes nothing of what it reads.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test, which damages a file")]
 
-use std::io;
+#[path = "common/forgetful.rs"]
+mod forgetful;
+
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tallybook::storage::{Files, LockPeek, SharedPage, Storage, StorageFile};
+use forgetful::Forgetful;
+use tallybook::storage::Files;
 use tallybook::{
     Blocking, Error, ErrorKind, FeedItem, JournalReader, NewGoal, Options, Request, Retention, Start,
 };
-
-/// The storage of a directory that cannot tell whether its names have changed: of it nothing is kept.
-#[derive(Debug)]
-struct Forgetful(Files);
-
-impl Storage for Forgetful {
-    fn list(&self) -> io::Result<Vec<String>> {
-        self.0.list()
-    }
-    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        self.0.create(name)
-    }
-    fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        self.0.open(name)
-    }
-    fn open_writable(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
-        self.0.open_writable(name)
-    }
-    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        self.0.rename(from, to)
-    }
-    fn remove(&self, name: &str) -> io::Result<()> {
-        self.0.remove(name)
-    }
-    fn sync_dir(&self) -> io::Result<()> {
-        self.0.sync_dir()
-    }
-    fn try_lock(&self, name: &str) -> io::Result<Option<Arc<SharedPage>>> {
-        self.0.try_lock(name)
-    }
-    fn peek_lock(&self, name: &str) -> io::Result<Option<LockPeek>> {
-        self.0.peek_lock(name)
-    }
-}
 
 /// A position, and the line that stands there.
 type Line = (u64, Vec<u8>);

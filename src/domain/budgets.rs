@@ -41,17 +41,24 @@ impl Budgets {
     /// The slot of a budget.
     #[inline]
     pub(super) fn slot(&self, id: &BudgetId) -> Option<Slot> {
-        self.directory.find(id, |slot| self.at(slot).is_some_and(|budget| budget.id == *id))
+        self.entry(id).map(|(slot, _)| slot)
     }
 
     /// A budget and its slot.
     pub(super) fn find(&self, id: &BudgetId) -> Option<(Slot, &Budget)> {
-        let slot = self.slot(id)?;
-        Some((slot, self.at(slot)?))
+        self.entry(id).map(|(slot, entry)| (slot, &entry.budget))
     }
 
     pub(super) fn get(&self, id: &BudgetId) -> Option<&Budget> {
-        self.at(self.slot(id)?)
+        self.entry(id).map(|(_, entry)| &entry.budget)
+    }
+
+    #[inline]
+    fn entry(&self, id: &BudgetId) -> Option<(Slot, &Entry)> {
+        self.directory.find(id, |slot| {
+            let entry = self.slots.get(slot)?;
+            (entry.budget.id == *id).then_some((slot, entry))
+        })
     }
 
     #[inline]
@@ -59,7 +66,18 @@ impl Budgets {
         self.slots.get(slot).map(|entry| &entry.budget)
     }
 
-    /// A budget and those above it, up to the root.
+    /// A budget and those above it, up to the root, each of them looked for once; nothing where it is not known.
+    #[inline]
+    pub(super) fn path_of(&self, id: &BudgetId) -> impl Iterator<Item = &Budget> + use<'_> {
+        let mut next = self.entry(id).map(|(_, entry)| entry);
+        std::iter::from_fn(move || {
+            let entry = next?;
+            next = entry.above.and_then(|above| self.slots.get(above));
+            Some(&entry.budget)
+        })
+    }
+
+    /// The same from a slot on.
     #[inline]
     pub(super) fn path(&self, from: Option<Slot>) -> impl Iterator<Item = &Budget> + use<'_> {
         let mut next = from;

@@ -139,8 +139,12 @@ impl State {
 
     /// A budget, with what its path leaves of it.
     pub fn budget_view(&self, id: &BudgetId) -> Option<BudgetView> {
-        let slot = self.budgets.slot(id)?;
-        Some(self.view_of(slot, self.budgets.at(slot)?))
+        let mut path = self.budgets.path_of(id);
+        let budget = path.next()?;
+        let above = path.filter_map(Budget::remaining).min();
+        let available =
+            budget.remaining().map_or(above, |own| Some(above.map_or(own, |above| own.min(above))));
+        Some(BudgetView { budget: budget.clone(), available })
     }
 
     /// The view of a budget in that slot.
@@ -229,7 +233,7 @@ impl State {
 
     /// A budget and those above it, up to the root.
     pub(super) fn path(&self, from: &BudgetId) -> impl Iterator<Item = &Budget> {
-        self.budgets.path(self.budgets.slot(from))
+        self.budgets.path_of(from)
     }
 
     /// A goal's ancestors, the nearest first.

@@ -41,6 +41,9 @@ pub fn check(
     amount: u128,
     veto: Option<&Arc<str>>,
 ) -> Result<Allowance, CheckError> {
+    if let Some(allowance) = allowed(state, budget_id, amount).filter(|_| veto.is_none()) {
+        return Ok(allowance);
+    }
     let (slot, budget) = limits::check_budget_id("budget_id", budget_id)
         .and_then(|()| limits::check_amount("amount", amount))
         .and_then(|()| find_slot(state, budget_id))
@@ -54,6 +57,29 @@ pub fn check(
             exceeds: path().find(|above| passes(above, amount)).map(|above| above.id.clone()),
         }),
     }
+}
+
+/// That an amount is admitted, found on one walk up the path; `None`: something may be said against it.
+fn allowed(state: &State, budget_id: &BudgetId, amount: u128) -> Option<Allowance> {
+    let mut path = state.budgets.path_of(budget_id);
+    let mut next = path.next().filter(|_| amount > 0);
+    let mut allowance = Allowance { remaining: next?.remaining(), available: None, exceeds: None };
+    while let Some(above) = next {
+        if above.is_closed() {
+            return None;
+        }
+        if let Some(remaining) = above.remaining() {
+            allowance.available = Some(allowance.available.map_or(remaining, |least| least.min(remaining)));
+            if passes(above, amount) {
+                if above.terms.hard {
+                    return None;
+                }
+                allowance.exceeds.get_or_insert_with(|| above.id.clone());
+            }
+        }
+        next = path.next();
+    }
+    Some(allowance)
 }
 
 /// Why an amount is not admitted, if it is not: the nearest closed budget, the veto of the risk assessor, the nearest

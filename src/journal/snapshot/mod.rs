@@ -195,31 +195,36 @@ impl SnapshotFile {
     pub(crate) fn read(&self, take: &mut dyn FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
         let text = self.name.to_string();
         let (mut at, end) = (header_end(), header_end() + self.header.payload_len);
-        let (mut crc, mut lines, mut rest) = (Hasher::new(), 0_u64, Vec::new());
+        let (mut crc, mut lines) = (Hasher::new(), 0_u64);
+        // Room that is used again, and how much of it is the beginning of a line whose end was not there yet.
+        let (mut bytes, mut kept) = (Vec::new(), 0);
         let mut taken = Ok(());
         while at < end {
-            // Behind what is left of a line whose end was not there yet: no byte is copied but those.
-            let (kept, len) = (rest.len(), index_of(offset_of(CHUNK).min(end - at)));
-            rest.resize(kept + len, 0);
-            read_into(&*self.file, &text, at, &mut rest[kept..])?;
-            crc.update(&rest[kept..]);
+            // Behind what is left of that line: no byte is copied but those.
+            let len = index_of(offset_of(CHUNK).min(end - at));
+            if bytes.len() < kept + len {
+                bytes.resize(kept + len, 0);
+            }
+            read_into(&*self.file, &text, at, &mut bytes[kept..kept + len])?;
+            crc.update(&bytes[kept..kept + len]);
             at += offset_of(len);
-            let mut begin = 0;
-            for line_end in memchr::memchr_iter(b'\n', &rest) {
+            let (mut begin, filled) = (0, kept + len);
+            for line_end in memchr::memchr_iter(b'\n', &bytes[..filled]) {
                 lines += 1;
                 if taken.is_ok() {
-                    taken = take(&rest[begin..line_end]);
+                    taken = take(&bytes[begin..line_end]);
                 }
                 begin = line_end + 1;
             }
-            rest.drain(..begin);
+            bytes.copy_within(begin..filled, 0);
+            kept = filled - begin;
         }
         let damaged = |found: &str| Error::damaged(&text, header_end(), Some(self.header.seq()), found);
         // First what is wrong with the bytes: what is wrong with the lines may be no more than that.
         if crc.finalize() != self.header.payload_crc && !planted(Bug::SnapshotCrcUnchecked) {
             return Err(damaged("the CRC of its state does not match"));
         }
-        if !rest.is_empty() || lines != self.header.lines {
+        if kept > 0 || lines != self.header.lines {
             return Err(damaged("it has more or fewer lines than its header says"));
         }
         taken
