@@ -4,13 +4,14 @@
 #[path = "common/forgetful.rs"]
 mod forgetful;
 
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use forgetful::Forgetful;
-use tallybook::storage::Files;
+use tallybook::storage::{Files, LockPeek, Mapping, NamesMark, SharedPage, Storage, StorageFile};
 use tallybook::{
     Blocking, Error, ErrorKind, FeedItem, JournalReader, NewGoal, Options, Request, Retention, Start,
 };
@@ -134,4 +135,83 @@ fn what_is_handed_out_is_checked_however_often_it_was_read() {
     assert_eq!(refused.damage().map(|damage| damage.offset), Some(place.offset), "{refused}");
     assert_eq!(lines(&reader, 33).unwrap()[..8], before[12..20], "after it nothing is wrong");
     assert!(lines(&forgetful(dir.path()), 33).is_err(), "whoever comes that way for the first time sees it");
+}
+
+/// The storage of a directory of which no file can be mapped.
+#[derive(Debug)]
+struct Unmappable(Files);
+
+impl Storage for Unmappable {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.0.list()
+    }
+    fn create(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        self.0.create(name)
+    }
+    fn open(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        Ok(Arc::new(UnmappableFile(self.0.open(name)?)))
+    }
+    fn open_writable(&self, name: &str) -> io::Result<Arc<dyn StorageFile>> {
+        self.0.open_writable(name)
+    }
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.0.rename(from, to)
+    }
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.0.remove(name)
+    }
+    fn sync_dir(&self) -> io::Result<()> {
+        self.0.sync_dir()
+    }
+    fn names_mark(&self) -> io::Result<Option<NamesMark>> {
+        self.0.names_mark()
+    }
+    fn try_lock(&self, name: &str) -> io::Result<Option<Arc<SharedPage>>> {
+        self.0.try_lock(name)
+    }
+    fn peek_lock(&self, name: &str) -> io::Result<Option<LockPeek>> {
+        self.0.peek_lock(name)
+    }
+}
+
+#[derive(Debug)]
+struct UnmappableFile(Arc<dyn StorageFile>);
+
+impl StorageFile for UnmappableFile {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+    fn read_exact_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+        self.0.read_exact_at(buffer, offset)
+    }
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync()
+    }
+    fn map(&self, _: u64) -> io::Result<Mapping> {
+        Err(io::Error::other("it cannot be mapped"))
+    }
+}
+
+/// A device that fails under a mapping ends the process: the segment that is being written is never mapped.
+#[test]
+fn an_open_segment_is_read_and_not_mapped() {
+    let dir = tempfile::tempdir().unwrap();
+    let engine = Options::new().open_blocking(dir.path()).unwrap();
+    let storage = Unmappable(Files::open(dir.path()).unwrap());
+    let (kept, plain) = (JournalReader::with_storage(Arc::new(storage)).unwrap(), forgetful(dir.path()));
+    // Names that have just changed are listed anew each time, and nothing is kept of them.
+    std::thread::sleep(Duration::from_millis(50));
+    for _ in 0..3 {
+        write(&engine, 200);
+        let last = engine.view().seq();
+        for from in [1, last / 3, last / 2, last / 2, last - 5, last].map(|seq| seq.max(1)) {
+            assert_eq!(lines(&kept, from).unwrap(), lines(&plain, from).unwrap(), "from {from}");
+        }
+    }
 }
