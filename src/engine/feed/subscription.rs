@@ -29,7 +29,7 @@ use crate::planted::{Bug, planted};
 /// It is a [`Stream`] that needs no particular runtime; [`next`](Self::next) does without any trait, and
 /// [`iter`](Self::iter), [`next_blocking`](Self::next_blocking) and [`next_timeout`](Self::next_timeout) without a
 /// runtime. There can be thousands at once, each as slow as it likes: live it holds no events of its own; while it catches
-/// up, a frame and an open segment, also after that is pruned. What it has missed it reads from the journal, on the thread
+/// up, an open segment, also after that is pruned, and up to 300 kB of what it reads. What it has missed it reads from the journal, on the thread
 /// that asks for it. Retention waits for no subscription.
 ///
 /// While it catches up it is always ready, and never yields: on a runtime, from far back, yield between items, or drain it
