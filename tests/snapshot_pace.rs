@@ -108,7 +108,10 @@ fn what_is_put_off_is_made_when_its_time_has_come_though_nothing_more_is_closed(
     clock.advance(Duration::from_millis(200));
     engine.settled_view().unwrap();
     let second = newest(&engine);
-    assert!(second > first + 17 * 26 && second <= engine.view().seq(), "of all that is closed, found {second}");
+    assert!(
+        second > first + 17 * 26 && second <= engine.view().seq(),
+        "of all that is closed, found {second}"
+    );
     clock.advance(Duration::from_secs(60));
     engine.settled_view().unwrap();
     assert_eq!(newest(&engine), second, "and once");

@@ -364,8 +364,7 @@ impl Upkeep {
     fn let_go_of(&self, begun_at: u64) {
         let kept = self.record.again_at().map(|_| begun_at);
         let is_done_with = |there: &mut HandedOver| there.before <= begun_at && Some(there.before) != kept;
-        let done_with: Vec<HandedOver> =
-            self.record.handed_over().extract_if(.., is_done_with).collect();
+        let done_with: Vec<HandedOver> = self.record.handed_over().extract_if(.., is_done_with).collect();
         drop(done_with);
     }
 

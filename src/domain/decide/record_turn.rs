@@ -1,5 +1,7 @@
 //! Booking a turn: cost that was incurred is always booked, whatever the limits and the goal's status (law EXACT).
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::domain::decide::booking::Bookings;
@@ -52,11 +54,11 @@ pub(super) fn decide(
     for (ids, charge) in (context.new_id.as_u128()..).zip(&turn.charges) {
         let (slot, budget) = find_slot(state, &charge.budget_id)?;
         let overage = bookings.book(slot, charge.amount, 0)?;
-        draft.push(Payload::SpendRecorded(SpendRecorded {
+        draft.push(Payload::SpendRecorded(Arc::new(SpendRecorded {
             late: late || budget.is_closed(),
             overage,
             ..charged(goal, charge, Uuid::from_u128(ids))
-        }));
+        })));
     }
     bookings.draft_consequences(&mut draft);
     Ok(draft.finish())

@@ -13,7 +13,7 @@ use crate::domain::keys::{KeyText, RememberedKey};
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{Outcome, Remembered, RememberedOutcome, SpendRecord};
 use crate::event::value::{plain_len, read_fingerprint, split_u64, split_u128};
-use crate::event::{Charge, Meta, Quantity, SpendDetails};
+use crate::event::{Charge, Meta, Quantity, SpendDetails, SpendRecorded};
 use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId, is_name};
 
 /// A spend, if the line is one in its canonical form.
@@ -32,7 +32,7 @@ pub(super) fn booking(line: &str, names: &mut Interner) -> Option<Entry<Booking>
     let amount = line.after(r#","amount":"#)?.amount()?;
     let is_reversal = line.after(r#","reversal":true"#).is_some();
     line.end()?;
-    Some(Entry { seq, at, what: Booking { budget_id, amount, is_reversal } })
+    Some(Entry { seq, at, what: Booking::new(budget_id, amount, is_reversal) })
 }
 
 /// A key, if the line is one in its canonical form, and its command was done.
@@ -67,14 +67,17 @@ struct Reader<'a, 'n> {
 
 impl<'a> Reader<'a, '_> {
     fn spend(&mut self) -> Option<SpendRecord> {
-        Some(SpendRecord {
-            id: SpendId(self.after(r#"{"part":"spend","spend_id":"#)?.own_id()?),
-            seq: self.after(r#","seq":"#)?.number()?,
-            last_seq: self.after(r#","last_seq":"#)?.number()?,
-            at: self.after(r#","at":"#)?.timestamp()?,
-            budget_id: self.after(r#","budget_id":"#)?.budget_id()?,
-            amount: self.after(r#","amount":"#)?.amount()?,
-            reversed: self.after(r#","reversed":"#)?.amount()?,
+        let spend_id = SpendId(self.after(r#"{"part":"spend","spend_id":"#)?.own_id()?);
+        let seq = self.after(r#","seq":"#)?.number()?;
+        let last_seq = self.after(r#","last_seq":"#)?.number()?;
+        let at = self.after(r#","at":"#)?.timestamp()?;
+        let budget_id = self.after(r#","budget_id":"#)?.budget_id()?;
+        let amount = self.after(r#","amount":"#)?.amount()?;
+        let reversed = self.after(r#","reversed":"#)?.amount()?;
+        let booked = SpendRecorded {
+            spend_id,
+            budget_id,
+            amount,
             incurred: self.after(r#","incurred":true"#).is_some(),
             late: self.after(r#","late":true"#).is_some(),
             overage: self.list_if_after(r#","overage":"#, Reader::charge)?,
@@ -83,8 +86,9 @@ impl<'a> Reader<'a, '_> {
             meter_id: self.if_after(r#","meter_id":"#, Reader::shared_id)?.map(MeterId),
             body: self.if_after(r#","body":"#, Reader::fingerprint)?,
             details: self.details()?,
-            meta: self.meta_and_end()?,
-        })
+        };
+        let meta = self.meta_and_end()?;
+        Some(SpendRecord { seq, at, reversed, meta, booked: Arc::new(booked), last_seq })
     }
 
     fn details(&mut self) -> Option<SpendDetails> {

@@ -227,7 +227,7 @@ impl<'a> Reader<'a> {
     fn payload(&mut self) -> Option<Payload> {
         let payload = match self.string()? {
             b"turn_recorded" => Payload::TurnRecorded(self.turn_recorded()?),
-            b"spend_recorded" => Payload::SpendRecorded(self.spend_recorded()?),
+            b"spend_recorded" => Payload::SpendRecorded(Arc::new(self.spend_recorded()?)),
             b"reservation_made" => Payload::ReservationMade(self.reservation_made()?),
             b"event_recorded" => Payload::EventRecorded(self.event_recorded()?),
             b"goal_created" => Payload::GoalCreated(self.goal_created()?),
