@@ -1,5 +1,6 @@
 //! The budgets of a state: found by their ids, kept in the order of their making, each with the way to the one above it.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 
 use crate::domain::Budget;
@@ -41,7 +42,19 @@ impl Budgets {
     /// The slot of a budget.
     #[inline]
     pub(super) fn slot(&self, id: &BudgetId) -> Option<Slot> {
-        self.directory.find(id, |slot| self.at(slot).is_some_and(|budget| budget.id == *id))
+        thread_local! {
+            /// What was found last on this thread, in whichever state: whoever decides about a budget most often folds
+            /// that in next. It is only where to look first.
+            static LAST: Cell<Slot> = const { Cell::new(Slot::FIRST) };
+        }
+        let is_it = |slot: Slot| self.at(slot).is_some_and(|budget| budget.id == *id);
+        let last = LAST.get();
+        if is_it(last) {
+            return Some(last);
+        }
+        let found = self.directory.find(id, is_it)?;
+        LAST.set(found);
+        Some(found)
     }
 
     /// A budget and its slot.

@@ -116,10 +116,11 @@ impl<T: Happened> Memory<T> {
     }
 
     /// The oldest, if it is too old or there are too many.
+    #[inline]
     fn outside(&self, window: KeyWindow, now: Timestamp) -> Option<&T> {
-        let is_outside =
-            |oldest: &&T| window.is_too_many(self.log.len()) || window.is_too_old(oldest.at(), now);
-        self.log.front().filter(is_outside)
+        let begins_at = self.log.begins_at()?;
+        let is_outside = window.is_too_many(self.log.len()) || window.is_too_old(begins_at, now);
+        if is_outside { self.log.front() } else { None }
     }
 
     /// Takes out the oldest, if it is too old or there are too many.

@@ -36,6 +36,7 @@ mod fingerprint;
 mod goal;
 mod hash;
 mod hashing;
+mod hex;
 mod index;
 mod keys;
 mod leaf;
