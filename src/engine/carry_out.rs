@@ -122,10 +122,15 @@ impl Core {
     /// Journals the events of one command as one frame (law ATOMIC) and takes them into the working state.
     fn record(
         &mut self,
-        payloads: Vec<Payload>,
+        mut payloads: Vec<Payload>,
         request: &Request,
         now: Timestamp,
     ) -> Result<(u64, u64), Stopped> {
+        for payload in &mut payloads {
+            if let Payload::SpendRecorded(spend) = payload {
+                self.texts.share(spend);
+            }
+        }
         let first_seq = self.working.seq + 1;
         self.events.clear();
         self.events.extend(envelopes(payloads, request, first_seq, now));

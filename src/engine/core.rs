@@ -14,6 +14,7 @@ use super::pace::Pace;
 use super::published::View;
 use super::reply::Reply;
 use super::shared::Shared;
+use super::texts::Texts;
 use super::upkeep::Upkeep;
 use super::vector::{Commands, VectorAnswers};
 use crate::clock::Timestamp;
@@ -50,6 +51,8 @@ pub(super) struct Core {
     pub(super) events: Vec<ChangeEvent>,
     pub(super) payload: Vec<u8>,
     pub(super) encoder: Encoder,
+    /// Names that spends have in common.
+    pub(super) texts: Texts,
     /// Events of the batch under way, for the feed.
     fed: Vec<LiveEvent>,
     /// Refusals without an event of their own, by budget, kind and minute.
@@ -112,6 +115,7 @@ impl Core {
             events: Vec::new(),
             payload: Vec::new(),
             encoder: Encoder::at(Timestamp::UNIX_EPOCH),
+            texts: Texts::default(),
             fed: Vec::new(),
             suppressed: BTreeMap::new(),
             pace: Pace::default(),
