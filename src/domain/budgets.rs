@@ -40,31 +40,34 @@ impl Budgets {
     }
 
     /// The slot of a budget.
-    #[inline]
     pub(super) fn slot(&self, id: &BudgetId) -> Option<Slot> {
+        self.find(id).map(|(slot, _)| slot)
+    }
+
+    /// A budget and its slot.
+    pub(super) fn find(&self, id: &BudgetId) -> Option<(Slot, &Budget)> {
         thread_local! {
             /// What was found last on this thread, in whichever state: whoever decides about a budget most often folds
             /// that in next. It is only where to look first.
             static LAST: Cell<Slot> = const { Cell::new(Slot::FIRST) };
         }
-        let is_it = |slot: Slot| self.at(slot).is_some_and(|budget| budget.id == *id);
+        let it = |slot: Slot| self.at(slot).filter(|budget| budget.id == *id);
         let last = LAST.get();
-        if is_it(last) {
-            return Some(last);
+        if let Some(budget) = it(last) {
+            return Some((last, budget));
         }
-        let found = self.directory.find(id, is_it)?;
-        LAST.set(found);
-        Some(found)
-    }
-
-    /// A budget and its slot.
-    pub(super) fn find(&self, id: &BudgetId) -> Option<(Slot, &Budget)> {
-        let slot = self.slot(id)?;
-        Some((slot, self.at(slot)?))
+        let mut found = None;
+        let is_it = |slot| {
+            found = it(slot);
+            found.is_some()
+        };
+        let slot = self.directory.find(id, is_it)?;
+        LAST.set(slot);
+        found.map(|budget| (slot, budget))
     }
 
     pub(super) fn get(&self, id: &BudgetId) -> Option<&Budget> {
-        self.at(self.slot(id)?)
+        self.find(id).map(|(_, budget)| budget)
     }
 
     #[inline]

@@ -79,7 +79,7 @@ impl Entry {
 impl Directory {
     /// The slot of an id, where `is_it` says of a slot whether it is the one.
     #[inline]
-    pub(super) fn find(&self, id: &BudgetId, is_it: impl Fn(Slot) -> bool) -> Option<Slot> {
+    pub(super) fn find(&self, id: &BudgetId, mut is_it: impl FnMut(Slot) -> bool) -> Option<Slot> {
         let tag = Tag::of(id);
         let mut node = &self.root;
         let mut depth = 0;
@@ -87,8 +87,8 @@ impl Directory {
             match node {
                 Node::Branch(children) => node = &children[tag.child(depth)],
                 Node::Leaf(entries) => {
-                    let alike = entries.iter().filter(|entry| entry.tag() == tag);
-                    return alike.map(|entry| entry.slot()).find(|slot| is_it(*slot));
+                    let mut alike = entries.iter().filter(|entry| entry.tag() == tag);
+                    return alike.find(|entry| is_it(entry.slot())).map(|entry| entry.slot());
                 }
             }
             depth += 1;

@@ -40,7 +40,6 @@ impl Texts {
 }
 
 /// By its length, its beginning and its end: names that are much alike most often differ in these.
-#[expect(clippy::cast_possible_truncation, reason = "a few bits are left")]
 fn place(text: &[u8]) -> usize {
     const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
     let word = |chunk: Option<&[u8; 8]>| chunk.map_or(0, |chunk| u64::from_le_bytes(*chunk));

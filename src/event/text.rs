@@ -65,16 +65,25 @@ const fn is_special(byte: u8) -> bool {
 /// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped, the short way where there
 /// is one.
 pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    loop {
-        let (plain, special) = rest.split_at(plain_len(rest));
-        out.extend_from_slice(plain);
-        let Some((&byte, after)) = special.split_first() else { break };
-        put_escape(out, byte);
-        rest = after;
+    match plain_len(bytes) {
+        len if len == bytes.len() => out.extend_from_slice(bytes),
+        len => put_escaped(out, bytes, len),
     }
     out.push(b'"');
+}
+
+/// A text of which only so many bytes at the start are known to be plain.
+fn put_escaped(out: &mut Vec<u8>, mut rest: &[u8], mut plain: usize) {
+    loop {
+        let (as_they_are, special) = rest.split_at(plain);
+        out.extend_from_slice(as_they_are);
+        let Some((&byte, after)) = special.split_first() else { break };
+        put_escape(out, byte);
+        (rest, plain) = (after, plain_len(after));
+    }
 }
 
 #[cold]

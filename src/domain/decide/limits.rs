@@ -25,6 +25,7 @@ pub(super) fn check_envelope(request: &Request) -> Result<(), Rejection> {
 }
 
 /// A short name on one line.
+#[inline]
 pub(super) fn check_name(field: &str, name: Option<&Arc<str>>) -> Result<(), Rejection> {
     let Some(name) = name else { return Ok(()) };
     if name.len() > MAX_NAME_BYTES {

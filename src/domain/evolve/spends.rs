@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::domain::entries::{Booking, Entry};
 use crate::domain::evolve::paths::{self, Booked};
-use crate::domain::evolve::{agree, change_goal, find_slot, reservations};
+use crate::domain::evolve::{agree, change_goal, find_slot, no_budget, reservations};
 use crate::domain::keys::forgotten_through;
 use crate::domain::slots::Slot;
-use crate::domain::{Budget, SpendRecord, State};
+use crate::domain::{SpendRecord, State};
 use crate::event::{ChangeEvent, GoalStatus, SpendRecorded, SpendReversed};
 use crate::ids::BudgetId;
 use crate::planted::{Bug, planted};
@@ -26,8 +26,9 @@ pub(super) fn recorded(
             known.spend_id, known.seq
         ));
     }
-    let slot = find_slot(state, &spend.budget_id)?;
-    let mut late = state.budgets.at(slot).is_some_and(Budget::is_closed);
+    let found = state.budgets.find(&spend.budget_id);
+    let (slot, mut late) =
+        found.map(|(slot, budget)| (slot, budget.is_closed())).ok_or_else(|| no_budget(&spend.budget_id))?;
     let mut freed = 0;
     if let Some(id) = &spend.reservation_id {
         let held = reservations::settled(state, event, spend, id)?;
