@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::event::value::is_printable;
 
 /// The id of a goal: a UUID. Ids that the engine makes are version 7, so they sort by the time of their making.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,7 +142,7 @@ impl From<GoalId> for BudgetId {
 /// Whether a text can be an id that a host gives: 1 to 200 bytes without control characters.
 pub(crate) fn is_name(text: &str) -> bool {
     // Most are of ASCII, which is seen at a glance.
-    let is_printable = || text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let is_printable = || is_printable(text.as_bytes());
     let is_free_of_controls = || !text.chars().any(char::is_control);
     !text.is_empty() && text.len() <= BudgetId::MAX_LEN && (is_printable() || is_free_of_controls())
 }

@@ -158,7 +158,7 @@ fn each_typed_method_answers_with_what_it_is_about() {
     let progress = SetProgress { budget_id: "task".into(), progress: half };
     assert_eq!(engine.set_progress(progress).unwrap().progress, Some(half));
     let spend = engine.record_spend("task", Spend::of(30).id("s-1")).unwrap();
-    assert_eq!((spend.id.to_string(), spend.incurred), ("s-1".into(), false));
+    assert_eq!((spend.spend_id.to_string(), spend.incurred), ("s-1".into(), false));
     assert!(engine.record_incurred("task", Spend::of(30)).unwrap().incurred);
     assert_eq!(engine.reverse_spend(ReverseSpend::part("s-1", 10)).unwrap().reversed, 10);
     let observed = engine.observe_meter(ObserveMeter::cumulative("m", 7).budget("task")).unwrap();

@@ -38,7 +38,7 @@ fn an_id_that_the_engine_makes_ends_in_the_seq_of_its_event() {
     let spends = engine.view().list_spends(&SpendQuery { limit: 100, ..SpendQuery::default() });
     assert_eq!(spends.len(), 3 * 6);
     for spend in spends {
-        assert_eq!(last_bits(&spend.id.0), spend.seq, "{spend:?}");
+        assert_eq!(last_bits(&spend.spend_id.0), spend.seq, "{spend:?}");
     }
 }
 
@@ -48,5 +48,5 @@ fn an_id_that_is_given_is_left_as_it_is() {
     let engine = Options::new().inline().open_storage(disk.process()).unwrap().blocking();
     engine.allocate(NewBudget::new("money").limit(1_000)).unwrap();
     let given = engine.record_spend("money", Spend::of(5).id("mine")).unwrap();
-    assert_eq!(&*given.id.0, "mine");
+    assert_eq!(&*given.spend_id.0, "mine");
 }

@@ -39,7 +39,6 @@ impl Budgets {
     }
 
     /// The slot of a budget.
-    #[inline]
     pub(super) fn slot(&self, id: &BudgetId) -> Option<Slot> {
         self.entry(id).map(|(slot, _)| slot)
     }

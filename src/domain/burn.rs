@@ -52,12 +52,12 @@ impl State {
         for entry in self.bookings.since(since).filter(|entry| Some(entry.at) > forgotten) {
             let booking = &entry.what;
             let below = is_below
-                .entry(&booking.budget_id)
-                .or_insert_with(|| self.path(&booking.budget_id).any(|above| above.id == *id));
-            match booking.is_reversal {
+                .entry(booking.budget_id())
+                .or_insert_with(|| self.path(booking.budget_id()).any(|above| above.id == *id));
+            match booking.is_reversal() {
                 _ if !*below => {}
-                false => spent = spent.saturating_add(booking.amount),
-                true => taken_back = taken_back.saturating_add(booking.amount),
+                false => spent = spent.saturating_add(booking.amount()),
+                true => taken_back = taken_back.saturating_add(booking.amount()),
             }
         }
         Some(BurnRate { amount: spent.saturating_sub(taken_back), elapsed: now.saturating_since(since) })

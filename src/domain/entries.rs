@@ -1,9 +1,13 @@
 //! The bounded memory of what was booked, and of what ended: the newest of each, within the window of idempotency keys.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::clock::Timestamp;
 use crate::domain::KeyWindow;
 use crate::domain::leaf::Digest;
 use crate::domain::log::{Happened, Log};
+use crate::event::SpendRecorded;
 use crate::ids::BudgetId;
 
 /// What happened in the order of events, the oldest first; forgotten by the time and number of events (law FOLD).
@@ -35,12 +39,55 @@ impl<T: Clone> Happened for Entry<T> {
 }
 
 /// An amount that was booked at a budget and at every one above it, or taken back there.
-#[derive(Debug, Clone)]
-pub(super) struct Booking {
-    pub(super) budget_id: BudgetId,
-    pub(super) amount: u128,
+#[derive(Clone)]
+pub(super) enum Booking {
+    /// By a spend, which says where and how much.
+    Spent(Arc<SpendRecorded>),
+    /// In another way.
+    Other(Arc<OtherBooking>),
+}
+
+/// What was booked by a turn, or was taken back.
+pub(super) struct OtherBooking {
+    budget_id: BudgetId,
+    amount: u128,
+    is_reversal: bool,
+}
+
+impl Booking {
+    pub(super) fn new(budget_id: BudgetId, amount: u128, is_reversal: bool) -> Booking {
+        Booking::Other(Arc::new(OtherBooking { budget_id, amount, is_reversal }))
+    }
+
+    pub(super) fn budget_id(&self) -> &BudgetId {
+        match self {
+            Booking::Spent(spend) => &spend.budget_id,
+            Booking::Other(other) => &other.budget_id,
+        }
+    }
+
+    pub(super) fn amount(&self) -> u128 {
+        match self {
+            Booking::Spent(spend) => spend.amount,
+            Booking::Other(other) => other.amount,
+        }
+    }
+
     /// Whether it was taken back.
-    pub(super) is_reversal: bool,
+    pub(super) fn is_reversal(&self) -> bool {
+        matches!(self, Booking::Other(other) if other.is_reversal)
+    }
+}
+
+impl fmt::Debug for Booking {
+    /// What it says, wherever that is kept.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Booking")
+            .field("budget_id", self.budget_id())
+            .field("amount", &self.amount())
+            .field("is_reversal", &self.is_reversal())
+            .finish()
+    }
 }
 
 impl<T: Happened> Memory<T> {
@@ -69,10 +116,11 @@ impl<T: Happened> Memory<T> {
     }
 
     /// The oldest, if it is too old or there are too many.
+    #[inline]
     fn outside(&self, window: KeyWindow, now: Timestamp) -> Option<&T> {
-        let is_outside =
-            |oldest: &&T| window.is_too_many(self.log.len()) || window.is_too_old(oldest.at(), now);
-        self.log.front().filter(is_outside)
+        let begins_at = self.log.begins_at()?;
+        let is_outside = window.is_too_many(self.log.len()) || window.is_too_old(begins_at, now);
+        if is_outside { self.log.front() } else { None }
     }
 
     /// Takes out the oldest, if it is too old or there are too many.

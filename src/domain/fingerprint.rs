@@ -1,12 +1,13 @@
 //! The fingerprint of a command's body: what tells a retry from another command under the same key.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::domain::{Command, Limit, MarkUnknown, Release, Request, Spend, Ttl, Turn, TurnTarget};
+use crate::event::value::{put_u64, put_u128};
 use crate::event::{Fraction, Reading, Window};
+use crate::ids::BudgetId;
 
 /// The fingerprint of a request's command: not of its key, its actor, its session or its metadata, which a retry may
 /// carry in another form.
@@ -15,10 +16,10 @@ use crate::event::{Fraction, Reading, Window};
 /// (big-endian) of the SHA-256 of the operation's name and the fields that differ from their defaults, each as
 /// ` name=length:value`. A field that a later version adds is left out, too, where it has its default.
 pub fn fingerprint(request: &Request) -> u64 {
-    let mut body = Body(String::with_capacity(256));
-    body.0.push_str(request.command.op());
+    let mut body = Body(Vec::with_capacity(256));
+    body.0.extend_from_slice(request.command.op().as_bytes());
     write_command(&mut body, &request.command);
-    let digest = Sha256::digest(body.0.as_bytes());
+    let digest = Sha256::digest(&body.0);
     digest[..8].iter().fold(0, |bits, &byte| (bits << 8) | u64::from(byte))
 }
 
@@ -134,31 +135,31 @@ fn write_budget_command(body: &mut Body, command: &Command) {
 fn write_spend_command(body: &mut Body, command: &Command) {
     match command {
         Command::RecordSpend(record) => {
-            body.field("budget_id", &record.budget_id);
+            body.budget_id("budget_id", &record.budget_id);
             write_spend(body, &record.spend);
             body.optional("incurred", record.incurred.then_some(true));
         }
         Command::Reserve(new) => {
-            body.field("budget_id", &new.budget_id);
-            body.field("amount", new.amount);
-            body.optional("reservation_id", new.reservation_id.as_ref());
+            body.budget_id("budget_id", &new.budget_id);
+            body.amount("amount", new.amount);
+            body.optional_text("reservation_id", new.reservation_id.as_ref().map(|id| &*id.0));
             match new.ttl {
                 None => {}
                 Some(Ttl(None)) => body.field("ttl", "never"),
                 Some(Ttl(Some(ttl))) => body.field("ttl", ttl.as_millis()),
             }
-            body.optional("owner", new.owner.as_ref());
+            body.optional_text("owner", new.owner.as_deref());
         }
         Command::Settle(settle) => {
-            body.field("reservation_id", &settle.reservation_id);
+            body.text("reservation_id", &settle.reservation_id.0);
             write_spend(body, &settle.spend);
         }
         Command::Release(Release { reservation_id })
         | Command::MarkUnknown(MarkUnknown { reservation_id }) => {
-            body.field("reservation_id", reservation_id);
+            body.text("reservation_id", &reservation_id.0);
         }
         Command::ReverseSpend(reverse) => {
-            body.field("spend_id", &reverse.spend_id);
+            body.text("spend_id", &reverse.spend_id.0);
             body.optional("amount", reverse.amount);
             body.optional("reason", reverse.reason.as_ref());
         }
@@ -179,15 +180,15 @@ fn write_spend_command(body: &mut Body, command: &Command) {
 }
 
 fn write_spend(body: &mut Body, spend: &Spend) {
-    body.field("amount", spend.amount);
-    body.optional("spend_id", spend.spend_id.as_ref());
+    body.amount("amount", spend.amount);
+    body.optional_text("spend_id", spend.spend_id.as_ref().map(|id| &*id.0));
     let details = &spend.details;
-    body.optional("peer", details.peer.as_ref());
-    body.optional("tool", details.tool.as_ref());
-    body.optional("reason", details.reason.as_ref());
+    body.optional_text("peer", details.peer.as_deref());
+    body.optional_text("tool", details.tool.as_deref());
+    body.optional_text("reason", details.reason.as_deref());
     for quantity in &details.quantities {
-        body.field("quantity", &quantity.name);
-        body.field("amount", quantity.amount);
+        body.text("quantity", &quantity.name);
+        body.amount("amount", quantity.amount);
     }
     body.optional("occurred_at", details.occurred_at);
 }
@@ -197,24 +198,55 @@ fn write_turn(body: &mut Body, turn: &Turn) {
     body.optional("seconds", (turn.seconds != 0).then_some(turn.seconds));
     body.optional("turns", (turn.turns != 1).then_some(turn.turns));
     for charge in &turn.charges {
-        body.field("charge", &charge.budget_id);
-        body.field("amount", charge.amount);
+        body.budget_id("charge", &charge.budget_id);
+        body.amount("amount", charge.amount);
     }
 }
 
-struct Body(String);
+struct Body(Vec<u8>);
 
 impl Body {
     fn field(&mut self, name: &str, value: impl ToString) {
-        let value = value.to_string();
-        // Writing to a string does not fail.
-        let _ = write!(self.0, " {name}={}:{value}", value.len());
+        self.text(name, &value.to_string());
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.0.push(b' ');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.push(b'=');
+        put_u64(&mut self.0, value.len() as u64);
+        self.0.push(b':');
+        self.0.extend_from_slice(value.as_bytes());
+    }
+
+    fn optional_text(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.text(name, value);
+        }
+    }
+
+    fn budget_id(&mut self, name: &str, id: &BudgetId) {
+        match id {
+            BudgetId::Named(id) => self.text(name, id),
+            BudgetId::Goal(_) => self.field(name, id),
+        }
+    }
+
+    fn amount(&mut self, name: &str, amount: u128) {
+        let mut digits = Vec::with_capacity(40);
+        put_u128(&mut digits, amount);
+        self.0.push(b' ');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.push(b'=');
+        put_u64(&mut self.0, digits.len() as u64);
+        self.0.push(b':');
+        self.0.extend_from_slice(&digits);
     }
 
     fn actors(&mut self, actors: Option<&[Arc<str>]>) {
         let Some(actors) = actors else { return };
         self.field("widen_by", actors.len());
-        actors.iter().for_each(|actor| self.field("actor", actor));
+        actors.iter().for_each(|actor| self.text("actor", actor));
     }
 
     fn thresholds(&mut self, thresholds: Option<&[Fraction]>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+use crate::domain::hex::read_hex;
 use crate::domain::leaf::Digest;
 use crate::domain::log::Happened;
 use crate::domain::register::{Identified, Register};
@@ -204,8 +205,22 @@ impl Keys {
 /// clock of whoever made it may be ahead of ours: then it is forgotten as of the time that it says itself, but of none
 /// that is still to come, since new ones are made then.
 pub(super) fn forgotten_through(id: &str, at: Timestamp, now: Timestamp) -> Timestamp {
+    // Most were made right before they were used, which their first digits tell.
+    if first_millis(id).is_some_and(|millis| millis <= at.as_millis()) {
+        return at;
+    }
     let made_at = made_at_ms(id).map(|millis| Timestamp::from_micros(millis.saturating_mul(1_000)));
     made_at.map_or(at, |made_at| at.max(made_at.min(now)))
+}
+
+/// What the first twelve digits say, if the text can be a UUID in lower case: when it was made, if it is one of version 7.
+fn first_millis(id: &str) -> Option<i64> {
+    let bytes = id.as_bytes();
+    let (high, low) = (bytes.first_chunk::<8>()?, bytes.get(9..13)?.first_chunk::<4>()?);
+    let [a, b, c, d] = *low;
+    let high = read_hex(u64::from_be_bytes(*high))?;
+    let low = read_hex(u64::from_be_bytes([b'0', b'0', b'0', b'0', a, b, c, d]))?;
+    Some(i64::from(high) << 16 | i64::from(low))
 }
 
 /// When a UUID of version 7 says that it was made, in milliseconds since 1970; `None` for every other text.

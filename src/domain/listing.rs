@@ -54,7 +54,7 @@ impl State {
             .before(before)
             .filter(|spend| query.budget_id.as_ref().is_none_or(|id| spend.budget_id == *id))
             .take(query.limit)
-            .map(|spend| SpendRecord::clone(spend))
+            .cloned()
             .collect()
     }
 }

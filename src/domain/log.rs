@@ -29,6 +29,10 @@ pub(super) struct Log<T> {
     newest: Arc<Chunk<T>>,
     /// How many entries at the start of the first chunk are forgotten. They leave memory with the rest of it.
     forgotten: usize,
+    /// How many entries the first chunk has, those included.
+    first_len: usize,
+    /// When the oldest happened, as long as there is one.
+    begins_at: Timestamp,
     len: usize,
 }
 
@@ -65,11 +69,17 @@ impl<T> Log<T> {
 impl<T: Happened> Log<T> {
     /// Takes in the newest entry.
     pub(super) fn push(&mut self, entry: T) {
+        if self.len == 0 {
+            self.begins_at = entry.at();
+        }
         self.len += 1;
         if self.newest.entries.is_empty() || !begins_chunk(entry.seq()) {
             let newest = Arc::make_mut(&mut self.newest);
             newest.digest.take();
             newest.entries.push(entry);
+            if self.older.is_empty() {
+                self.first_len = newest.entries.len();
+            }
             return;
         }
         let mut full = std::mem::replace(&mut self.newest, Arc::new(Chunk::beginning_with(entry)));
@@ -86,12 +96,20 @@ impl<T: Happened> Log<T> {
         }
         self.len -= 1;
         self.forgotten += 1;
-        if self.chunk(0).is_empty() {
+        if self.forgotten >= self.first_len {
             self.forgotten = 0;
             if self.older.pop_front().is_none() {
                 self.newest = Arc::default();
             }
+            self.first_len = self.chunk(0).len();
         }
+        self.begins_at = self.front().map_or(Timestamp::MIN, T::at);
+    }
+
+    /// When the oldest happened.
+    #[inline]
+    pub(super) fn begins_at(&self) -> Option<Timestamp> {
+        (self.len > 0).then_some(self.begins_at)
     }
 
     /// The oldest.
@@ -165,7 +183,14 @@ impl<T: Happened> Log<T> {
 
 impl<T> Default for Log<T> {
     fn default() -> Log<T> {
-        Log { older: Vector::new(), newest: Arc::default(), forgotten: 0, len: 0 }
+        Log {
+            older: Vector::new(),
+            newest: Arc::default(),
+            forgotten: 0,
+            first_len: 0,
+            begins_at: Timestamp::MIN,
+            len: 0,
+        }
     }
 }
 

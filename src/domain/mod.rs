@@ -35,6 +35,7 @@ mod evolve;
 mod fingerprint;
 mod goal;
 mod hash;
+mod hex;
 mod index;
 mod keys;
 mod leaf;

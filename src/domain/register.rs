@@ -3,6 +3,7 @@
 use crate::clock::Timestamp;
 use crate::domain::KeyWindow;
 use crate::domain::entries::Memory;
+use crate::domain::hex::read_hex;
 use crate::domain::index::Index;
 use crate::domain::leaf::Digest;
 use crate::domain::log::Happened;
@@ -55,6 +56,10 @@ impl<T: Identified> Register<T> {
 
     /// What has that id.
     pub(super) fn get(&self, id: &str) -> Option<&T> {
+        // Most often it is the one that was just made.
+        if let Some(last) = self.memory.last().filter(|last| last.is(id)) {
+            return Some(last);
+        }
         let at = |seq| self.memory.get(seq).filter(|entry| entry.is(id));
         self.told_by(id).or_else(|| self.index.seqs(id).find_map(at))
     }
@@ -142,14 +147,7 @@ impl<T> Default for Register<T> {
 /// other id may look so, too: whoever asks compares it as a whole, and looks it up in the index besides.
 fn low_bits(id: &str) -> Option<u32> {
     let (_, digits) = id.as_bytes().split_last_chunk::<8>().filter(|_| id.len() == 36)?;
-    digits.iter().try_fold(0, |number, digit| {
-        let digit = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return None,
-        };
-        Some((number << 4) | u32::from(digit))
-    })
+    read_hex(u64::from_be_bytes(*digits))
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the low half is what is asked for")]

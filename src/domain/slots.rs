@@ -67,18 +67,20 @@ pub(super) struct Slots<T> {
     root: Option<Node<T>>,
     /// How many bits of a number the children of the root are picked after; 0: the root is a leaf.
     shift: u32,
+    /// The greatest number that the tree has room for.
+    greatest: u64,
     len: usize,
 }
 
 impl<T> Clone for Slots<T> {
     fn clone(&self) -> Slots<T> {
-        Slots { root: self.root.clone(), shift: self.shift, len: self.len }
+        Slots { root: self.root.clone(), ..*self }
     }
 }
 
 impl<T> Default for Slots<T> {
     fn default() -> Slots<T> {
-        Slots { root: None, shift: 0, len: 0 }
+        Slots { root: None, shift: 0, greatest: greatest(0), len: 0 }
     }
 }
 
@@ -90,7 +92,7 @@ impl<T> Slots<T> {
 
     #[inline]
     pub(super) fn get(&self, slot: Slot) -> Option<&T> {
-        if slot.number() > self.greatest() {
+        if slot.number() > self.greatest {
             return None;
         }
         let mut node = self.root.as_ref()?;
@@ -100,7 +102,8 @@ impl<T> Slots<T> {
                 Node::Leaf(values) => return values[leaf_index(slot.number())].as_ref(),
                 Node::Branch(children) => {
                     node = children[branch_index(slot.number(), shift)].as_ref()?;
-                    shift = below(shift);
+                    // Whether a leaf comes next is for the node to say.
+                    shift = shift.saturating_sub(BRANCH_BITS);
                 }
             }
         }
@@ -108,7 +111,7 @@ impl<T> Slots<T> {
 
     /// The first value that is not before a slot, and its slot.
     pub(super) fn first_from(&self, slot: Slot) -> Option<(Slot, &T)> {
-        if slot.number() > self.greatest() {
+        if slot.number() > self.greatest {
             return None;
         }
         first_from(self.root.as_ref()?, self.shift, slot.number())
@@ -116,13 +119,13 @@ impl<T> Slots<T> {
 
     /// The last value before a slot, and its slot.
     pub(super) fn last_before(&self, slot: Slot) -> Option<(Slot, &T)> {
-        let last = slot.number().saturating_sub(1).min(self.greatest());
+        let last = slot.number().saturating_sub(1).min(self.greatest);
         last_through(self.root.as_ref()?, self.shift, last)
     }
 
     /// The last value, and its slot.
     pub(super) fn last(&self) -> Option<(Slot, &T)> {
-        last_through(self.root.as_ref()?, self.shift, self.greatest())
+        last_through(self.root.as_ref()?, self.shift, self.greatest)
     }
 
     /// All values, from the first to the last.
@@ -147,19 +150,13 @@ impl<T> Slots<T> {
             Some((slot, value))
         })
     }
-
-    /// The greatest number that the tree has room for.
-    fn greatest(&self) -> u64 {
-        let bits = if self.shift == 0 { LEAF_BITS } else { self.shift + BRANCH_BITS };
-        u64::MAX.checked_shr(u64::BITS.saturating_sub(bits)).unwrap_or(0)
-    }
 }
 
 impl<T: Clone> Slots<T> {
     /// The value, to be changed.
     #[inline]
     pub(super) fn get_mut(&mut self, slot: Slot) -> Option<&mut T> {
-        if slot.number() > self.greatest() {
+        if slot.number() > self.greatest {
             return None;
         }
         let mut node = self.root.as_mut()?;
@@ -169,7 +166,7 @@ impl<T: Clone> Slots<T> {
                 Node::Leaf(values) => return Arc::make_mut(values)[leaf_index(slot.number())].as_mut(),
                 Node::Branch(children) => {
                     node = Arc::make_mut(children)[branch_index(slot.number(), shift)].as_mut()?;
-                    shift = below(shift);
+                    shift = shift.saturating_sub(BRANCH_BITS);
                 }
             }
         }
@@ -177,7 +174,7 @@ impl<T: Clone> Slots<T> {
 
     /// Puts a value in its slot. The value that was there.
     pub(super) fn insert(&mut self, slot: Slot, value: T) -> Option<T> {
-        while slot.number() > self.greatest() {
+        while slot.number() > self.greatest {
             let shift = if self.shift == 0 { LEAF_BITS } else { self.shift + BRANCH_BITS };
             if let Some(root) = self.root.take() {
                 let mut children = array::from_fn(|_| None);
@@ -185,6 +182,7 @@ impl<T: Clone> Slots<T> {
                 self.root = Some(Node::Branch(Arc::new(children)));
             }
             self.shift = shift;
+            self.greatest = greatest(shift);
         }
         let mut place = &mut self.root;
         let mut shift = self.shift;
@@ -228,6 +226,12 @@ fn leaf_index(number: u64) -> usize {
 #[expect(clippy::cast_possible_truncation, reason = "the lowest bits are asked for")]
 fn branch_index(number: u64, shift: u32) -> usize {
     (number >> shift) as usize & (BRANCH_LEN - 1)
+}
+
+/// The greatest number that a tree has room for whose root is of that shift.
+fn greatest(shift: u32) -> u64 {
+    let bits = if shift == 0 { LEAF_BITS } else { shift + BRANCH_BITS };
+    u64::MAX.checked_shr(u64::BITS.saturating_sub(bits)).unwrap_or(0)
 }
 
 /// The shift of the nodes below those of that shift.

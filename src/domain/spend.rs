@@ -1,79 +1,59 @@
 //! Spends: the entries of budgets.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
 use crate::domain::log::Happened;
 use crate::domain::register::Identified;
-use crate::event::{ChangeEvent, Charge, Meta, SpendDetails, SpendRecorded};
-use crate::ids::{BudgetId, GoalId, MeterId, ReservationId, SpendId};
+use crate::event::{ChangeEvent, Meta, SpendRecorded};
+use crate::ids::{BudgetId, SpendId};
 
 /// A spend as of one moment. Remembered as long as idempotency keys are; its event is in the journal as far back
 /// as that is retained.
+///
+/// What its event says ([`SpendRecorded`]) is shared with the event, and reached through it as if it were here:
+/// `spend.spend_id`, `spend.budget_id`, `spend.amount`, `spend.details`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SpendRecord {
-    /// Its id.
-    pub id: SpendId,
     /// The `seq` of its event.
     pub seq: u64,
     /// When it was booked.
     pub at: Timestamp,
-    /// The budget.
-    pub budget_id: BudgetId,
-    /// How much.
-    pub amount: u128,
     /// How much of it was taken back.
     pub reversed: u128,
-    /// Whether no limit was asked, because it had happened already. A settlement is not: its limit was asked when it was
-    /// reserved.
-    pub incurred: bool,
-    /// Whether it came after the budget's close, after the end of its reservation, or on a turn of a goal that was not
-    /// active.
-    pub late: bool,
-    /// What of it passed the limit of each budget on the path, from the budget's own upwards.
-    pub overage: Vec<Charge>,
-    /// The reservation that it settled.
-    pub reservation_id: Option<ReservationId>,
-    /// The goal on one of whose turns it was charged.
-    pub goal_id: Option<GoalId>,
-    /// The external meter that measured it.
-    pub meter_id: Option<MeterId>,
-    /// What the caller says about it.
-    pub details: SpendDetails,
     /// The metadata that it carried.
     pub meta: Option<Meta>,
+    /// What its event says.
+    pub(super) booked: Arc<SpendRecorded>,
     /// The `seq` of the last event of its command.
     pub(super) last_seq: u64,
-    /// The fingerprint of its command, where the caller gave the id.
-    pub(super) body: Option<u64>,
 }
 
 impl SpendRecord {
     /// A spend as its event tells of it.
-    pub(crate) fn new(event: &ChangeEvent, spend: &SpendRecorded) -> SpendRecord {
+    pub(crate) fn new(event: &ChangeEvent, spend: &Arc<SpendRecorded>) -> SpendRecord {
         SpendRecord {
-            id: spend.spend_id.clone(),
             seq: event.seq,
             at: event.ts,
-            budget_id: spend.budget_id.clone(),
-            amount: spend.amount,
             reversed: 0,
-            incurred: spend.incurred,
-            late: spend.late,
-            overage: spend.overage.clone(),
-            reservation_id: spend.reservation_id.clone(),
-            goal_id: spend.goal_id,
-            meter_id: spend.meter_id.clone(),
-            details: spend.details.clone(),
             meta: event.meta.clone(),
+            booked: Arc::clone(spend),
             last_seq: event.seq,
-            body: spend.body,
         }
     }
 }
 
-impl Happened for Arc<SpendRecord> {
+impl Deref for SpendRecord {
+    type Target = SpendRecorded;
+
+    fn deref(&self) -> &SpendRecorded {
+        &self.booked
+    }
+}
+
+impl Happened for SpendRecord {
     fn seq(&self) -> u64 {
         self.seq
     }
@@ -83,9 +63,9 @@ impl Happened for Arc<SpendRecord> {
     }
 }
 
-impl Identified for Arc<SpendRecord> {
+impl Identified for SpendRecord {
     fn is(&self, id: &str) -> bool {
-        *self.id.0 == *id
+        *self.spend_id.0 == *id
     }
 }
 

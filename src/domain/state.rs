@@ -48,7 +48,7 @@ pub struct State {
     pub(super) deadlines: OrdSet<(Timestamp, Due)>,
     /// The remembered spends, in the order of their booking. A memory of their own: their ids are keys, and nothing else
     /// may push them out.
-    pub(super) spends: Register<Arc<SpendRecord>>,
+    pub(super) spends: Register<SpendRecord>,
     /// What was booked lately, of whatever kind: how fast budgets are spent.
     pub(super) bookings: Memory<Entry<Booking>>,
     /// The reservations that have ended and are remembered.
@@ -172,12 +172,7 @@ impl State {
 
     /// A spend, while it is remembered.
     pub fn spend(&self, id: &SpendId) -> Option<&SpendRecord> {
-        self.spends.get(&id.0).map(|spend| &**spend)
-    }
-
-    /// The same, to be kept without being copied.
-    pub(crate) fn spend_shared(&self, id: &SpendId) -> Option<Arc<SpendRecord>> {
-        self.spends.get(&id.0).cloned()
+        self.spends.get(&id.0)
     }
 
     /// An external meter.

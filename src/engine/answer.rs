@@ -51,7 +51,7 @@ pub enum CommandResult {
     /// A budget that was closed: the answer to a closing is a report.
     Closed(Box<Budget>),
     /// A spend.
-    Spend(Arc<SpendRecord>),
+    Spend(SpendRecord),
     /// A reservation.
     Reservation(Box<Reservation>),
     /// An external meter.
@@ -79,7 +79,7 @@ impl CommandResult {
 
     /// The spend, if it was about one.
     pub fn into_spend(self) -> Option<SpendRecord> {
-        if let CommandResult::Spend(spend) = self { Some(Arc::unwrap_or_clone(spend)) } else { None }
+        if let CommandResult::Spend(spend) = self { Some(spend) } else { None }
     }
 
     /// The reservation, if it was about one.

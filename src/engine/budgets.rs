@@ -301,7 +301,7 @@ pub(super) fn closed_of(receipt: Receipt) -> Result<Budget, CommandError> {
 
 pub(super) fn spend_of(receipt: Receipt) -> Result<SpendRecord, CommandError> {
     match receipt.result {
-        CommandResult::Spend(spend) => Ok(Arc::unwrap_or_clone(spend)),
+        CommandResult::Spend(spend) => Ok(spend),
         _ => Err(forgotten("spend", receipt.first_seq)),
     }
 }

@@ -38,7 +38,7 @@ impl Core {
                 let (first_seq, last_seq) = self.record(payloads, request, now)?;
                 let mut receipt = self.receipt(Some((first_seq, last_seq)), subject, false);
                 if let (CommandResult::Nothing, Some(spend)) = (&receipt.result, reversed) {
-                    receipt.result = CommandResult::Spend(Arc::new(spend));
+                    receipt.result = CommandResult::Spend(spend);
                 }
                 Ok(receipt)
             }
@@ -84,7 +84,7 @@ impl Core {
             Outcome::Closed(id) => {
                 state.budget(&id).cloned().map(|budget| CommandResult::Closed(Box::new(budget)))
             }
-            Outcome::Spend(id) => state.spend_shared(&id).map(CommandResult::Spend),
+            Outcome::Spend(id) => state.spend(&id).cloned().map(CommandResult::Spend),
             Outcome::Reservation(id) => state
                 .reservation(&id)
                 .cloned()
@@ -122,10 +122,15 @@ impl Core {
     /// Journals the events of one command as one frame (law ATOMIC) and takes them into the working state.
     fn record(
         &mut self,
-        payloads: Vec<Payload>,
+        mut payloads: Vec<Payload>,
         request: &Request,
         now: Timestamp,
     ) -> Result<(u64, u64), Stopped> {
+        for payload in &mut payloads {
+            if let Payload::SpendRecorded(spend) = payload {
+                self.texts.share(spend);
+            }
+        }
         let first_seq = self.working.seq + 1;
         self.events.clear();
         self.events.extend(envelopes(payloads, request, first_seq, now));

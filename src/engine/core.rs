@@ -8,12 +8,13 @@ use super::answer::{CommandAnswer, CommandError};
 use super::carry_out::{Stopped, engines_own};
 use super::feed::LiveEvent;
 use super::inbox::{Assessed, Drained, ViewReply, Work};
-use super::maintenance::Maintenance;
+use super::maintenance::{Maintenance, Stop};
 use super::options::{Durability, Options};
 use super::pace::Pace;
 use super::published::View;
 use super::reply::Reply;
 use super::shared::Shared;
+use super::texts::Texts;
 use super::upkeep::Upkeep;
 use super::vector::{Commands, VectorAnswers};
 use crate::clock::Timestamp;
@@ -50,6 +51,8 @@ pub(super) struct Core {
     pub(super) events: Vec<ChangeEvent>,
     pub(super) payload: Vec<u8>,
     pub(super) encoder: Encoder,
+    /// Names that spends have in common.
+    pub(super) texts: Texts,
     /// Events of the batch under way, for the feed.
     fed: Vec<LiveEvent>,
     /// Refusals without an event of their own, by budget, kind and minute.
@@ -88,7 +91,15 @@ impl Core {
         working: Projection,
     ) -> Core {
         let upkeep = Upkeep::new(&options, Arc::clone(&shared.storage), Arc::clone(&shared.upkeep));
-        let maintenance = Maintenance::new(Box::new(move |stop| upkeep.run(stop)), &options.background);
+        let told = Arc::clone(&shared);
+        let task = move |stop: &Stop| {
+            upkeep.run(stop);
+            if told.upkeep.again_at().is_some() {
+                // It is the writer that has it done when its time has come.
+                told.inbox.wake();
+            }
+        };
+        let maintenance = Maintenance::new(Box::new(task), &options.background);
         shared.upkeep.set_active(journal.active_segment());
         Core {
             maintenance,
@@ -104,6 +115,7 @@ impl Core {
             events: Vec::new(),
             payload: Vec::new(),
             encoder: Encoder::at(Timestamp::UNIX_EPOCH),
+            texts: Texts::default(),
             fed: Vec::new(),
             suppressed: BTreeMap::new(),
             pace: Pace::default(),
@@ -230,7 +242,18 @@ impl Core {
         };
         let has_deferred = !self.suppressed.is_empty() || self.shared.inbox.has_deferred();
         let look_again_in = has_deferred.then_some(Duration::from_secs(1));
-        [forget_in, sync_in, look_again_in, self.until_due()].into_iter().flatten().min()
+        [forget_in, sync_in, look_again_in, self.until_due(), self.until_upkeep()].into_iter().flatten().min()
+    }
+
+    /// How long until the upkeep has to be asked for what it put off; when it is time, it is asked.
+    fn until_upkeep(&self) -> Option<Duration> {
+        let until = self.shared.upkeep.again_at()?;
+        let now = self.options.clock.monotonic();
+        if self.shared.upkeep.is_again_due(now) {
+            self.maintenance.request();
+            return None;
+        }
+        Some(until.saturating_duration_since(now))
     }
 
     /// Finishes what waits and closes the journal with the mark of a clean close.
@@ -245,6 +268,9 @@ impl Core {
         let (now, last) = (self.now(), self.view());
         if synced.is_ok() {
             drop(self.publish());
+        }
+        if self.shared.upkeep.put_off_no_more() {
+            self.maintenance.request();
         }
         self.maintenance.finish();
         // However this ends, the journal is done with: the lock is given up, and the writer's thread with it.

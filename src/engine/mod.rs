@@ -50,6 +50,7 @@ mod shared;
 mod snapshots;
 mod spends;
 mod submit;
+mod texts;
 mod turns;
 mod unattended;
 mod upkeep;

@@ -45,7 +45,8 @@ pub struct Options {
     pub(super) on_alert: Option<AlertCallback>,
     pub(super) retention: Retention,
     pub(super) archive: Option<ArchiveHook>,
-    pub(super) snapshot_bytes: u64,
+    /// `None`: the default, and paced.
+    pub(super) snapshot_bytes: Option<u64>,
     pub(super) background: Background,
     pub(super) live_events: usize,
 }
@@ -65,7 +66,7 @@ impl Default for Options {
             on_alert: None,
             retention: Retention::new(),
             archive: None,
-            snapshot_bytes: Self::DEFAULT_SNAPSHOT_BYTES,
+            snapshot_bytes: None,
             background: Background::Threads,
             live_events: Self::LIVE_EVENTS,
         }
@@ -83,7 +84,7 @@ impl Options {
     pub const MAX_SEGMENT_BYTES: u64 = 1 << 30;
     /// After how many bytes of closed segments another snapshot is made, unless told otherwise: 12 MiB, which two segments
     /// have, or one that is larger under load. So little has to be replayed when a journal is opened, as long as the state is
-    /// small; a snapshot of a small state costs next to nothing.
+    /// small; a snapshot of a small state costs next to nothing. Under a flood they are made [less often](Self::snapshot_bytes).
     pub const DEFAULT_SNAPSHOT_BYTES: u64 = 12 << 20;
 
     /// The defaults: synced before every answer, segments of 8 MiB (larger under load), 512 MiB of history and no archive,
@@ -212,11 +213,15 @@ impl Options {
     }
 
     /// After how many bytes of closed segments another snapshot of the state is made, in the background; or after
-    /// twice the size of the last, if that is more. Without this: [`DEFAULT_SNAPSHOT_BYTES`](Self::DEFAULT_SNAPSHOT_BYTES);
-    /// 0: twice the size of the last, however little that is. Opening reads the newest snapshot and what comes after it.
+    /// twice the size of the last, if that is more. 0: twice the size of the last, however little that is. Opening reads the
+    /// newest snapshot and what comes after it.
+    ///
+    /// Without this: [`DEFAULT_SNAPSHOT_BYTES`](Self::DEFAULT_SNAPSHOT_BYTES), but under a flood of commands no more often
+    /// than that snapshots take a tenth of the time, as long as no more than 128 MiB of closed segments wait for one. What
+    /// was put off is made when its time has come, or when the engine is closed.
     #[must_use]
     pub fn snapshot_bytes(mut self, bytes: u64) -> Options {
-        self.snapshot_bytes = bytes;
+        self.snapshot_bytes = Some(bytes);
         self
     }
 

@@ -1,20 +1,65 @@
 //! The series of snapshots: when another one is due, and which are kept. Only the choice; files are made and removed
 //! elsewhere.
 
+use std::time::{Duration, Instant};
+
 use super::retention::{SMALL_BASE, len_before};
 use crate::journal::Inventory;
 use crate::journal::format::SnapshotName;
 
-/// Whether another snapshot is due, where the last has `last_len` bytes: for small states often enough that a boot has
-/// little to replay, for large ones so seldom that they add no more than half to what is written.
-pub(super) fn is_snapshot_due(inventory: &Inventory, last_len: u64, snapshot_bytes: u64) -> bool {
+/// When another snapshot is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Now.
+    Now,
+    /// It is due, but the last was made a short while ago: then, unless more is closed meanwhile.
+    At(Instant),
+    /// Once more is closed.
+    WithMore,
+}
+
+/// What the making of a snapshot took.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Made {
+    pub(super) ended: Instant,
+    pub(super) took: Duration,
+}
+
+/// After a snapshot nothing is snapshotted for so many times as long as it took: under a flood that fills segment after
+/// segment the upkeep takes no more than a tenth of a core.
+const REST: u32 = 9;
+
+/// But once so many bytes were closed since the last, it is not put off any further: after a crash all of them are to be
+/// folded. Two of the largest segments.
+const MOST_PUT_OFF: u64 = 128 << 20;
+
+/// When another snapshot is made, where the last has `last_len` bytes: for small states often enough that a boot has
+/// little to replay, for large ones so seldom that they add no more than half to what is written; and where the host did
+/// not say after how many bytes, so seldom that the upkeep leaves the machine to others. `rested`: the last that was made
+/// by this engine, where the next may be put off.
+pub(super) fn next_snapshot(
+    inventory: &Inventory,
+    last_len: u64,
+    snapshot_bytes: u64,
+    rested: Option<Made>,
+    now: Instant,
+) -> Next {
     let covered = inventory.snapshots.last().map_or(0, |last| len_before(inventory, last.before));
     let since = len_before(inventory, inventory.active) - covered;
     // Once something is pruned, a single damaged file must not cost the state. That is worth writing twice what was new
     // (a base, which only makes room, is worth no more than what goes).
     let is_alone = inventory.snapshots.last().is_some_and(|last| last.is_base);
-    since > snapshot_bytes.max(last_len.saturating_mul(2))
-        || is_alone && since > 0 && (last_len <= SMALL_BASE || since >= last_len / 2)
+    if is_alone && since > 0 && (last_len <= SMALL_BASE || since >= last_len / 2) {
+        return Next::Now;
+    }
+    if since <= snapshot_bytes.max(last_len.saturating_mul(2)) {
+        return Next::WithMore;
+    }
+    let until = rested.and_then(|last| last.ended.checked_add(last.took.saturating_mul(REST)));
+    match until.filter(|until| *until > now && since <= MOST_PUT_OFF) {
+        Some(until) => Next::At(until),
+        None => Next::Now,
+    }
 }
 
 /// The snapshots that can go.
@@ -56,7 +101,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::clock::monotonic;
     use crate::engine::retention::test;
+
+    /// Whether one is made of an inventory, had the engine not made any before.
+    fn is_snapshot_due(inventory: &Inventory, last_len: u64, snapshot_bytes: u64) -> bool {
+        next_snapshot(inventory, last_len, snapshot_bytes, None, monotonic()) == Next::Now
+    }
 
     fn places(positions: &[u64]) -> Vec<(usize, u64)> {
         positions.iter().copied().enumerate().collect()
@@ -98,6 +149,38 @@ mod tests {
         assert!(!is_snapshot_due(&inventory, large + 2, u64::MAX), "that would be much for little");
         inventory.snapshots[0].before = inventory.active;
         assert!(!is_snapshot_due(&inventory, 1 << 20, u64::MAX), "there is nothing after it");
+    }
+
+    #[test]
+    fn after_a_snapshot_the_next_is_put_off_for_nine_times_as_long_as_it_took() {
+        let inventory = test::inventory(&[40, 25]);
+        let ended = monotonic();
+        let took = Duration::from_millis(200);
+        let next = |after: Duration, bytes| {
+            next_snapshot(&inventory, 0, bytes, Some(Made { ended, took }), ended + after)
+        };
+        assert_eq!(next(Duration::ZERO, 64), Next::At(ended + 9 * took));
+        assert_eq!(next(9 * took - Duration::from_micros(1), 64), Next::At(ended + 9 * took));
+        assert_eq!(next(9 * took, 64), Next::Now);
+        assert_eq!(next(Duration::ZERO, 65), Next::WithMore, "nothing is due that could be put off");
+        let endless = Made { ended, took: Duration::MAX };
+        assert_eq!(next_snapshot(&inventory, 0, 64, Some(endless), ended), Next::Now, "for ever is no time");
+    }
+
+    #[test]
+    fn what_has_to_be_folded_after_a_crash_is_bounded_however_long_a_snapshot_takes() {
+        let made = Made { ended: monotonic(), took: Duration::from_secs(60) };
+        let next = |closed: &[u64]| next_snapshot(&test::inventory(closed), 0, 0, Some(made), made.ended);
+        assert_eq!(next(&[64 << 20, 64 << 20]), Next::At(made.ended + Duration::from_secs(540)));
+        assert_eq!(next(&[64 << 20, 64 << 20, 1]), Next::Now);
+    }
+
+    #[test]
+    fn a_base_does_not_stay_alone_to_spare_the_machine() {
+        let mut inventory = test::inventory(&[10, 10]);
+        inventory.snapshots = vec![SnapshotName { before: inventory.closed[1].name, is_base: true }];
+        let made = Made { ended: monotonic(), took: Duration::from_secs(60) };
+        assert_eq!(next_snapshot(&inventory, 1 << 20, 0, Some(made), made.ended), Next::Now);
     }
 
     #[test]

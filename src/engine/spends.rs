@@ -83,9 +83,9 @@ impl Journaled<'_> {
                 seqs.insert(spend.spend_id.clone(), event.seq);
                 if kept.len() > query.limit
                     && let Some((seq, oldest)) = kept.pop_first()
-                    && seqs.get(&oldest.id) == Some(&seq)
+                    && seqs.get(&oldest.spend_id) == Some(&seq)
                 {
-                    seqs.remove(&oldest.id);
+                    seqs.remove(&oldest.spend_id);
                 }
             }
             Payload::SpendReversed(reversed) => {
@@ -96,7 +96,7 @@ impl Journaled<'_> {
             }
             _ => {}
         })?;
-        let as_remembered = |spend: SpendRecord| match self.view.spend(&spend.id) {
+        let as_remembered = |spend: SpendRecord| match self.view.spend(&spend.spend_id) {
             Some(remembered) if remembered.seq == spend.seq => remembered.clone(),
             _ => spend,
         };

@@ -4,13 +4,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::archive::{ArchiveHook, ArchivedSegment};
 use super::frames::lines;
 use super::maintenance::Stop;
 use super::options::Options;
 use super::retention::{Retention, is_worth_a_base, len_before, tell_ages, wished_floor};
-use super::series::{is_snapshot_due, superfluous};
+use super::series::{Made, Next, next_snapshot, superfluous};
 use super::snapshots::{self, Place};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
@@ -30,7 +31,9 @@ pub(super) struct Upkeep {
     clock: Arc<dyn Clock>,
     retention: Retention,
     archive: Option<ArchiveHook>,
-    snapshot_bytes: u64,
+    snapshot_bytes: Option<u64>,
+    /// What the last snapshot of the series took that was made here.
+    last_made: Mutex<Option<Made>>,
     record: Arc<UpkeepRecord>,
     /// Whether moving the floor failed: then no segment is removed any more.
     is_floor_in_doubt: AtomicBool,
@@ -43,9 +46,19 @@ pub(super) struct UpkeepRecord {
     active: AtomicU64,
     /// The states before the newest segments that were begun, until the upkeep has had its chance to use them.
     handed_over: Mutex<Vec<HandedOver>>,
+    put_off: Mutex<PutOff>,
     /// What readers keep of segments.
     pub(super) kept: Arc<KeptSegments>,
     told: Mutex<UpkeepStatus>,
+}
+
+/// What the upkeep leaves for later.
+#[derive(Debug, Default)]
+struct PutOff {
+    /// When it is to be done; `None`: there is nothing.
+    until: Option<Instant>,
+    /// Set when the engine is about to be closed: nothing is put off any more.
+    is_over: bool,
 }
 
 /// How many states wait for the upkeep at most: each keeps in memory what has changed since.
@@ -92,6 +105,34 @@ impl UpkeepRecord {
         drop(too_old);
     }
 
+    /// When a run is to be asked for, because something was put off.
+    pub(super) fn again_at(&self) -> Option<Instant> {
+        self.lock_put_off().until
+    }
+
+    /// Puts something off, unless the engine is about to be closed. Whether it is put off.
+    fn put_off(&self, until: Instant) -> bool {
+        let mut put_off = self.lock_put_off();
+        put_off.until = Some(until).filter(|_| !put_off.is_over);
+        put_off.until.is_some()
+    }
+
+    /// Whether a run has to be asked for because the time has come for what was put off. It is told once.
+    pub(super) fn is_again_due(&self, now: Instant) -> bool {
+        self.lock_put_off().until.take_if(|until| *until <= now).is_some()
+    }
+
+    /// From now on nothing is put off. Whether something was.
+    pub(super) fn put_off_no_more(&self) -> bool {
+        let mut put_off = self.lock_put_off();
+        put_off.is_over = true;
+        put_off.until.is_some()
+    }
+
+    fn lock_put_off(&self) -> MutexGuard<'_, PutOff> {
+        self.put_off.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn handed_over(&self) -> MutexGuard<'_, Vec<HandedOver>> {
         self.handed_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -128,6 +169,7 @@ impl Upkeep {
             retention: options.retention,
             archive: options.archive.clone(),
             snapshot_bytes: options.snapshot_bytes,
+            last_made: Mutex::default(),
             record,
             is_floor_in_doubt: AtomicBool::new(false),
         }
@@ -137,6 +179,8 @@ impl Upkeep {
     /// its work.
     pub(super) fn run(&self, stop: &Stop) {
         let begun_at = self.record.active.load(Ordering::SeqCst);
+        // What was put off is looked at anew.
+        self.record.lock_put_off().until = None;
         let work = || self.prune(stop).and(self.snapshot(stop));
         let result = catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "the upkeep of the journal panicked")));
@@ -315,11 +359,12 @@ impl Upkeep {
 
     // ---- snapshots ------------------------------------------------------------------------------------------
 
-    /// What the writer handed over is not kept for longer than a run: as the state goes on, it would keep all in memory
-    /// that is not part of the state any more.
+    /// What the writer handed over is not kept for longer than a run, unless its snapshot was put off: as the state goes
+    /// on, it would keep all in memory that is not part of the state any more.
     fn let_go_of(&self, begun_at: u64) {
-        let done_with: Vec<HandedOver> =
-            self.record.handed_over().extract_if(.., |there| there.before <= begun_at).collect();
+        let kept = self.record.again_at().map(|_| begun_at);
+        let is_done_with = |there: &mut HandedOver| there.before <= begun_at && Some(there.before) != kept;
+        let done_with: Vec<HandedOver> = self.record.handed_over().extract_if(.., is_done_with).collect();
         drop(done_with);
     }
 
@@ -334,9 +379,11 @@ impl Upkeep {
     /// Makes the next snapshot if it is due, and removes those that the series can do without.
     fn snapshot(&self, stop: &Stop) -> Result<(), Error> {
         let found = self.inventory()?;
-        let last_len = found.snapshots.last().map_or(0, |&newest| self.len_of(newest));
-        if is_snapshot_due(&found, last_len, self.snapshot_bytes) {
-            self.make(&found, found.active, stop)?;
+        match self.next_snapshot(&found) {
+            Next::Now => self.make_next(&found, stop)?,
+            Next::At(until) if self.record.put_off(until) => {}
+            Next::At(_) => self.make_next(&found, stop)?,
+            Next::WithMore => {}
         }
         if stop.is_set() {
             return Ok(());
@@ -346,6 +393,28 @@ impl Upkeep {
         }
         self.inventory()?;
         Ok(())
+    }
+
+    /// When the next of the series is made.
+    fn next_snapshot(&self, found: &Inventory) -> Next {
+        let last_len = found.snapshots.last().map_or(0, |&newest| self.len_of(newest));
+        let bytes = self.snapshot_bytes.unwrap_or(Options::DEFAULT_SNAPSHOT_BYTES);
+        // What the host said is done as it said.
+        let rested = if self.snapshot_bytes.is_none() { *self.last_made() } else { None };
+        next_snapshot(found, last_len, bytes, rested, self.clock.monotonic())
+    }
+
+    /// Makes the next of the series.
+    fn make_next(&self, found: &Inventory, stop: &Stop) -> Result<(), Error> {
+        let began = self.clock.monotonic();
+        self.make(found, found.active, stop)?;
+        let ended = self.clock.monotonic();
+        *self.last_made() = Some(Made { ended, took: ended.saturating_duration_since(began) });
+        Ok(())
+    }
+
+    fn last_made(&self) -> MutexGuard<'_, Option<Made>> {
+        self.last_made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a snapshot. `None` when stopped.

@@ -46,6 +46,6 @@ pub(crate) mod value {
         put, put_actors, put_amount, put_boolean, put_budget_id, put_charge, put_fingerprint, put_fraction,
         put_given, put_goal_id, put_list, put_name, put_option, put_timestamp,
     };
-    pub(crate) use super::number::{put_u64, read_u128};
-    pub(crate) use super::text::put as put_text;
+    pub(crate) use super::number::{put_u64, put_u128, read_u128};
+    pub(crate) use super::text::{is_printable, put as put_text};
 }

@@ -32,7 +32,7 @@ pub(crate) fn put_u64(out: &mut Vec<u8>, value: u64) {
 }
 
 /// Appends the digits of `value`.
-pub(super) fn put_u128(out: &mut Vec<u8>, value: u128) {
+pub(crate) fn put_u128(out: &mut Vec<u8>, value: u128) {
     if let Ok(small) = u64::try_from(value) {
         return put_u64(out, small);
     }

@@ -8,18 +8,43 @@ const fn everywhere(value: u8) -> u64 {
 /// How many bytes at the start of `bytes` stand in a JSON string as they are: all before the first quote, backslash
 /// or control character (below 0x20).
 pub(crate) fn plain_len(bytes: &[u8]) -> usize {
-    let mut words = bytes.chunks_exact(8);
-    let mut len = 0;
-    for word in &mut words {
-        let mut le = [0; 8];
-        le.copy_from_slice(word);
-        let special = special_bytes(u64::from_le_bytes(le));
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let special = special_bytes(u64::from_le_bytes(*word));
         if special != 0 {
-            return len + special.trailing_zeros() as usize / 8;
+            return index * 8 + special.trailing_zeros() as usize / 8;
         }
-        len += 8;
     }
-    len + words.remainder().iter().take_while(|&&byte| !is_special(byte)).count()
+    if rest.is_empty() {
+        return bytes.len();
+    }
+    match bytes.last_chunk::<8>() {
+        // What of it was looked at before is plain.
+        Some(last) => match special_bytes(u64::from_le_bytes(*last)) {
+            0 => bytes.len(),
+            special => bytes.len() - 8 + special.trailing_zeros() as usize / 8,
+        },
+        None => rest.iter().take_while(|&&byte| !is_special(byte)).count(),
+    }
+}
+
+/// Whether all of them are printable characters of ASCII: from the space to the tilde.
+pub(crate) fn is_printable(bytes: &[u8]) -> bool {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let is_plain = |word: &[u8; 8]| unprintable_bytes(u64::from_le_bytes(*word)) == 0;
+    words.iter().all(is_plain)
+        && match bytes.last_chunk::<8>() {
+            Some(last) => is_plain(last),
+            None => rest.iter().all(|byte| (b' '..=b'~').contains(byte)),
+        }
+}
+
+/// Not 0 if any byte of a word is a control character, or not of ASCII.
+const fn unprintable_bytes(word: u64) -> u64 {
+    let control = word.wrapping_sub(everywhere(0x20)) & !word;
+    let delete = word ^ everywhere(0x7f);
+    let delete = delete.wrapping_sub(everywhere(1)) & !delete;
+    (control | delete | word) & everywhere(0x80)
 }
 
 /// Marks the special bytes of a word with their top bit. A borrow may mark bytes above a special one by mistake, so
@@ -40,16 +65,25 @@ const fn is_special(byte: u8) -> bool {
 /// Appends `text` as a JSON string, quotes included. Only what JSON demands is escaped, the short way where there
 /// is one.
 pub(crate) fn put(out: &mut Vec<u8>, text: &str) {
+    let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
     out.push(b'"');
-    let mut rest = text.as_bytes();
-    loop {
-        let (plain, special) = rest.split_at(plain_len(rest));
-        out.extend_from_slice(plain);
-        let Some((&byte, after)) = special.split_first() else { break };
-        put_escape(out, byte);
-        rest = after;
+    match plain_len(bytes) {
+        len if len == bytes.len() => out.extend_from_slice(bytes),
+        len => put_escaped(out, bytes, len),
     }
     out.push(b'"');
+}
+
+/// A text of which only so many bytes at the start are known to be plain.
+fn put_escaped(out: &mut Vec<u8>, mut rest: &[u8], mut plain: usize) {
+    loop {
+        let (as_they_are, special) = rest.split_at(plain);
+        out.extend_from_slice(as_they_are);
+        let Some((&byte, after)) = special.split_first() else { break };
+        put_escape(out, byte);
+        (rest, plain) = (after, plain_len(after));
+    }
 }
 
 #[cold]
@@ -94,6 +128,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn every_byte_is_found_printable_or_not_at_every_place_of_a_word() {
+        for byte in 0..=u8::MAX {
+            for (place, len) in (0..17).flat_map(|place| (place + 1..19).map(move |len| (place, len))) {
+                for filler in [b' ', b'a', b'~', b'!'] {
+                    let mut bytes = vec![filler; len];
+                    bytes[place] = byte;
+                    assert_eq!(is_printable(&bytes), (b' '..=b'~').contains(&byte), "{bytes:?}");
+                }
+            }
+        }
+        assert!(is_printable(b""));
     }
 
     #[test]

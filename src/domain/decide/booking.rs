@@ -12,13 +12,15 @@ use crate::planted::{Bug, planted};
 pub(super) struct Bookings<'a> {
     state: &'a State,
     /// The booking, while there is one: its path is walked again for the consequences, and nothing is gathered.
-    only: Option<Booked>,
+    only: Option<Booked<'a>>,
     /// Where there are several, in the order in which they were first booked at.
     touched: Vec<Touched<'a>>,
 }
 
-struct Booked {
+struct Booked<'a> {
     from: Slot,
+    /// The budget there, if there is none above it.
+    alone: Option<&'a Budget>,
     amount: u128,
     freed: u128,
 }
@@ -47,8 +49,12 @@ impl<'a> Bookings<'a> {
             Ok(())
         };
         if self.only.is_none() && self.touched.is_empty() {
-            path(self.state, from).try_for_each(|budget| add(&mut Touched::new(budget)))?;
-            self.only = Some(Booked { from, amount, freed });
+            let mut alone = None;
+            for (depth, budget) in path(self.state, from).enumerate() {
+                add(&mut Touched::new(budget))?;
+                alone = Some(budget).filter(|_| depth == 0);
+            }
+            self.only = Some(Booked { from, alone, amount, freed });
             return Ok(passed);
         }
         self.gather()?;
@@ -65,7 +71,7 @@ impl<'a> Bookings<'a> {
 
     /// Gathers what the first booking touched, since there is another.
     fn gather(&mut self) -> Result<(), Rejection> {
-        let Some(Booked { from, amount, freed }) = self.only.take() else { return Ok(()) };
+        let Some(Booked { from, amount, freed, .. }) = self.only.take() else { return Ok(()) };
         for budget in path(self.state, from) {
             let mut touched = Touched::new(budget);
             touched.add(amount, freed)?;
@@ -76,10 +82,16 @@ impl<'a> Bookings<'a> {
 
     /// Drafts what follows: thresholds crossed, limits reached, goals paused by that.
     pub(super) fn draft_consequences(self, draft: &mut Draft<'a>) {
-        if let Some(Booked { from, amount, .. }) = self.only {
-            for budget in path(self.state, from) {
+        match self.only {
+            Some(Booked { alone: Some(budget), amount, .. }) => {
                 draft_consequence(draft, budget, budget.spent.saturating_add(amount));
             }
+            Some(Booked { from, amount, .. }) => {
+                for budget in path(self.state, from) {
+                    draft_consequence(draft, budget, budget.spent.saturating_add(amount));
+                }
+            }
+            None => {}
         }
         for Touched { budget, spent, .. } in self.touched {
             draft_consequence(draft, budget, spent);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::domain::{Rejection, Request, Rules, Spend};
+use crate::event::value::is_printable;
 use crate::event::{Fraction, Json};
 use crate::ids::{BudgetId, is_name};
 
@@ -24,13 +25,14 @@ pub(super) fn check_envelope(request: &Request) -> Result<(), Rejection> {
 }
 
 /// A short name on one line.
+#[inline]
 pub(super) fn check_name(field: &str, name: Option<&Arc<str>>) -> Result<(), Rejection> {
     let Some(name) = name else { return Ok(()) };
     if name.len() > MAX_NAME_BYTES {
         let message = format!("{field}: expected at most {MAX_NAME_BYTES} bytes, found {}", name.len());
         return Err(Rejection::too_long(MAX_NAME_BYTES, message));
     }
-    if name.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if is_printable(name.as_bytes()) {
         return Ok(());
     }
     match name.chars().find(|char| char.is_control()) {

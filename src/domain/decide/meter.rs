@@ -1,5 +1,7 @@
 //! Reading external meters. What they measured has happened: it is booked as incurred.
 
+use std::sync::Arc;
+
 use crate::domain::decide::booking::Bookings;
 use crate::domain::decide::draft::Draft;
 use crate::domain::decide::{authority, find_budget, find_slot, limits, refuse};
@@ -62,7 +64,7 @@ fn book<'a>(
     let late = budget.is_closed();
     let mut bookings = Bookings::new(state);
     let overage = bookings.book(slot, amount, 0)?;
-    draft.push(Payload::SpendRecorded(SpendRecorded {
+    draft.push(Payload::SpendRecorded(Arc::new(SpendRecorded {
         spend_id: SpendId::from(context.new_id),
         budget_id,
         amount,
@@ -74,7 +76,7 @@ fn book<'a>(
         meter_id: Some(meter_id.clone()),
         body: None,
         details: SpendDetails::default(),
-    }));
+    })));
     bookings.draft_consequences(draft);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Booking a turn: cost that was incurred is always booked, whatever the limits and the goal's status (law EXACT).
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::domain::decide::booking::Bookings;
@@ -8,8 +10,8 @@ use crate::domain::decide::draft::Draft;
 use crate::domain::decide::{find_goal_slot, find_slot, limits};
 use crate::domain::goal::GoalRecord;
 use crate::domain::{Context, Decision, Outcome, RecordTurn, Rejection, State, Turn, TurnTarget};
-use crate::event::{Charge, GoalStatus, Payload, SpendDetails, SpendRecorded, TurnRecorded};
-use crate::ids::SpendId;
+use crate::event::{GoalStatus, Payload, SpendDetails, SpendRecorded, TurnRecorded};
+use crate::ids::{BudgetId, SpendId};
 use crate::planted::{Bug, planted};
 
 pub(super) fn decide(
@@ -52,22 +54,22 @@ pub(super) fn decide(
     for (ids, charge) in (context.new_id.as_u128()..).zip(&turn.charges) {
         let (slot, budget) = find_slot(state, &charge.budget_id)?;
         let overage = bookings.book(slot, charge.amount, 0)?;
-        draft.push(Payload::SpendRecorded(SpendRecorded {
+        draft.push(Payload::SpendRecorded(Arc::new(SpendRecorded {
             late: late || budget.is_closed(),
             overage,
-            ..charged(goal, charge, Uuid::from_u128(ids))
-        }));
+            ..charged(goal, budget.id.clone(), charge.amount, Uuid::from_u128(ids))
+        })));
     }
     bookings.draft_consequences(&mut draft);
     Ok(draft.finish())
 }
 
 /// The spend of a charge, before it is known how it is booked.
-fn charged(goal: &GoalRecord, charge: &Charge, id: Uuid) -> SpendRecorded {
+fn charged(goal: &GoalRecord, budget_id: BudgetId, amount: u128, id: Uuid) -> SpendRecorded {
     SpendRecorded {
         spend_id: SpendId::from(id),
-        budget_id: charge.budget_id.clone(),
-        amount: charge.amount,
+        budget_id,
+        amount,
         incurred: true,
         late: false,
         overage: Vec::new(),

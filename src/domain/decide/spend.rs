@@ -1,5 +1,7 @@
 //! Spending, and taking it back.
 
+use std::sync::Arc;
+
 use crate::domain::decide::booking::Bookings;
 use crate::domain::decide::draft::Draft;
 use crate::domain::decide::{admission, authority, find_slot, limits, refuse};
@@ -34,12 +36,12 @@ pub(super) fn record(
     let mut bookings = Bookings::new(state);
     let overage = bookings.book(slot, spend.amount, 0)?;
     let mut draft = Draft::new(state);
-    draft.push(Payload::SpendRecorded(SpendRecorded {
+    draft.push(Payload::SpendRecorded(Arc::new(SpendRecorded {
         incurred: *incurred,
         late: budget.is_closed(),
         overage,
         ..recorded(request, spend, budget.id.clone(), context)
-    }));
+    })));
     bookings.draft_consequences(&mut draft);
     Ok(draft.finish())
 }
@@ -74,12 +76,12 @@ pub(super) fn settle(
     let mut bookings = Bookings::new(state);
     let overage = bookings.book(slot, spend.amount, if is_held { reservation.amount } else { 0 })?;
     let mut draft = Draft::new(state);
-    draft.push(Payload::SpendRecorded(SpendRecorded {
+    draft.push(Payload::SpendRecorded(Arc::new(SpendRecorded {
         late: !is_held || budget.is_closed(),
         overage,
         reservation_id: Some(reservation_id.clone()),
         ..recorded(request, spend, budget.id.clone(), context)
-    }));
+    })));
     bookings.draft_consequences(&mut draft);
     Ok(draft.finish())
 }
@@ -180,7 +182,7 @@ fn remembered(spend: &SpendRecord) -> Remembered {
     Remembered {
         first_seq: spend.seq,
         last_seq: spend.last_seq,
-        outcome: RememberedOutcome::Done(Outcome::Spend(spend.id.clone())),
+        outcome: RememberedOutcome::Done(Outcome::Spend(spend.spend_id.clone())),
     }
 }
 

@@ -177,8 +177,7 @@ pub(super) fn turn_recorded(
     };
     paths::book(state, slot, &booked)?;
     if turn.tokens > 0 {
-        let budget_id = BudgetId::Goal(turn.goal_id);
-        let booking = Booking { budget_id, amount: turn.tokens, is_reversal: false };
+        let booking = Booking::new(BudgetId::Goal(turn.goal_id), turn.tokens, false);
         spends::remember_booking(state, event, booking);
     }
     Ok(())

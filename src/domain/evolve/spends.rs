@@ -5,25 +5,30 @@ use std::sync::Arc;
 use crate::clock::Timestamp;
 use crate::domain::entries::{Booking, Entry};
 use crate::domain::evolve::paths::{self, Booked};
-use crate::domain::evolve::{agree, change_goal, find_slot, reservations};
+use crate::domain::evolve::{agree, change_goal, find_slot, no_budget, reservations};
 use crate::domain::keys::forgotten_through;
 use crate::domain::slots::Slot;
-use crate::domain::{Budget, SpendRecord, State};
+use crate::domain::{SpendRecord, State};
 use crate::event::{ChangeEvent, GoalStatus, SpendRecorded, SpendReversed};
 use crate::ids::BudgetId;
 use crate::planted::{Bug, planted};
 
-pub(super) fn recorded(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) -> Result<(), String> {
+pub(super) fn recorded(
+    state: &mut State,
+    event: &ChangeEvent,
+    spend: &Arc<SpendRecorded>,
+) -> Result<(), String> {
     if let Some(known) = state.spend(&spend.spend_id)
         && !planted(Bug::RetriedSpendBookedTwice)
     {
         return Err(format!(
             "expected a new spend, but spend {} is remembered from seq {}",
-            known.id, known.seq
+            known.spend_id, known.seq
         ));
     }
-    let slot = find_slot(state, &spend.budget_id)?;
-    let mut late = state.budgets.at(slot).is_some_and(Budget::is_closed);
+    let found = state.budgets.find(&spend.budget_id);
+    let (slot, mut late) =
+        found.map(|(slot, budget)| (slot, budget.is_closed())).ok_or_else(|| no_budget(&spend.budget_id))?;
     let mut freed = 0;
     if let Some(id) = &spend.reservation_id {
         let held = reservations::settled(state, event, spend, id)?;
@@ -72,11 +77,10 @@ fn change_tokens_own(
     Ok(())
 }
 
-fn remember(state: &mut State, event: &ChangeEvent, spend: &SpendRecorded) {
-    state.spends.push(&spend.spend_id.0, Arc::new(SpendRecord::new(event, spend)));
+fn remember(state: &mut State, event: &ChangeEvent, spend: &Arc<SpendRecorded>) {
+    state.spends.push(&spend.spend_id.0, SpendRecord::new(event, spend));
     if spend.amount > 0 {
-        let (budget_id, amount) = (spend.budget_id.clone(), spend.amount);
-        remember_booking(state, event, Booking { budget_id, amount, is_reversal: false });
+        remember_booking(state, event, Booking::Spent(Arc::clone(spend)));
     }
 }
 
@@ -87,9 +91,9 @@ pub(super) fn remember_booking(state: &mut State, event: &ChangeEvent, booking: 
 
 /// Takes note of an event that follows from the spend right before it: it belongs to the same command.
 pub(super) fn followed(state: &mut State, event: &ChangeEvent) {
-    let follows = |last: &Arc<SpendRecord>| last.last_seq.checked_add(1) == Some(event.seq);
+    let follows = |last: &SpendRecord| last.last_seq.checked_add(1) == Some(event.seq);
     if let Some(spend) = state.spends.change_last(follows) {
-        Arc::make_mut(spend).last_seq = event.seq;
+        spend.last_seq = event.seq;
     }
 }
 
@@ -99,7 +103,7 @@ pub(super) fn reversed(
     reversed: &SpendReversed,
 ) -> Result<(), String> {
     let SpendReversed { spend_id: id, budget_id, amount, .. } = reversed;
-    let spend = state.spends.change(&id.0).map(Arc::make_mut);
+    let spend = state.spends.change(&id.0);
     let spend = spend.ok_or_else(|| format!("expected spend {id} to be remembered, found none"))?;
     agree(format_args!("the budget of spend {id}"), budget_id, &spend.budget_id)?;
     let left = spend.amount.saturating_sub(spend.reversed);
@@ -113,7 +117,7 @@ pub(super) fn reversed(
     if let BudgetId::Goal(_) = budget_id {
         change_tokens_own(state, slot, |tokens| tokens.checked_sub(*amount))?;
     }
-    let booking = Booking { budget_id: budget_id.clone(), amount: *amount, is_reversal: true };
+    let booking = Booking::new(budget_id.clone(), *amount, true);
     remember_booking(state, event, booking);
     Ok(())
 }
@@ -121,7 +125,7 @@ pub(super) fn reversed(
 /// Forgets the spends that are too old or too many, and the bookings.
 pub(super) fn forget(state: &mut State, now: Timestamp) {
     let window = state.keys.window();
-    let through = |spend: &Arc<SpendRecord>| forgotten_through(&spend.id.0, spend.at, now);
+    let through = |spend: &SpendRecord| forgotten_through(&spend.spend_id.0, spend.at, now);
     state.spends.forget_outside(window, now, through);
     state.bookings.forget_outside(window, now, |booking| booking.at);
 }

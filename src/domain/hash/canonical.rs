@@ -30,6 +30,7 @@ impl Canonical {
         self.bytes(bytes);
     }
 
+    #[inline]
     pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Canonical {
         if self.bytes.len() >= GATHERED {
             self.hash.update(&self.bytes);
@@ -48,6 +49,7 @@ impl Canonical {
     }
 
     /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the lowest seven bits are cut out on purpose")]
     pub(super) fn u128(&mut self, mut value: u128) -> &mut Canonical {
         while value >= 0x80 {

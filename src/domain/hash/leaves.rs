@@ -72,14 +72,14 @@ pub(super) fn reservation(reservation: &Reservation) -> Digest {
     out.digest()
 }
 
-pub(super) fn spends(spends: &[Arc<SpendRecord>]) -> Digest {
+pub(super) fn spends(spends: &[SpendRecord]) -> Digest {
     let mut out = Canonical::new();
     spends.iter().for_each(|entry| spend(&mut out, entry));
     out.digest()
 }
 
 fn spend(out: &mut Canonical, spend: &SpendRecord) {
-    out.text(&spend.id.0).u64(spend.seq).time(spend.at).budget_id(&spend.budget_id);
+    out.text(&spend.spend_id.0).u64(spend.seq).time(spend.at).budget_id(&spend.budget_id);
     out.u128(spend.amount).u128(spend.reversed).bool(spend.incurred).bool(spend.late);
     out.list(&spend.overage, |out, Charge { budget_id, amount }| _ = out.budget_id(budget_id).u128(*amount));
     out.option(spend.reservation_id.as_ref(), |out, id| out.text(&id.0));
@@ -91,8 +91,8 @@ fn spend(out: &mut Canonical, spend: &SpendRecord) {
 
 pub(super) fn bookings(bookings: &[Entry<Booking>]) -> Digest {
     let mut out = Canonical::new();
-    for Entry { seq, at, what: Booking { budget_id, amount, is_reversal } } in bookings {
-        out.u64(*seq).time(*at).budget_id(budget_id).u128(*amount).bool(*is_reversal);
+    for Entry { seq, at, what } in bookings {
+        out.u64(*seq).time(*at).budget_id(what.budget_id()).u128(what.amount()).bool(what.is_reversal());
     }
     out.digest()
 }

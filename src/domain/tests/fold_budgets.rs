@@ -22,9 +22,9 @@ fn a_spend_is_booked_at_the_budget_and_every_one_above_it() {
 fn overage_is_totalled_at_each_budget_whose_limit_is_passed() {
     let mut ledger = Ledger::tree();
     let first = SpendRecorded { overage: vec![over("task", 20)], ..spend("a", "task", 120) };
-    ledger.fold(Payload::SpendRecorded(first));
+    ledger.fold(Payload::SpendRecorded(first.into()));
     let both = vec![over("task", 900), over("root", 20)];
-    ledger.fold(Payload::SpendRecorded(SpendRecorded { overage: both, ..spend("b", "task", 900) }));
+    ledger.fold(Payload::SpendRecorded(SpendRecorded { overage: both, ..spend("b", "task", 900) }.into()));
     assert_eq!((ledger.budget("task").overage_total, ledger.budget("root").overage_total), (920, 20));
 }
 
@@ -32,7 +32,7 @@ fn overage_is_totalled_at_each_budget_whose_limit_is_passed() {
 fn a_reversal_takes_back_at_every_budget_and_leaves_the_total_overage() {
     let mut ledger = Ledger::tree();
     let first = SpendRecorded { overage: vec![over("task", 20)], ..spend("s", "task", 120) };
-    ledger.fold(Payload::SpendRecorded(first));
+    ledger.fold(Payload::SpendRecorded(first.into()));
     ledger.fold(reversed("s", "task", 100));
     assert_eq!((ledger.figures("task"), ledger.figures("root")), ((20, 20, 0, 20), (20, 20, 0, 0)));
     assert_eq!(ledger.state.spend(&"s".into()).unwrap().reversed, 100);
@@ -73,7 +73,7 @@ fn a_reservation_is_set_aside_on_the_path_and_its_settlement_books_instead() {
     let mut ledger = Ledger::tree();
     ledger.fold(reserved("r", "task", 40));
     assert_eq!((ledger.figures("task"), ledger.figures("root")), ((0, 0, 40, 0), (0, 0, 40, 0)));
-    ledger.fold(Payload::SpendRecorded(settled("s", "task", 25, "r")));
+    ledger.fold(Payload::SpendRecorded(settled("s", "task", 25, "r").into()));
     assert_eq!((ledger.figures("task"), ledger.figures("root")), ((25, 25, 0, 0), (25, 25, 0, 0)));
     let reservation = ledger.state.reservation(&"r".into()).unwrap();
     assert_eq!((reservation.status, &reservation.spend_id), (ReservationStatus::Settled, &Some("s".into())));
@@ -102,7 +102,7 @@ fn a_late_settlement_is_booked_and_does_not_move_the_end() {
     let end = ledger.now;
     ledger.wait_secs(5);
     let late = SpendRecorded { late: true, ..settled("s", "task", 40, "r") };
-    ledger.fold(Payload::SpendRecorded(late));
+    ledger.fold(Payload::SpendRecorded(late.into()));
     assert_eq!(ledger.figures("task"), (40, 40, 0, 0));
     let reservation = ledger.state.reservation(&"r".into()).unwrap();
     assert_eq!((reservation.status, reservation.ended_at), (ReservationStatus::Settled, Some(end)));
@@ -122,7 +122,7 @@ fn what_is_due_is_the_expiry_of_open_reservations_and_the_roll_of_open_budgets()
     assert_eq!(ledger.state.next_deadline(), Some(second(1_020)));
     ledger.fold(released("b", "task", 1, ReleaseReason::Requested));
     assert_eq!(ledger.state.next_deadline(), Some(second(1_030)));
-    ledger.fold(Payload::SpendRecorded(settled("s", "task", 1, "c")));
+    ledger.fold(Payload::SpendRecorded(settled("s", "task", 1, "c").into()));
     assert_eq!(ledger.state.next_deadline(), Some(second(1_040)));
     ledger.wait_secs(40);
     ledger.fold(expired("d", "task", 1));
@@ -187,11 +187,9 @@ fn a_closed_budget_names_what_was_released_below_it_too() {
 fn what_was_incurred_on_a_closed_budget_is_booked_late() {
     let mut ledger = Ledger::tree();
     ledger.fold(closed("task", None, &[]));
-    ledger.fold(Payload::SpendRecorded(SpendRecorded {
-        late: true,
-        incurred: true,
-        ..spend("s", "task", 3)
-    }));
+    ledger.fold(Payload::SpendRecorded(
+        SpendRecorded { late: true, incurred: true, ..spend("s", "task", 3) }.into(),
+    ));
     assert_eq!((ledger.figures("task").0, ledger.figures("root").0), (3, 3));
 }
 

@@ -168,7 +168,7 @@ pub(super) fn spend(id: &str, budget: &str, amount: u128) -> SpendRecorded {
 }
 
 pub(super) fn spent(id: &str, budget: &str, amount: u128) -> Payload {
-    Payload::SpendRecorded(spend(id, budget, amount))
+    Payload::SpendRecorded(spend(id, budget, amount).into())
 }
 
 pub(super) fn settled(id: &str, budget: &str, amount: u128, reservation: &str) -> SpendRecorded {

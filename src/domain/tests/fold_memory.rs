@@ -27,7 +27,7 @@ fn dated(at: Timestamp) -> String {
 }
 
 fn spends(ledger: &Ledger) -> Vec<String> {
-    ledger.state.list_spends(&SpendQuery::default()).iter().map(|spend| spend.id.to_string()).collect()
+    ledger.state.list_spends(&SpendQuery::default()).iter().map(|spend| spend.spend_id.to_string()).collect()
 }
 
 fn reservations(ledger: &Ledger, query: &ReservationQuery) -> Vec<String> {
@@ -60,7 +60,7 @@ fn an_event_about_what_it_makes_too_old_still_finds_it() {
     ledger.fold(reversed("s", "task", 10));
     assert_eq!((ledger.figures("task").0, spends(&ledger).len()), (0, 0));
     let late = crate::event::SpendRecorded { late: true, ..settled("t", "task", 10, "r") };
-    other.fold(Payload::SpendRecorded(late));
+    other.fold(Payload::SpendRecorded(late.into()));
     assert_eq!((other.figures("task").0, other.state.reservation(&"r".into())), (20, None));
     other.check_replay();
 }
@@ -176,7 +176,7 @@ fn spends_are_listed_newest_first_by_page_and_budget() {
     }
     ledger.fold(reversed("a", "task", 1));
     let list = |query: SpendQuery| -> Vec<String> {
-        ledger.state.list_spends(&query).iter().map(|spend| spend.id.to_string()).collect()
+        ledger.state.list_spends(&query).iter().map(|spend| spend.spend_id.to_string()).collect()
     };
     let all = SpendQuery::default;
     assert_eq!(list(all()), ["d", "c", "b", "a"]);
@@ -274,7 +274,7 @@ fn the_memory_stays_bounded_however_much_passes_through_it() {
         ledger.fold(spent(&format!("s{number}"), "free", 1));
     }
     let list = ledger.state.list_spends(&SpendQuery { limit: usize::MAX, ..SpendQuery::default() });
-    assert_eq!((list.len(), &*list[99].id.0), (100, "s19900"));
+    assert_eq!((list.len(), &*list[99].spend_id.0), (100, "s19900"));
     assert_eq!(ledger.state.spends.len(), 100);
     assert_eq!(ledger.state.key_window(), KeyWindow { max_count: 100, ..KeyWindow::DEFAULT });
     ledger.check_replay();
@@ -287,7 +287,7 @@ fn whatever_is_remembered_is_in_the_hash() {
     let payloads = [
         reserved_until("r", "task", 5, 2_000),
         marked_unknown("r", "task", 5),
-        Payload::SpendRecorded(settled("s", "task", 0, "r")),
+        Payload::SpendRecorded(settled("s", "task", 0, "r").into()),
         reversed("q", "task", 1),
     ];
     ledger.fold(spent("q", "task", 60));

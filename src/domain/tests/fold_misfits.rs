@@ -99,11 +99,11 @@ fn spends_that_do_not_fit() {
     ledger.fold(spent("s", "task", 60));
     ledger.fold(reserved("r", "root", 1));
     ledger.fold(reserved("t", "task", 1));
-    ledger.fold(Payload::SpendRecorded(settled("u", "task", 1, "t")));
+    ledger.fold(Payload::SpendRecorded(settled("u", "task", 1, "t").into()));
     let with = |change: &dyn Fn(&mut SpendRecorded)| {
         let mut new = spend("new", "task", 10);
         change(&mut new);
-        Payload::SpendRecorded(new)
+        Payload::SpendRecorded(new.into())
     };
     check(
         &ledger,
@@ -141,7 +141,7 @@ fn a_settlement_after_the_end_that_is_not_late_does_not_fit() {
     let mut ledger = Ledger::tree();
     ledger.fold(reserved("r", "task", 1));
     ledger.fold(released("r", "task", 1, ReleaseReason::Requested));
-    check(&ledger, [(Payload::SpendRecorded(settled("s", "task", 1, "r")), "late")]);
+    check(&ledger, [(Payload::SpendRecorded(settled("s", "task", 1, "r").into()), "late")]);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The catalogue of kinds: what each event says. Every field is a fact that was decided; folding needs nothing else
 //! (law FOLD).
 
+use std::sync::Arc;
+
 mod budget;
 mod event;
 mod forgotten;
@@ -52,8 +54,8 @@ pub enum Payload {
     WindowRolled(WindowRolled),
     /// Goals that ended and budgets that closed long ago left memory.
     EndedForgotten(EndedForgotten),
-    /// Something was spent.
-    SpendRecorded(SpendRecorded),
+    /// Something was spent. Shared by all that remember it.
+    SpendRecorded(Arc<SpendRecorded>),
     /// A spend was taken back, whole or in part.
     SpendReversed(SpendReversed),
     /// An amount was set aside.

@@ -258,7 +258,7 @@ pub(super) fn figures(budget: &Budget) -> Figures {
 
 pub(super) fn spend_shown(spend: &SpendRecord) -> SpendShown {
     SpendShown {
-        id: name(&spend.id),
+        id: name(&spend.spend_id),
         budget: name(&spend.budget_id),
         amount: spend.amount,
         reversed: spend.reversed,

@@ -20,7 +20,7 @@ impl Serialize for SpendJson<'_> {
         let overage: Vec<ChargeJson<'_>> = spend.overage.iter().map(ChargeJson::of).collect();
 
         let mut json = serializer.serialize_struct("Spend", 18)?;
-        json.serialize_field("spend_id", &Text(&spend.id))?;
+        json.serialize_field("spend_id", &Text(&spend.spend_id))?;
         json.serialize_field("budget_id", &Text(&spend.budget_id))?;
         json.serialize_field("amount", &Text(spend.amount))?;
         json.serialize_field("reversed", &Text(spend.reversed))?;

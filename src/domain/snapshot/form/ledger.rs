@@ -1,5 +1,7 @@
 //! Reservations, spends and bookings.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -7,7 +9,7 @@ use crate::domain::entries::{Booking, Entry};
 use crate::domain::snapshot::intern::Interner;
 use crate::domain::{Reservation, SpendRecord};
 use crate::event::value::Texts;
-use crate::event::{Charge, Quantity, SpendDetails};
+use crate::event::{Charge, Quantity, SpendDetails, SpendRecorded};
 use crate::ids::{MeterId, ReservationId, SpendId};
 
 use super::values::{Amount, At, Body, BudgetName, Goal, HeldStatus, Name, Object, Text};
@@ -106,19 +108,18 @@ impl SpendForm<'_> {
             name: names.text(&quantity.name.0),
             amount: quantity.amount.0,
         };
-        Ok(SpendRecord {
-            id: SpendId(names.own_id(&self.spend_id.0)),
-            seq: self.seq,
-            at: self.at.0,
+        let meta = read_meta(self.meta)?;
+        let booked = SpendRecorded {
+            spend_id: SpendId(names.own_id(&self.spend_id.0)),
             budget_id: self.budget_id.id(names),
             amount: self.amount.0,
-            reversed: self.reversed.0,
             incurred: self.incurred,
             late: self.late,
             overage: self.overage.into_iter().map(|form| charge(form, names)).collect(),
             reservation_id: self.reservation_id.map(|id| ReservationId(names.text(&id.0))),
             goal_id: self.goal_id.map(|id| id.0),
             meter_id: self.meter_id.map(|id| MeterId(names.text(&id.0))),
+            body: self.body.map(|body| body.0),
             details: SpendDetails {
                 peer: self.peer.map(|peer| names.text(&peer.0)),
                 tool: self.tool.map(|tool| names.text(&tool.0)),
@@ -126,9 +127,14 @@ impl SpendForm<'_> {
                 quantities: self.quantities.into_iter().map(|form| quantity(form, names)).collect(),
                 occurred_at: self.occurred_at.map(|at| at.0),
             },
-            meta: read_meta(self.meta)?,
+        };
+        Ok(SpendRecord {
+            seq: self.seq,
+            at: self.at.0,
+            reversed: self.reversed.0,
+            meta,
+            booked: Arc::new(booked),
             last_seq: self.last_seq,
-            body: self.body.map(|body| body.0),
         })
     }
 }
@@ -168,7 +174,7 @@ pub(in crate::domain::snapshot) struct BookingForm<'a> {
 impl BookingForm<'_> {
     pub(in crate::domain::snapshot) fn booking(self, names: &mut Interner) -> Entry<Booking> {
         let budget_id = self.budget_id.id(names);
-        let what = Booking { budget_id, amount: self.amount.0, is_reversal: self.reversal };
+        let what = Booking::new(budget_id, self.amount.0, self.reversal);
         Entry { seq: self.seq, at: self.at.0, what }
     }
 }

@@ -12,6 +12,7 @@ use crate::domain::snapshot::intern::Interner;
 use crate::domain::{
     Budget, BudgetExtras, BudgetFacts, Closing, Outcome, Remembered, RememberedOutcome, SpendRecord,
 };
+use crate::event::SpendRecorded;
 use crate::event::value::{Reader, Texts};
 use crate::ids::{MeterId, ReservationId, SpendId};
 
@@ -61,7 +62,7 @@ pub(super) fn booking(line: &str, names: &mut Interner) -> Option<Entry<Booking>
     let amount = line.after(r#","amount":"#)?.amount()?;
     let is_reversal = line.after(r#","reversal":true"#).is_some();
     whole(&mut line)?;
-    Some(Entry { seq, at, what: Booking { budget_id, amount, is_reversal } })
+    Some(Entry { seq, at, what: Booking::new(budget_id, amount, is_reversal) })
 }
 
 /// A key, if the line is one in its canonical form, and its command was done.
@@ -96,14 +97,17 @@ fn whole<N: Texts>(line: &mut Reader<'_, N>) -> Option<()> {
 
 impl<N: Texts> Reader<'_, N> {
     fn spend(&mut self) -> Option<SpendRecord> {
-        Some(SpendRecord {
-            id: SpendId(self.after(r#"{"part":"spend","spend_id":"#)?.name()?),
-            seq: self.after(r#","seq":"#)?.number()?,
-            last_seq: self.after(r#","last_seq":"#)?.number()?,
-            at: self.after(r#","at":"#)?.timestamp()?,
-            budget_id: self.after(r#","budget_id":"#)?.budget_id()?,
-            amount: self.after(r#","amount":"#)?.amount()?,
-            reversed: self.after(r#","reversed":"#)?.amount()?,
+        let spend_id = SpendId(self.after(r#"{"part":"spend","spend_id":"#)?.name()?);
+        let seq = self.after(r#","seq":"#)?.number()?;
+        let last_seq = self.after(r#","last_seq":"#)?.number()?;
+        let at = self.after(r#","at":"#)?.timestamp()?;
+        let budget_id = self.after(r#","budget_id":"#)?.budget_id()?;
+        let amount = self.after(r#","amount":"#)?.amount()?;
+        let reversed = self.after(r#","reversed":"#)?.amount()?;
+        let booked = SpendRecorded {
+            spend_id,
+            budget_id,
+            amount,
             incurred: self.after(r#","incurred":true"#).is_some(),
             late: self.after(r#","late":true"#).is_some(),
             overage: self.list_if_after(r#","overage":"#, Reader::charge)?,
@@ -112,8 +116,9 @@ impl<N: Texts> Reader<'_, N> {
             meter_id: self.if_after(r#","meter_id":"#, Reader::known_name)?.map(MeterId),
             body: self.if_after(r#","body":"#, Reader::fingerprint)?,
             details: self.spend_details()?,
-            meta: self.if_after(r#","meta":"#, Reader::meta)?,
-        })
+        };
+        let meta = self.if_after(r#","meta":"#, Reader::meta)?;
+        Some(SpendRecord { seq, at, reversed, meta, booked: Arc::new(booked), last_seq })
     }
 
     fn closing(&mut self) -> Option<Closing> {

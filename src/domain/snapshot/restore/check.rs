@@ -145,7 +145,7 @@ pub(super) fn reservation(state: &State, reservation: &Reservation, ended_seq: O
 pub(super) fn spend(state: &State, spend: &SpendRecord) -> Check {
     known(state, &spend.budget_id)?;
     if spend.reversed > spend.amount {
-        let SpendRecord { amount, reversed, .. } = spend;
+        let (amount, reversed) = (spend.amount, spend.reversed);
         return Err(format!("expected at most {amount} to be reversed, found {reversed}"));
     }
     if spend.last_seq < spend.seq {
@@ -162,7 +162,7 @@ pub(super) fn spend(state: &State, spend: &SpendRecord) -> Check {
 pub(super) fn no_spend_of_nothing(state: &State, seq: u64) -> Check {
     match state.spends.at(seq) {
         Some(spend) if spend.amount == 0 => {
-            Err(format!("expected no booking of spend {}, which is of 0, found one", spend.id))
+            Err(format!("expected no booking of spend {}, which is of 0, found one", spend.spend_id))
         }
         _ => Ok(()),
     }
@@ -175,7 +175,7 @@ pub(super) fn bookings(state: &State, from: Option<u64>) -> Check {
         (None, Some(first)) => bookings_of_spends(state, first),
         (None, None) => match state.spends.iter().find(|spend| spend.amount > 0) {
             None => Ok(()),
-            Some(spend) => Err(format!("expected a booking of spend {}, found none at all", spend.id)),
+            Some(spend) => Err(format!("expected a booking of spend {}, found none at all", spend.spend_id)),
         },
         (Some(from), first) if first != Some(from) => Err(format!(
             "expected the first booking with seq {from}, as `bookings_from` says, found {first:?}"
@@ -188,15 +188,17 @@ fn bookings_of_spends(state: &State, first: u64) -> Check {
     let mut bookings = state.bookings.iter().peekable();
     for spend in state.spends.iter().filter(|spend| spend.amount > 0 && spend.seq >= first) {
         while bookings.next_if(|booking| booking.seq < spend.seq).is_some() {}
-        let is_its = |Booking { budget_id, amount, is_reversal }: &Booking| {
-            !is_reversal && *amount == spend.amount && *budget_id == spend.budget_id
+        let is_its = |booking: &Booking| {
+            !booking.is_reversal()
+                && booking.amount() == spend.amount
+                && *booking.budget_id() == spend.budget_id
         };
         match bookings.peek() {
             Some(booking) if booking.seq == spend.seq && booking.at == spend.at && is_its(&booking.what) => {}
             _ => {
                 return Err(format!(
                     "expected a booking of spend {} with seq {}, found none",
-                    spend.id, spend.seq
+                    spend.spend_id, spend.seq
                 ));
             }
         }

@@ -45,10 +45,9 @@ impl StateRestorer {
     }
 
     pub(super) fn spend(&mut self, spend: SpendRecord) -> Result<(), String> {
-        let spend = Arc::new(spend);
         check::spend(&self.state, &spend)
-            .and_then(|()| self.state.spends.restore(&spend.id.0, spend.clone()))
-            .map_err(|message| format!("{}: {message}", spend.id))?;
+            .and_then(|()| self.state.spends.restore(&spend.spend_id.0, spend.clone()))
+            .map_err(|message| format!("{}: {message}", spend.spend_id))?;
         if spend.amount > 0 && self.bookings_from.is_some_and(|from| from <= spend.seq) {
             self.following.push_back(spend);
         }
@@ -57,7 +56,7 @@ impl StateRestorer {
 
     pub(super) fn booking(&mut self, booking: Entry<Booking>) -> Result<(), String> {
         let seq = booking.seq;
-        check::known(&self.state, &booking.what.budget_id)
+        check::known(&self.state, booking.what.budget_id())
             .map(|_| ())
             .and_then(|()| check::no_spend_of_nothing(&self.state, seq))
             .and_then(|()| self.follow_bookings(seq))
@@ -68,8 +67,7 @@ impl StateRestorer {
     /// The bookings that follow from spends, up to the event with that `seq`.
     pub(super) fn follow_bookings(&mut self, last: u64) -> Result<(), String> {
         while let Some(spend) = self.following.pop_front_if(|spend| spend.seq <= last) {
-            let (budget_id, amount) = (spend.budget_id.clone(), spend.amount);
-            let what = Booking { budget_id, amount, is_reversal: false };
+            let what = Booking::Spent(Arc::clone(&spend.booked));
             self.state.bookings.restore(Entry { seq: spend.seq, at: spend.at, what })?;
         }
         Ok(())
@@ -80,7 +78,7 @@ impl StateRestorer {
         if let RememberedOutcome::Done(Outcome::Spend(id)) = outcome
             && let Some(spend) = self.state.spends.get(&id.0)
         {
-            *id = spend.id.clone();
+            *id = spend.spend_id.clone();
         }
         let key = entry.key.clone();
         if last_seq < first_seq {

@@ -7,7 +7,6 @@ mod entities;
 mod ledger;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -31,7 +30,7 @@ pub(crate) struct StateRestorer {
     /// From which `seq` on spends tell of their bookings; `None`: each booking has a line of its own.
     bookings_from: Option<u64>,
     /// The spends whose bookings are still to be taken in, among those that have lines.
-    following: VecDeque<Arc<SpendRecord>>,
+    following: VecDeque<SpendRecord>,
     /// How many lines have been read.
     lines: u64,
 }

@@ -36,7 +36,7 @@ pub(super) fn put_reservation(out: &mut Vec<u8>, reservation: &Reservation, ende
 
 pub(super) fn put_spend(out: &mut Vec<u8>, spend: &SpendRecord) {
     put(out, br#"{"part":"spend","spend_id":"#);
-    put_text(out, &spend.id.0);
+    put_text(out, &spend.spend_id.0);
     put(out, br#","seq":"#);
     put_u64(out, spend.seq);
     put(out, br#","last_seq":"#);
@@ -91,10 +91,10 @@ pub(super) fn put_booking(out: &mut Vec<u8>, entry: &Entry<Booking>) {
     put(out, br#","at":"#);
     put_timestamp(out, entry.at);
     put(out, br#","budget_id":"#);
-    put_budget_id(out, &entry.what.budget_id);
+    put_budget_id(out, entry.what.budget_id());
     put(out, br#","amount":"#);
-    put_amount(out, entry.what.amount);
-    if entry.what.is_reversal {
+    put_amount(out, entry.what.amount());
+    if entry.what.is_reversal() {
         put(out, br#","reversal":true"#);
     }
     put(out, b"}");

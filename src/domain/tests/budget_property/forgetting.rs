@@ -221,7 +221,7 @@ fn resolve(command: &mut Command, state: &State) {
         Command::ReverseSpend(reverse) => {
             let spends = state.list_spends(&SpendQuery::default());
             if let Some(spend) = nth(&reverse.spend_id.0).and_then(|nth| spends.get(nth)) {
-                reverse.spend_id = spend.id.clone();
+                reverse.spend_id = spend.spend_id.clone();
             }
         }
         Command::Settle(Settle { reservation_id: id, .. })

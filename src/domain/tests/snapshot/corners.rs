@@ -40,7 +40,7 @@ fn the_greatest_amounts_are_kept() {
     ledger.fold(reserved("r", "task", 1));
     ledger.fold(spent("s", "task", u128::MAX - 1));
     ledger.fold(reversed("s", "task", u128::MAX - 1));
-    ledger.fold(Payload::SpendRecorded(settled("t", "task", u128::MAX, "r")));
+    ledger.fold(Payload::SpendRecorded(settled("t", "task", u128::MAX, "r").into()));
     ledger.fold(goal_created(1, None, &["task", "root", "task"]));
     let overage = vec![Charge { budget_id: BudgetId::Goal(id(1)), amount: u128::MAX - 100 }];
     let all = TurnRecorded { tokens: u128::MAX, turns: u64::MAX, seconds: u64::MAX, overage, ..turn(1, 0) };
@@ -136,7 +136,9 @@ fn texts(text: &str) -> Vec<Payload> {
             body: Some(0),
             ..reserve(&name, &name, 0)
         }),
-        Payload::SpendRecorded(SpendRecorded { body: Some(u64::MAX), details, ..spend(&name, &name, 0) }),
+        Payload::SpendRecorded(
+            SpendRecorded { body: Some(u64::MAX), details, ..spend(&name, &name, 0) }.into(),
+        ),
         Payload::MeterReset(MeterReset { meter_id: name.as_str().into(), previous: 0, baseline: 7 }),
         Payload::CommandRefused(refused),
         Payload::EventRecorded(EventRecorded {
@@ -234,8 +236,9 @@ fn a_booking_is_not_written_twice() {
 fn lines_with_every_booking_are_read_as_well() {
     let state = mixed().state;
     let told = |entry: &Entry<Booking>| {
-        let reversal = if entry.what.is_reversal { r#","reversal":true"# } else { "" };
-        let Entry { seq, at, what: Booking { budget_id, amount, .. } } = entry;
+        let Entry { seq, at, what } = entry;
+        let reversal = if what.is_reversal() { r#","reversal":true"# } else { "" };
+        let (budget_id, amount) = (what.budget_id(), what.amount());
         format!(
             r#"{{"part":"booking","seq":{seq},"at":"{at}","budget_id":"{budget_id}","amount":"{amount}"{reversal}}}"#
         )

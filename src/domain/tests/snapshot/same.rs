@@ -32,8 +32,8 @@ fn memory<T: Happened + Debug>(memory: &Memory<T>) -> String {
 }
 
 /// Without the index: in which order it was built shows in it.
-fn register(spends: &Register<Arc<SpendRecord>>) -> String {
-    let found = spends.iter().all(|spend| spends.get(&spend.id.0) == Some(spend));
+fn register(spends: &Register<SpendRecord>) -> String {
+    let found = spends.iter().all(|spend| spends.get(&spend.spend_id.0) == Some(spend));
     format!("{:?} {:?} {found}", spends.forgotten_through(), spends.iter().collect::<Vec<_>>())
 }
 

@@ -141,8 +141,8 @@ fn story() -> Vec<Payload> {
         details: SpendDetails::default(),
     };
     vec![
-        Payload::SpendRecorded(SpendRecorded { overage: Vec::new(), goal_id: None, ..spend.clone() }),
-        Payload::SpendRecorded(spend),
+        Payload::SpendRecorded(SpendRecorded { overage: Vec::new(), goal_id: None, ..spend.clone() }.into()),
+        Payload::SpendRecorded(spend.into()),
         Payload::ReservationExpired(ReservationExpired {
             reservation_id: reservation_id.clone(),
             budget_id: task.clone(),

@@ -150,7 +150,9 @@ fn read_payload(kind: &str, data: &str) -> serde_json::Result<Payload> {
             "budget_closed" => Payload::BudgetClosed(BudgetClosedForm::deserialize(json)?),
             "window_rolled" => Payload::WindowRolled(WindowRolledForm::deserialize(json)?),
             "ended_forgotten" => Payload::EndedForgotten(EndedForgottenForm::deserialize(json)?),
-            "spend_recorded" => Payload::SpendRecorded(SpendRecordedForm::deserialize(json)?.into()),
+            "spend_recorded" => {
+                Payload::SpendRecorded(Arc::new(SpendRecordedForm::deserialize(json)?.into()))
+            }
             "spend_reversed" => Payload::SpendReversed(SpendReversedForm::deserialize(json)?),
             "reservation_made" => Payload::ReservationMade(ReservationMadeForm::deserialize(json)?),
             "reservation_released" => {

@@ -15,7 +15,7 @@ use crate::ids::{BudgetId, MeterId, ReservationId, SpendId};
 
 pub(super) fn payload() -> BoxedStrategy<Payload> {
     prop_oneof![
-        4 => spend_recorded().prop_map(Payload::SpendRecorded),
+        4 => spend_recorded().prop_map(|spend| Payload::SpendRecorded(spend.into())),
         1 => spend_reversed().prop_map(Payload::SpendReversed),
         2 => reservation_made().prop_map(Payload::ReservationMade),
         3 => reservation_ended(),

@@ -9,6 +9,8 @@ mod goal;
 mod refusal;
 mod spend;
 
+use std::sync::Arc;
+
 use crate::event::{ChangeEvent, EventKey, KeyWindowSet, Payload};
 
 use super::fields;
@@ -41,7 +43,7 @@ impl<N: Texts> Reader<'_, N> {
     fn payload(&mut self) -> Option<Payload> {
         let payload = match self.string()? {
             "turn_recorded" => Payload::TurnRecorded(self.turn_recorded()?),
-            "spend_recorded" => Payload::SpendRecorded(self.spend_recorded()?),
+            "spend_recorded" => Payload::SpendRecorded(Arc::new(self.spend_recorded()?)),
             "reservation_made" => Payload::ReservationMade(self.reservation_made()?),
             "event_recorded" => Payload::EventRecorded(self.event_recorded()?),
             "goal_created" => Payload::GoalCreated(self.goal_created()?),
