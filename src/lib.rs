@@ -69,6 +69,7 @@ pub mod domain;
 mod engine;
 pub mod error;
 pub mod event;
+pub mod forensics;
 pub mod ids;
 mod journal;
 mod planted;

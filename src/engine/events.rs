@@ -49,6 +49,8 @@ pub struct JournaledEvent<'a> {
     journal_id: JournalId,
     location: &'a Location,
     written_by: WriterVersion,
+    begins_its_command: bool,
+    ends_its_command: bool,
 }
 
 impl LoadedFrame {
@@ -127,6 +129,8 @@ impl Events {
             journal_id: self.walk.journal_id(),
             location: &frame.location,
             written_by: frame.written_by,
+            begins_its_command: frame.line.start == 0,
+            ends_its_command: frame.next_at >= frame.payload.len(),
         })
     }
 
@@ -180,6 +184,16 @@ impl JournaledEvent<'_> {
     /// `Unsupported` for a kind that this version does not know, `Damaged` for what is no event.
     pub fn decode(&self) -> Result<ChangeEvent, Error> {
         decode_at(&self.location.file, self.location.offset, self.written_by, self.seq, self.line)
+    }
+
+    /// Whether it is the first event of its command (law ATOMIC: the events of one command are one frame).
+    pub fn begins_its_command(&self) -> bool {
+        self.begins_its_command
+    }
+
+    /// Whether it is the last event of its command.
+    pub fn ends_its_command(&self) -> bool {
+        self.ends_its_command
     }
 
     /// Where its frame lies on disk.

@@ -1,0 +1,342 @@
+//! Two histories side by side: the one that was, and the one that would be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::about::About;
+use super::changes::Changes;
+use super::compare::{difference, keep_facts};
+use super::derive::{self, Derived};
+use super::divergence::{Difference, Divergence};
+use super::misfit;
+use super::report::{BudgetComparison, Tally, WhatIfReport};
+use crate::clock::Timestamp;
+use crate::domain::{
+    Command, Context, Decision, Limit, RecordSpend, RejectionKind, Request, Rules, Spend, decide,
+    impose_terms,
+};
+use crate::error::{Error, ErrorKind};
+use crate::event::{ChangeEvent, EndedForgotten, EventKey, GoalStatus, Payload, SpendRecorded};
+use crate::ids::{BudgetId, GoalId};
+use crate::projection::Projection;
+
+/// A history that is decided again, beside the one that was.
+pub(crate) struct Rerun<'a> {
+    pub(super) changes: &'a Changes,
+    /// As it was.
+    pub(super) then: Projection,
+    /// As it would be. Its `seq`s are its own from the first divergence on.
+    pub(super) other: Projection,
+    rules: Rules,
+    /// The changed budgets that were there.
+    seen: BTreeSet<BudgetId>,
+    /// Budgets whose figures were others when they were forgotten.
+    forgotten: BTreeMap<BudgetId, BudgetComparison>,
+    repriced: u64,
+    unpriced: u64,
+    untried: u64,
+}
+
+impl<'a> Rerun<'a> {
+    /// From that state on.
+    pub(crate) fn new(changes: &'a Changes, start: Projection) -> Rerun<'a> {
+        // What was accepted then passes: under which rules a journal does not tell.
+        let rules = Rules {
+            max_text_chars: usize::MAX,
+            forbidden_text: "".into(),
+            max_event_bytes: usize::MAX,
+            ..Rules::default()
+        };
+        Rerun {
+            changes,
+            other: start.clone(),
+            then: start,
+            rules,
+            seen: BTreeSet::new(),
+            forgotten: BTreeMap::new(),
+            repriced: 0,
+            unpriced: 0,
+            untried: 0,
+        }
+    }
+
+    /// Changes what is there already, at that time. What follows from it at once, if anything does.
+    pub(super) fn begin(&mut self, ts: Timestamp) -> Result<Option<Divergence>, Error> {
+        let there = self.changes.named().filter(|id| self.then.state.budget(id).is_some());
+        self.seen.extend(there.cloned());
+        let ids: Vec<BudgetId> = match self.changes.has_default() {
+            true => self.then.state.budgets().map(|budget| budget.id.clone()).collect(),
+            false => self.seen.iter().cloned().collect(),
+        };
+        let mut gained = Vec::new();
+        for id in ids {
+            let terms = self.other.state.budget(&id).and_then(|budget| self.changes.terms_of(budget));
+            let Some(terms) = terms else { continue };
+            let payloads = impose_terms(&self.other.state, &id, terms);
+            gained.extend(super::compare::effects(&payloads));
+            let ts = ts.max(self.other.last_ts);
+            let first = ChangeEvent {
+                seq: 0,
+                ts,
+                session_id: None,
+                actor: None,
+                key: None,
+                meta: None,
+                payload: Payload::EndedForgotten(EndedForgotten { goals: Vec::new(), budgets: Vec::new() }),
+            };
+            self.write(&[first], payloads)?;
+        }
+        let difference = Difference::Otherwise { lost: Vec::new(), gained };
+        let is_empty = matches!(&difference, Difference::Otherwise { gained, .. } if gained.is_empty());
+        Ok((!is_empty).then(|| Divergence {
+            first_seq: self.then.seq,
+            last_seq: self.then.seq,
+            ts,
+            op: "what_if".into(),
+            actor: None,
+            session_id: None,
+            budget_id: None,
+            amount: None,
+            difference,
+        }))
+    }
+
+    /// Takes the events of the next command. How it would have come out otherwise, if it would.
+    pub(crate) fn frame(&mut self, events: &[ChangeEvent]) -> Result<Option<Divergence>, Error> {
+        let Some(first) = events.first() else { return Ok(None) };
+        let told = match &first.payload {
+            Payload::WindowRolled(_) | Payload::ReservationExpired(_) => self.elapse(events).map(|()| None),
+            Payload::EndedForgotten(ended) => self.forget(events, ended).map(|()| None),
+            Payload::CommandRefused(refused) => self.refused(first, refused),
+            _ => self.done(events),
+        };
+        events.iter().try_for_each(|event| self.then.apply(event)).map_err(|error| misfit(&error))?;
+        Ok(told?.map(|(about, difference)| about.diverges(events, difference)))
+    }
+
+    /// A command that was done.
+    fn done(&mut self, events: &[ChangeEvent]) -> Result<Option<(About, Difference)>, Error> {
+        let Some(Derived { command, new_id }) = derive::done(events) else { return Ok(None) };
+        if let Payload::RefusalsSuppressed(report) = &events[0].payload {
+            self.untried = self.untried.saturating_add(report.count);
+        }
+        let Some(command) = self.changed(command, events)? else { return Ok(None) };
+        let about = About::of(&command, events);
+        if let Some(goal) = self.stopped(events) {
+            return Ok(Some((about, Difference::Stopped(goal))));
+        }
+        let request = derive::request(command, &events[0]);
+        let difference = match self.decide(&request, events[0].ts, new_id, None) {
+            Decision::Events(mut payloads) => {
+                keep_facts(&mut payloads, events);
+                let difference = difference(events, &payloads);
+                self.write(events, payloads)?;
+                difference
+            }
+            Decision::Refused(payload, refusal) => {
+                self.write(events, vec![*payload])?;
+                Some(Difference::Refused(refusal))
+            }
+            Decision::Suppressed(refusal) => Some(Difference::Refused(refusal)),
+            Decision::Unchanged(_) => self.is_changed_by_us(&request.command).then_some(Difference::Needless),
+            Decision::Retried(_) => {
+                Some(Difference::Impossible("its key, or its id, would have been known already".to_owned()))
+            }
+            Decision::Rejected(rejection) => Some(self.rejected(&request.command, rejection)),
+        };
+        Ok(difference.map(|difference| (about, difference)))
+    }
+
+    /// Whether a command that changes nothing is worth a word: not where what it changes is set by what was asked.
+    fn is_changed_by_us(&self, command: &Command) -> bool {
+        !matches!(command, Command::AdjustBudget(_))
+    }
+
+    /// The goal of a turn that would not have begun.
+    fn stopped(&self, events: &[ChangeEvent]) -> Option<GoalId> {
+        let Payload::TurnRecorded(turn) = &events[0].payload else { return None };
+        let status = self.other.state.goal(turn.goal_id)?.status;
+        (!turn.late && status != GoalStatus::Active).then_some(turn.goal_id)
+    }
+
+    /// A command under what is changed; `None` where nothing is left of it.
+    fn changed(&mut self, mut command: Command, events: &[ChangeEvent]) -> Result<Option<Command>, Error> {
+        let changes = self.changes;
+        match &mut command {
+            Command::Allocate(new) => {
+                self.seen.extend(changes.named().find(|id| **id == new.budget_id).cloned());
+                let was = if let Limit::Of(limit) = new.limit { Some(limit) } else { None };
+                let limit = changes.limit_of(&new.budget_id).unwrap_or(was);
+                // By default, so that one of 0 passes, too.
+                self.rules.default_limit = limit;
+                new.limit = limit.map_or(Limit::Unlimited, |_| Limit::Default);
+                new.hard = changes.hard_of(&new.budget_id).unwrap_or(new.hard);
+            }
+            Command::CreateGoal(new) => {
+                let Some(id) = events.iter().find_map(|event| match &event.payload {
+                    Payload::GoalCreated(made) => Some(BudgetId::Goal(made.goal_id)),
+                    _ => None,
+                }) else {
+                    return Ok(Some(command));
+                };
+                self.seen.extend(changes.named().find(|named| **named == id).cloned());
+                new.token_budget = changes.limit_of(&id).unwrap_or(new.token_budget);
+            }
+            Command::SetGoalBudget(set) => {
+                let id = BudgetId::Goal(set.goal_id);
+                set.token_budget = changes.limit_of(&id).unwrap_or(set.token_budget);
+            }
+            Command::AdjustBudget(adjust) => {
+                adjust.limit = adjust.limit.filter(|_| changes.limit_of(&adjust.budget_id).is_none());
+                adjust.hard = adjust.hard.filter(|_| changes.hard_of(&adjust.budget_id).is_none());
+            }
+            Command::RecordSpend(RecordSpend { spend, .. }) => {
+                self.reprice(spend, &events[0].payload)?;
+                if spend.amount == 0 {
+                    return Ok(None);
+                }
+            }
+            Command::Settle(settle) => self.reprice(&mut settle.spend, &events[0].payload)?,
+            Command::ReverseSpend(reverse) if changes.price_table().is_some() => {
+                let left =
+                    self.then.state.spend(&reverse.spend_id).map(|spend| spend.amount - spend.reversed);
+                reverse.amount = reverse.amount.filter(|amount| left != Some(*amount));
+            }
+            _ => {}
+        }
+        Ok(Some(command))
+    }
+
+    /// The amount that a spend has by the table of prices, if it has one.
+    fn reprice(&mut self, spend: &mut Spend, payload: &Payload) -> Result<(), Error> {
+        let (Some(table), Payload::SpendRecorded(SpendRecorded { budget_id, .. })) =
+            (self.changes.price_table(), payload)
+        else {
+            return Ok(());
+        };
+        let unit = self.then.state.budget(budget_id).map(|budget| Arc::clone(&budget.unit));
+        match table.cost(&spend.details, unit.as_deref().unwrap_or_default())? {
+            Some(cost) => {
+                self.repriced += u64::from(cost != spend.amount);
+                spend.amount = cost;
+            }
+            None => self.unpriced += 1,
+        }
+        Ok(())
+    }
+
+    /// Why a command could not have been given.
+    pub(super) fn rejected(&self, command: &Command, rejection: crate::domain::Rejection) -> Difference {
+        let is_so =
+            |id: GoalId, to: GoalStatus| self.other.state.goal(id).is_some_and(|goal| goal.status == to);
+        match command {
+            Command::TransitionGoal(change) if is_so(change.goal_id, change.to) => Difference::Needless,
+            Command::Settle(_) | Command::Release(_) | Command::MarkUnknown(_) | Command::ReverseSpend(_)
+                if rejection.kind == RejectionKind::NotFound =>
+            {
+                Difference::Impossible(match command {
+                    Command::Settle(settle) => never_made(&settle.reservation_id),
+                    Command::Release(release) => never_made(&release.reservation_id),
+                    Command::MarkUnknown(mark) => never_made(&mark.reservation_id),
+                    Command::ReverseSpend(reverse) => {
+                        format!("spend {} would not be booked", reverse.spend_id)
+                    }
+                    _ => rejection.message,
+                })
+            }
+            _ => Difference::Impossible(rejection.message),
+        }
+    }
+
+    pub(super) fn decide(
+        &self,
+        request: &Request,
+        now: Timestamp,
+        new_id: Uuid,
+        veto: Option<&Arc<str>>,
+    ) -> Decision {
+        let context = Context { now, rules: &self.rules, new_id, veto };
+        decide(&self.other.state, request, &context)
+    }
+
+    /// Folds what would have happened instead of the events of a frame, with their time and what else they carry.
+    pub(super) fn write(&mut self, frame: &[ChangeEvent], payloads: Vec<Payload>) -> Result<(), Error> {
+        let Some(first) = frame.first() else { return Ok(()) };
+        for (index, payload) in payloads.into_iter().enumerate() {
+            let key = first.key.as_ref().map(|key| EventKey {
+                key: key.key.clone(),
+                fingerprint: key.fingerprint.filter(|_| index == 0),
+            });
+            let event = ChangeEvent { seq: self.other.seq.saturating_add(1), key, payload, ..first.clone() };
+            self.other.apply(&event).map_err(|error| misfit(&error))?;
+        }
+        Ok(())
+    }
+
+    /// Notes the figures of what is about to be forgotten.
+    pub(super) fn note_forgotten(&mut self, ended: &EndedForgotten) {
+        let goals = ended.goals.iter().map(|id| BudgetId::Goal(*id));
+        for id in goals.chain(ended.budgets.iter().cloned()) {
+            let Some(last) = self.compare(&id).filter(BudgetComparison::differs) else { continue };
+            self.forgotten.insert(id, last);
+        }
+    }
+
+    /// The figures of a budget, as they are and as they would be.
+    fn compare(&self, id: &BudgetId) -> Option<BudgetComparison> {
+        let (then, other) = (self.then.state.budget(id), self.other.state.budget(id));
+        Some(BudgetComparison {
+            budget_id: id.clone(),
+            unit: then.or(other)?.unit.clone(),
+            limit_then: then.and_then(|budget| budget.terms.limit),
+            limit_otherwise: other.and_then(|budget| budget.terms.limit),
+            spent_then: then.map_or(0, |budget| budget.spent_total),
+            spent_otherwise: other.map_or(0, |budget| budget.spent_total),
+            overage_then: then.map_or(0, |budget| budget.overage_total),
+            overage_otherwise: other.map_or(0, |budget| budget.overage_total),
+        })
+    }
+
+    /// As it was, and as it would be.
+    #[cfg(test)]
+    pub(crate) fn states(&self) -> (&Projection, &Projection) {
+        (&self.then, &self.other)
+    }
+
+    /// What came of it.
+    pub(super) fn report(mut self, from_seq: u64, tally: Tally) -> Result<WhatIfReport, Error> {
+        if let Some(missing) = self.changes.named().find(|id| !self.seen.contains(*id)) {
+            let message = format!("there is no budget {missing} in that part of the history");
+            return Err(Error::new(ErrorKind::InvalidArgument, message));
+        }
+        let ids: BTreeSet<BudgetId> = self.then.state.budgets().map(|budget| budget.id.clone()).collect();
+        let named: BTreeSet<&BudgetId> = self.changes.named().collect();
+        let differing = ids.iter().filter_map(|id| self.compare(id));
+        let differing = differing.filter(|found| found.differs() || named.contains(&found.budget_id));
+        let differing: Vec<BudgetComparison> = differing.collect();
+        for found in differing {
+            // One of the same name may have been forgotten before: the one that is there now is told.
+            self.forgotten.insert(found.budget_id.clone(), found);
+        }
+        Ok(WhatIfReport {
+            from_seq,
+            to_seq: self.then.seq,
+            commands: tally.commands,
+            counts: tally.counts,
+            first: tally.first,
+            first_stop: tally.first_stop,
+            budgets: self.forgotten.into_values().collect(),
+            untried_refusals: self.untried,
+            repriced: self.repriced,
+            unpriced: self.unpriced,
+            state_hash_then: self.then.state.state_hash(),
+            state_hash_otherwise: self.other.state.state_hash(),
+        })
+    }
+}
+
+fn never_made(id: &crate::ids::ReservationId) -> String {
+    format!("reservation {id} would not have been made")
+}
