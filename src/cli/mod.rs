@@ -1,23 +1,28 @@
 //! Arguments in, engine or reader call, text or JSON out.
 
 mod apply;
+mod completions;
 mod events;
 mod filter;
 mod findings;
 mod outcome;
 mod output;
+mod progress;
+mod replay;
 mod salvage;
 mod signals;
 mod stat;
 mod state;
+mod style;
 mod table;
+mod time;
 mod values;
 mod verify;
 
 use std::io::Write;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use outcome::{EXIT_USAGE, Failure};
 
@@ -25,6 +30,9 @@ use outcome::{EXIT_USAGE, Failure};
 #[derive(Debug, Parser)]
 #[command(name = "tallybook", version, about, max_term_width = 100)]
 struct Arguments {
+    /// Whether text for people has colours, grouped digits and relative times; auto: on a terminal. JSON never has.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: style::ColorChoice,
     #[command(subcommand)]
     command: Command,
 }
@@ -32,8 +40,10 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Apply(apply::ApplyArguments),
+    Completions(completions::CompletionsArguments),
     Events(events::EventsArguments),
     Follow(events::FollowArguments),
+    Replay(replay::ReplayArguments),
     State(state::StateArguments),
     Stat(stat::StatArguments),
     Verify(verify::VerifyArguments),
@@ -50,10 +60,13 @@ pub(crate) fn run() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { EXIT_USAGE } else { 0 });
         }
     };
+    style::choose(arguments.color);
     let outcome = match &arguments.command {
         Command::Apply(arguments) => apply::run(arguments),
+        Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
         Command::Events(arguments) => events::run(arguments),
         Command::Follow(arguments) => events::follow(arguments),
+        Command::Replay(arguments) => replay::run(arguments),
         Command::State(arguments) => state::run(arguments),
         Command::Stat(arguments) => stat::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),

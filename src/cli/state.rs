@@ -12,6 +12,7 @@ use tallybook::{Budget, BudgetId, Goal, JournalReader, Meter, MeterKind, Reserva
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
 use super::table::{Align, Table, cut};
+use super::time::when;
 use super::values;
 
 /// Goals, budgets, open reservations and meters, now or as of a point of the history.
@@ -90,7 +91,7 @@ fn print(projection: &Projection) -> Result<(), Failure> {
     let mut table = Table::of_pairs();
     table.pair("seq", projection.seq);
     if projection.seq > 0 {
-        table.pair("time", projection.last_ts);
+        table.pair("time", when(projection.last_ts));
     }
     table.pair("state hash", state.state_hash());
     table.pair("goals", state.goal_count());
@@ -181,7 +182,7 @@ fn print_reservations(state: &State, out: &mut impl Write) -> Result<(), Failure
             budget_id.to_string(),
             amount.to_string(),
             or_dash(owner.as_ref().map(|owner| cut(owner, NAME_CHARS))),
-            or_dash(*expires_at),
+            or_dash(expires_at.map(when)),
         ]);
     }
     print_if_any(&table, out)

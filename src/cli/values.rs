@@ -1,8 +1,11 @@
 //! The values of options.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tallybook::{Durability, StateAt, Timestamp};
+
+use super::outcome::Failure;
 
 /// A duration: a whole number and `ms`, `s`, `m`, `h` or `d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -30,6 +33,13 @@ pub(super) fn positive_amount(text: &str) -> Result<u128, String> {
     let is_canonical = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let amount = if is_canonical { text.parse().ok() } else { None };
     amount.ok_or_else(|| format!("expected an amount from 1 to {}, in digits, found {text:?}", u128::MAX))
+}
+
+/// A file of the user's, as text.
+#[expect(clippy::disallowed_methods, reason = "the file is the user's, no part of a journal")]
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::Input(format!("reading {}", path.display()), error))
 }
 
 /// `sync`, or `interval:` and a number of milliseconds.

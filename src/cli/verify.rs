@@ -10,6 +10,7 @@ use tallybook::{JournalReader, VerifyReport};
 use super::findings::{self, FindingJson};
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
+use super::style::{Paint, style};
 use super::table::Table;
 
 /// Check everything, and report damage by file and byte range.
@@ -81,7 +82,7 @@ fn print(report: &VerifyReport) -> Result<(), Failure> {
     table.pair("last good seq", report.last_good_seq);
     table.print(&mut out)?;
     match report.findings.as_slice() {
-        [] => writeln!(out, "nothing is wrong")?,
+        [] => writeln!(out, "{}", style().paint(Paint::Good, "nothing is wrong"))?,
         findings => findings::print(findings, &mut out)?,
     }
     Ok(out.flush()?)
