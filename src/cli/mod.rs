@@ -2,6 +2,7 @@
 
 mod apply;
 mod archive;
+mod diff;
 mod events;
 mod filter;
 mod findings;
@@ -33,6 +34,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Apply(apply::ApplyArguments),
+    Diff(diff::DiffArguments),
     Events(events::EventsArguments),
     Follow(events::FollowArguments),
     State(state::StateArguments),
@@ -53,6 +55,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let outcome = match &arguments.command {
         Command::Apply(arguments) => apply::run(arguments),
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Events(arguments) => events::run(arguments),
         Command::Follow(arguments) => events::follow(arguments),
         Command::State(arguments) => state::run(arguments),

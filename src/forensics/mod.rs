@@ -1,0 +1,11 @@
+//! Looking back: what changed between two moments.
+//!
+//! All of it works on states and events as a [`JournalReader`](crate::JournalReader) gives them, without a lock, beside a live
+//! writer too, and writes nothing. Whatever the command line tells of the past, it has from here.
+
+mod diff;
+mod fields;
+mod value;
+
+pub use diff::{Change, FieldChange, StateDiff, diff};
+pub use value::Value;
