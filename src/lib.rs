@@ -56,6 +56,7 @@
 //! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`], [`DirectoryArchive`] |
 //! | bound the memory | [`Options::forget_after`], [`Options::key_window`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
+//! | look back: what changed between two moments | [`forensics`] |
 //! | bring back what is good of a damaged journal | [`JournalReader::salvage_dir`], [`SalvageReport`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!

@@ -1,8 +1,11 @@
 //! Arguments in, engine or reader call, text or JSON out.
 
 mod apply;
+mod archive;
 mod completions;
+mod diff;
 mod events;
+mod export;
 mod filter;
 mod findings;
 mod outcome;
@@ -41,7 +44,9 @@ struct Arguments {
 enum Command {
     Apply(apply::ApplyArguments),
     Completions(completions::CompletionsArguments),
+    Diff(diff::DiffArguments),
     Events(events::EventsArguments),
+    Export(export::ExportArguments),
     Follow(events::FollowArguments),
     Replay(replay::ReplayArguments),
     State(state::StateArguments),
@@ -64,7 +69,9 @@ pub(crate) fn run() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Apply(arguments) => apply::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Events(arguments) => events::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
         Command::Follow(arguments) => events::follow(arguments),
         Command::Replay(arguments) => replay::run(arguments),
         Command::State(arguments) => state::run(arguments),

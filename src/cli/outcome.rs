@@ -28,6 +28,8 @@ pub(super) enum Failure {
     Input(String, io::Error),
     /// The journal or the engine.
     Journal(Error),
+    /// Options that do not go together.
+    Usage(String),
 }
 
 impl Failure {
@@ -35,6 +37,7 @@ impl Failure {
         match self {
             Failure::OutputClosed => EXIT_DONE,
             Failure::Output(_) | Failure::Input(..) => EXIT_IO,
+            Failure::Usage(_) => EXIT_USAGE,
             Failure::Journal(error) => match error.kind() {
                 ErrorKind::Damaged(_) | ErrorKind::Unsupported => EXIT_DAMAGED,
                 ErrorKind::Locked => EXIT_LOCKED,
@@ -51,6 +54,7 @@ impl Failure {
             Failure::Output(error) => Some(format!("writing to stdout: {error}")),
             Failure::Input(doing, error) => Some(format!("{doing}: {error}")),
             Failure::Journal(error) => Some(error.to_string()),
+            Failure::Usage(message) => Some(message.clone()),
         }
     }
 }

@@ -96,7 +96,7 @@ impl Table {
 }
 
 /// Without what would move a terminal's cursor: texts come from agents.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() { out.extend(char.escape_default()) } else { out.push(char) }

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use tallybook::JournalReader;
 use tallybook::forensics::{Changes, Divergence, PriceTable, Told, WhatIfReport, what_if};
 
 use json::{DivergenceJson, ReportJson};
 
+use super::archive::ArchiveArguments;
 use super::outcome::{EXIT_DONE, Failure};
 use super::output::{print_json, stdout};
 use super::progress::Progress;
@@ -42,6 +42,8 @@ pub(super) struct ReplayArguments {
     /// To the last command that begins at this seq or before.
     #[arg(long, value_name = "SEQ")]
     to: Option<u64>,
+    #[command(flatten)]
+    archive: ArchiveArguments,
     /// Print every command that would have come out otherwise, not the first ones only.
     #[arg(long)]
     all: bool,
@@ -55,7 +57,7 @@ const SHOWN: u64 = 10;
 
 pub(super) fn run(arguments: &ReplayArguments) -> Result<u8, Failure> {
     let changes = changes(arguments)?;
-    let reader = JournalReader::open(&arguments.dir)?;
+    let reader = arguments.archive.open(&arguments.dir)?;
     let (from, to) = (arguments.from.unwrap_or(reader.oldest_seq()?), arguments.to.unwrap_or(u64::MAX));
     let mut progress = Progress::of_events(from, arguments.to);
     let mut out = stdout();

@@ -38,8 +38,9 @@ pub(crate) use rerun::Rerun;
 use std::ops::RangeBounds;
 
 use crate::engine::{Events, JournalReader, StateAt};
-use crate::error::{Error, ErrorKind};
+use crate::error::Error;
 use crate::event::ChangeEvent;
+use crate::forensics::balances::misfit;
 use crate::projection::Projection;
 use report::Tally;
 
@@ -162,14 +163,4 @@ fn next_frame(events: &mut Events, frame: &mut Vec<Framed>) -> Result<bool, Erro
 
 fn fold(state: &mut Projection, frame: &[Framed]) -> Result<(), Error> {
     frame.iter().try_for_each(|framed| state.apply(&framed.event)).map_err(|error| misfit(&error))
-}
-
-/// An event that does not fit the state before it.
-fn misfit(error: &crate::domain::EvolveError) -> Error {
-    let message = format!("{error}; `tallybook verify` says more");
-    Error::new(ErrorKind::Damaged(damage_at(error.seq)), message)
-}
-
-fn damage_at(seq: u64) -> crate::error::Damage {
-    crate::error::Damage { file: String::new(), offset: 0, seq: Some(seq) }
 }

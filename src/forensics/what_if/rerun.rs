@@ -10,7 +10,6 @@ use super::changes::Changes;
 use super::compare::{difference, keep_facts};
 use super::derive::{self, Derived};
 use super::divergence::{Difference, Divergence};
-use super::misfit;
 use super::report::{BudgetComparison, Tally, WhatIfReport};
 use crate::clock::Timestamp;
 use crate::domain::{
@@ -19,6 +18,7 @@ use crate::domain::{
 };
 use crate::error::{Error, ErrorKind};
 use crate::event::{ChangeEvent, EndedForgotten, EventKey, GoalStatus, Payload, SpendRecorded};
+use crate::forensics::balances::misfit;
 use crate::ids::{BudgetId, GoalId};
 use crate::projection::Projection;
 
