@@ -112,7 +112,7 @@ impl Effect {
 
 impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.op)?;
+        f.write_str(if &*self.op == "what_if" { "the change itself" } else { &self.op })?;
         if let Some(amount) = self.amount {
             write!(f, " of {amount}")?;
         }
@@ -130,14 +130,18 @@ impl fmt::Display for Divergence {
             }
             Difference::Impossible(why) => write!(f, " could not have happened: {why}"),
             Difference::Needless => f.write_str(" would have been needless: it was so already"),
+            Difference::Otherwise { lost, gained } if gained.is_empty() => {
+                f.write_str(" would not have led to ")?;
+                list(f, lost)
+            }
             Difference::Otherwise { lost, gained } => {
                 f.write_str(" would have led to ")?;
                 list(f, gained)?;
-                if !lost.is_empty() {
-                    f.write_str(", not to ")?;
-                    list(f, lost)?;
+                if lost.is_empty() {
+                    return Ok(());
                 }
-                Ok(())
+                f.write_str(", not to ")?;
+                list(f, lost)
             }
         }
     }
@@ -147,7 +151,7 @@ fn list(f: &mut fmt::Formatter<'_>, effects: &[Effect]) -> fmt::Result {
     for (index, effect) in effects.iter().enumerate() {
         write!(f, "{}{effect}", if index == 0 { "" } else { ", " })?;
     }
-    if effects.is_empty() { f.write_str("nothing more") } else { Ok(()) }
+    Ok(())
 }
 
 impl fmt::Display for Effect {
@@ -155,10 +159,25 @@ impl fmt::Display for Effect {
         match self {
             Effect::Exhausted(budget) => write!(f, "the exhaustion of {budget}"),
             Effect::Crossed(budget, threshold) => {
-                let ppm = threshold.ppm();
-                write!(f, "the alert at {}.{:04} % of {budget}", ppm / 10_000, ppm % 10_000)
+                let (whole, rest) = (threshold.ppm() / 10_000, threshold.ppm() % 10_000);
+                let rest = if rest == 0 { String::new() } else { format!(".{rest:04}") };
+                write!(f, "the alert at {whole}{} % of {budget}", rest.trim_end_matches('0'))
             }
             Effect::Moved { goal_id, to, reason } => write!(f, "goal {goal_id} {to} ({reason})"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_threshold_is_told_in_percent() {
+        let told = |ppm| Effect::Crossed("b".into(), Fraction::from_ppm(ppm).unwrap()).to_string();
+        assert_eq!(told(500_000), "the alert at 50 % of b");
+        assert_eq!(told(999_000), "the alert at 99.9 % of b");
+        assert_eq!(told(10_001), "the alert at 1.0001 % of b");
+        assert_eq!(told(1_000_000), "the alert at 100 % of b");
     }
 }

@@ -140,18 +140,14 @@ impl<'a> Rerun<'a> {
                 Some(Difference::Refused(refusal))
             }
             Decision::Suppressed(refusal) => Some(Difference::Refused(refusal)),
-            Decision::Unchanged(_) => self.is_changed_by_us(&request.command).then_some(Difference::Needless),
+            Decision::Unchanged(_) => difference(events, &[])
+                .or_else(|| (!is_changed_by_us(&request.command)).then_some(Difference::Needless)),
             Decision::Retried(_) => {
                 Some(Difference::Impossible("its key, or its id, would have been known already".to_owned()))
             }
             Decision::Rejected(rejection) => Some(self.rejected(&request.command, rejection)),
         };
         Ok(difference.map(|difference| (about, difference)))
-    }
-
-    /// Whether a command that changes nothing is worth a word: not where what it changes is set by what was asked.
-    fn is_changed_by_us(&self, command: &Command) -> bool {
-        !matches!(command, Command::AdjustBudget(_))
     }
 
     /// The goal of a turn that would not have begun.
@@ -339,4 +335,9 @@ impl<'a> Rerun<'a> {
 
 fn never_made(id: &crate::ids::ReservationId) -> String {
     format!("reservation {id} would not have been made")
+}
+
+/// Whether what a command changes may be what was set to be otherwise: then it is no wonder that it changes nothing.
+fn is_changed_by_us(command: &Command) -> bool {
+    matches!(command, Command::AdjustBudget(_))
 }
