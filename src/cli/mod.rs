@@ -13,6 +13,7 @@ mod signals;
 mod stat;
 mod state;
 mod table;
+mod trace;
 mod values;
 mod verify;
 
@@ -39,6 +40,7 @@ enum Command {
     Follow(events::FollowArguments),
     State(state::StateArguments),
     Stat(stat::StatArguments),
+    Trace(trace::TraceArguments),
     Verify(verify::VerifyArguments),
     Salvage(salvage::SalvageArguments),
 }
@@ -60,6 +62,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Follow(arguments) => events::follow(arguments),
         Command::State(arguments) => state::run(arguments),
         Command::Stat(arguments) => stat::run(arguments),
+        Command::Trace(arguments) => trace::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Salvage(arguments) => salvage::run(arguments),
     };

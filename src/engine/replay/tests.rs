@@ -118,7 +118,7 @@ fn run(scripts: &[Script], at: StateAt, mut replay: Replay) -> Outcome {
     Ok((replay.into_projection().seq, last_epoch, is_reached))
 }
 
-fn read_ahead(at: StateAt, batch_len: usize) -> Replay {
+fn read_ahead(at: StateAt, batch_len: usize) -> Replay<'static> {
     let replay = Replay::up_to(Projection::default(), at, &Background::Inline);
     Replay { ahead: Some(ReadAhead::new(replay.from, batch_len)), ..replay }
 }
