@@ -2,6 +2,7 @@
 
 mod apply;
 mod archive;
+mod bisect;
 mod diff;
 mod events;
 mod filter;
@@ -35,6 +36,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Apply(apply::ApplyArguments),
+    Bisect(bisect::BisectArguments),
     Diff(diff::DiffArguments),
     Events(events::EventsArguments),
     Follow(events::FollowArguments),
@@ -57,6 +59,7 @@ pub(crate) fn run() -> ExitCode {
     };
     let outcome = match &arguments.command {
         Command::Apply(arguments) => apply::run(arguments),
+        Command::Bisect(arguments) => bisect::run(arguments),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Events(arguments) => events::run(arguments),
         Command::Follow(arguments) => events::follow(arguments),
