@@ -139,6 +139,46 @@ impl JournalReader {
         Events::open(&self.storage, &self.source, from).map_err(|error| self.with_hint(error))
     }
 
+    /// The `seq` of the first event that was decided at or after that time, or of the first that will come where there is
+    /// none; no older one than is retained. It is found by halves, segment by segment: events are in the order of time.
+    ///
+    /// # Errors
+    /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
+    pub fn seq_since(&self, time: Timestamp) -> Result<u64, Error> {
+        let starts = self.source.segment_starts(&*self.storage)?;
+        let (mut low, mut high) = (0, starts.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.is_before(starts[middle], time) {
+                // Pruned meanwhile: what comes after it tells.
+                Err(error) if *error.kind() == ErrorKind::Pruned => low = middle + 1,
+                Ok(true) => low = middle + 1,
+                Ok(false) => high = middle,
+                Err(error) => return Err(error),
+            }
+        }
+        // In the last segment that begins before that time.
+        let mut events = match low.checked_sub(1) {
+            None => return self.oldest_seq(),
+            Some(at) => Events::open(&self.storage, &self.source, starts[at].max(self.oldest_seq()?))?,
+        };
+        let mut next_seq = starts[low - 1];
+        while let Some(event) = events.next()? {
+            if event.ts()? >= time {
+                return Ok(event.seq);
+            }
+            next_seq = event.seq + 1;
+        }
+        Ok(next_seq)
+    }
+
+    /// Whether the event of that `seq` was decided before that time; not, where there is none yet.
+    fn is_before(&self, seq: u64, time: Timestamp) -> Result<bool, Error> {
+        let mut events = Events::open(&self.storage, &self.source, seq)?;
+        let first = events.next()?;
+        first.map_or(Ok(false), |event| Ok(event.ts()? < time))
+    }
+
     /// The events after a cursor.
     ///
     /// # Errors
