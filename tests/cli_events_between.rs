@@ -61,7 +61,13 @@ fn each_range_has_what_comparing_every_time_finds() {
 fn what_was_pruned_of_a_range_is_said_and_is_there_with_the_archive() {
     let book = Book::new();
     let archive = book.beside("archive");
-    book.apply(&archived(&["--retain-segments", "2"], &archive), &history(9));
+    let later = (1..=9).map(|day| {
+        format!(
+            r#"{{"op":"record_spend","budget_id":"member","amount":"1","now":"2026-02-0{day}T00:00:00Z"}}"#
+        )
+    });
+    let commands: Vec<String> = history(9).into_iter().chain(later).collect();
+    book.apply(&archived(&["--retain-segments", "2"], &archive), &commands);
     let since = ["--since", "2026-01-01T00:00:00Z"];
     let ran = book.run("events", &since, b"").expect_code(0);
     assert_eq!(ran.json_lines(), book.events(&[]));
