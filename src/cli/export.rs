@@ -83,25 +83,35 @@ const ROWS_LEN: usize = 32 * 1024;
 
 pub(super) fn run(arguments: &ExportArguments) -> Result<u8, Failure> {
     let reader = arguments.archive.open(&arguments.dir)?;
-    let mut progress = Progress::of_events(arguments.from.unwrap_or(reader.oldest_seq()?), arguments.to);
+    let from = first_seq(arguments, &reader)?;
+    let mut progress = Progress::of_events(from, arguments.to);
     match arguments.what {
-        What::Events => events(arguments, &reader, &mut progress)?,
-        What::Balances => balances(arguments, &reader, &mut progress)?,
+        What::Events => events(arguments, &reader, from, &mut progress)?,
+        What::Balances => balances(arguments, &reader, from, &mut progress)?,
     }
     Ok(EXIT_DONE)
+}
+
+/// Where to begin.
+fn first_seq(arguments: &ExportArguments, reader: &JournalReader) -> Result<u64, Failure> {
+    let since = arguments.since.map(|since| reader.seq_since(since)).transpose()?;
+    Ok(match (arguments.from, since) {
+        (Some(from), Some(since)) => from.max(since),
+        (from, since) => from.or(since).unwrap_or(reader.oldest_seq()?),
+    })
 }
 
 fn events(
     arguments: &ExportArguments,
     reader: &JournalReader,
+    from: u64,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
     if arguments.every.0.is_some() {
         return Err(Failure::Usage("--every is for balances: add --what balances".to_owned()));
     }
-    let mut events = reader.events(arguments.from.unwrap_or(0))?.filter(arguments.filter.to_filter()?);
-    let (since, until) =
-        (arguments.since.unwrap_or(Timestamp::MIN), arguments.until.unwrap_or(Timestamp::MAX));
+    let events = reader.events(from)?.filter(arguments.filter.to_filter()?);
+    let mut events = events.until(arguments.until.unwrap_or(Timestamp::MAX));
     let mut out = stdout();
     let mut rows = Vec::new();
     if arguments.format == Format::Csv {
@@ -112,13 +122,6 @@ fn events(
             break;
         }
         let event = journaled.decode()?;
-        // Times never go back.
-        if event.ts > until {
-            break;
-        }
-        if event.ts < since {
-            continue;
-        }
         match arguments.format {
             Format::Jsonl => {
                 rows.extend_from_slice(journaled.line);
@@ -136,6 +139,7 @@ fn events(
 fn balances(
     arguments: &ExportArguments,
     reader: &JournalReader,
+    from: u64,
     progress: &mut Progress,
 ) -> Result<(), Failure> {
     let budgets = arguments
@@ -144,19 +148,16 @@ fn balances(
         .ok_or_else(|| Failure::Usage("balances are filtered by --budget and --goal only".to_owned()))?;
     let every = arguments.every.0.map_or(Every::Event, Every::Interval);
     let (to, until) = (arguments.to.unwrap_or(u64::MAX), arguments.until.unwrap_or(Timestamp::MAX));
-    let balances = Balances::open(reader, arguments.from.unwrap_or(0), every)?.up_to(to, until);
+    let balances = Balances::open(reader, from, every)?.up_to(to, until);
     let mut balances = budgets.into_iter().fold(balances, Balances::budget);
-    let since = arguments.since.unwrap_or(Timestamp::MIN);
     let mut out = stdout();
     let mut rows = Vec::new();
     if arguments.format == Format::Csv {
         put_head(&mut rows, &BALANCE_COLUMNS);
     }
     while let Some(balance) = balances.next()? {
-        if balance.ts >= since {
-            put(&mut rows, arguments.format, &balance)?;
-            flush_if_long(&mut rows, &mut out)?;
-        }
+        put(&mut rows, arguments.format, &balance)?;
+        flush_if_long(&mut rows, &mut out)?;
         progress.at(balances.seq());
     }
     out.write_all(&rows)?;

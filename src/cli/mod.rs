@@ -2,6 +2,7 @@
 
 mod apply;
 mod archive;
+mod bisect;
 mod completions;
 mod diff;
 mod events;
@@ -19,6 +20,7 @@ mod state;
 mod style;
 mod table;
 mod time;
+mod trace;
 mod values;
 mod verify;
 
@@ -43,6 +45,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Apply(apply::ApplyArguments),
+    Bisect(bisect::BisectArguments),
     Completions(completions::CompletionsArguments),
     Diff(diff::DiffArguments),
     Events(events::EventsArguments),
@@ -51,6 +54,7 @@ enum Command {
     Replay(replay::ReplayArguments),
     State(state::StateArguments),
     Stat(stat::StatArguments),
+    Trace(trace::TraceArguments),
     Verify(verify::VerifyArguments),
     Salvage(salvage::SalvageArguments),
 }
@@ -68,6 +72,7 @@ pub(crate) fn run() -> ExitCode {
     style::choose(arguments.color);
     let outcome = match &arguments.command {
         Command::Apply(arguments) => apply::run(arguments),
+        Command::Bisect(arguments) => bisect::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Events(arguments) => events::run(arguments),
@@ -76,6 +81,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Replay(arguments) => replay::run(arguments),
         Command::State(arguments) => state::run(arguments),
         Command::Stat(arguments) => stat::run(arguments),
+        Command::Trace(arguments) => trace::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
         Command::Salvage(arguments) => salvage::run(arguments),
     };

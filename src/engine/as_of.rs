@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reader::StateAt;
-use super::replay::Replay;
+use super::replay::{Replay, Watch};
 use super::snapshots;
 use crate::background::Background;
 use crate::error::{Error, ErrorKind};
@@ -80,22 +80,40 @@ fn try_state_as_of(
     at: StateAt,
     background: &Background,
 ) -> Result<AsOf, Error> {
-    let mut as_of = start(storage, source, at)?;
+    let as_of = start(storage, source, at)?;
+    go_on(storage, source, as_of, at, background, None)
+}
+
+/// The state at a point of the history that a state of an earlier one comes to. `watch` is shown all states in between,
+/// and may end it early.
+pub(super) fn go_on<'w>(
+    storage: &Arc<dyn Storage>,
+    source: &WalkSource,
+    mut as_of: AsOf,
+    at: StateAt,
+    background: &Background,
+    watch: Option<&'w mut Watch<'w>>,
+) -> Result<AsOf, Error> {
     if at == StateAt::Seq(as_of.projection.seq) {
         return Ok(as_of);
     }
     let mut walk = Walk::open(Arc::clone(storage), source.clone(), as_of.projection.seq + 1)?;
+    let is_watched = watch.is_some();
     let mut replay = Replay::up_to(as_of.projection, at, background);
+    if let Some(watch) = watch {
+        replay = replay.watched_by(watch);
+    }
     if let Err(error) = replay_up_to(&mut walk, &mut replay, at) {
         let error = replay.first_error(error);
         if !replay.is_reached() {
             return Err(error);
         }
     }
+    let is_ended_early = is_watched && replay.is_reached();
     as_of.last_epoch = replay.last_epoch().unwrap_or(as_of.last_epoch);
     as_of.projection = replay.into_projection();
     match at {
-        StateAt::Seq(wanted) if as_of.projection.seq < wanted => {
+        StateAt::Seq(wanted) if as_of.projection.seq < wanted && !is_ended_early => {
             let last = as_of.projection.seq;
             let found = format!("seq {wanted} is not in the journal; its last event is seq {last}");
             Err(Error::new(ErrorKind::InvalidArgument, found))
@@ -105,7 +123,7 @@ fn try_state_as_of(
 }
 
 /// Replays the journal from where the walk stands, no further than that point.
-fn replay_up_to(walk: &mut Walk, replay: &mut Replay, at: StateAt) -> Result<(), Error> {
+fn replay_up_to(walk: &mut Walk, replay: &mut Replay<'_>, at: StateAt) -> Result<(), Error> {
     while !replay.is_reached() {
         let Some(place) = walk.next()? else { break };
         replay.frame(&place)?;
@@ -118,7 +136,7 @@ fn replay_up_to(walk: &mut Walk, replay: &mut Replay, at: StateAt) -> Result<(),
 }
 
 /// What the newest snapshot at or before a point holds; nothing, where there is none and nothing was pruned.
-fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result<AsOf, Error> {
+pub(super) fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result<AsOf, Error> {
     let retained = retained(&**storage)?;
     let mut first_error = None;
     for &name in retained.snapshots.iter().rev() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::feed::{EventFilter, Knowledge, Matcher};
 use super::frames::{check_count, decode_at, lines};
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
@@ -20,6 +21,7 @@ pub struct Events {
     source: WalkSource,
     walk: Walk,
     matcher: Option<Box<Matcher>>,
+    until: Option<Timestamp>,
     frame: Option<LoadedFrame>,
 }
 
@@ -75,13 +77,20 @@ impl Events {
             from => Walk::open(Arc::clone(storage), source.clone(), from)?,
         };
         let (storage, source) = (Arc::clone(storage), source.clone());
-        Ok(Events { storage, source, walk, matcher: None, frame: None })
+        Ok(Events { storage, source, walk, matcher: None, until: None, frame: None })
     }
 
     /// Only those that the filter lets pass. To be said before the first is taken.
     #[must_use]
     pub fn filter(mut self, filter: EventFilter) -> Events {
         self.matcher = Matcher::new(filter, self.walk.next_seq() - 1);
+        self
+    }
+
+    /// Only those decided at or before that time. To be said before the first is taken.
+    #[must_use]
+    pub fn until(mut self, time: Timestamp) -> Events {
+        self.until = Some(time);
         self
     }
 
@@ -93,12 +102,23 @@ impl Events {
     /// also `Unsupported`, when a newer version wrote what the filter has to know.
     #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
     pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
-        while self.advance()? {
+        while !self.is_past()? && self.advance()? {
+            if self.is_past()? {
+                break;
+            }
             if self.is_wanted()? {
                 return Ok(self.current());
             }
         }
         Ok(None)
+    }
+
+    /// Whether the event that was looked at last is later than what is wanted: then so are all that come.
+    fn is_past(&self) -> Result<bool, Error> {
+        match (self.until, self.current()) {
+            (Some(until), Some(event)) => Ok(event.ts()? > until),
+            _ => Ok(false),
+        }
     }
 
     fn is_wanted(&mut self) -> Result<bool, Error> {
@@ -196,6 +216,17 @@ impl JournaledEvent<'_> {
         self.ends_its_command
     }
 
+    /// When it was decided: what [`decode`](Self::decode) says, for less where the line is in the canonical form.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn ts(&self) -> Result<Timestamp, Error> {
+        match canonical_ts(self.line) {
+            Some(ts) => Ok(ts),
+            None => Ok(self.decode()?.ts),
+        }
+    }
+
     /// Where its frame lies on disk.
     pub fn location(&self) -> &Location {
         self.location
@@ -205,4 +236,13 @@ impl JournaledEvent<'_> {
     pub fn cursor(&self) -> Cursor {
         Cursor { journal_id: self.journal_id, epoch: self.epoch, seq: self.seq }
     }
+}
+
+/// The time in a line that begins as the canonical form does.
+fn canonical_ts(line: &[u8]) -> Option<Timestamp> {
+    let rest = line.strip_prefix(br#"{"seq":"#)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = rest[digits..].strip_prefix(br#","ts":""#)?;
+    let (text, rest) = rest.split_first_chunk::<27>()?;
+    Timestamp::from_ascii(text).filter(|_| rest.first() == Some(&b'"'))
 }

@@ -4,17 +4,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::as_of::state_as_of_beside;
+use super::as_of::{AsOf, go_on, state_as_of_beside};
 use super::cursor::Cursor;
 use super::events::Events;
 use super::feed::{EventFilter, Follower, Journal, ResetCause, Start};
 use super::report::{Statistics, VerifyReport, statistics, verify};
 use super::salvage::{SalvageReport, salvage_dir, salvage_storage};
+use super::sift::Sift;
+use super::timeline::Timeline;
 use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::ids::JournalId;
-use crate::journal::{Union, Walk, WalkSource};
+use crate::event::ChangeEvent;
+use crate::ids::{Epoch, JournalId};
+use crate::journal::{Union, Walk, WalkSource, retained};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
 
@@ -136,6 +139,46 @@ impl JournalReader {
         Events::open(&self.storage, &self.source, from).map_err(|error| self.with_hint(error))
     }
 
+    /// The `seq` of the first event that was decided at or after that time, or of the first that will come where there is
+    /// none; no older one than is retained. It is found by halves, segment by segment: events are in the order of time.
+    ///
+    /// # Errors
+    /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
+    pub fn seq_since(&self, time: Timestamp) -> Result<u64, Error> {
+        let starts = self.source.segment_starts(&*self.storage)?;
+        let (mut low, mut high) = (0, starts.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.is_before(starts[middle], time) {
+                // Pruned meanwhile: what comes after it tells.
+                Err(error) if *error.kind() == ErrorKind::Pruned => low = middle + 1,
+                Ok(true) => low = middle + 1,
+                Ok(false) => high = middle,
+                Err(error) => return Err(error),
+            }
+        }
+        // In the last segment that begins before that time.
+        let mut events = match low.checked_sub(1) {
+            None => return self.oldest_seq(),
+            Some(at) => Events::open(&self.storage, &self.source, starts[at].max(self.oldest_seq()?))?,
+        };
+        let mut next_seq = starts[low - 1];
+        while let Some(event) = events.next()? {
+            if event.ts()? >= time {
+                return Ok(event.seq);
+            }
+            next_seq = event.seq + 1;
+        }
+        Ok(next_seq)
+    }
+
+    /// Whether the event of that `seq` was decided before that time; not, where there is none yet.
+    fn is_before(&self, seq: u64, time: Timestamp) -> Result<bool, Error> {
+        let mut events = Events::open(&self.storage, &self.source, seq)?;
+        let first = events.next()?;
+        first.map_or(Ok(false), |event| Ok(event.ts()? < time))
+    }
+
     /// The events after a cursor.
     ///
     /// # Errors
@@ -182,6 +225,46 @@ impl JournalReader {
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
         let as_of = state_as_of_beside(&self.storage, &self.source, at, &self.background);
         Ok(as_of.map_err(|error| self.with_hint(error))?.projection)
+    }
+
+    /// The state from one point on, to be moved along the history.
+    ///
+    /// # Errors
+    /// As [`state`](Self::state).
+    pub(crate) fn timeline(&self, at: StateAt) -> Result<Timeline, Error> {
+        let (storage, source) = (Arc::clone(&self.storage), self.source.clone());
+        Timeline::open(storage, source, at, self.background.clone()).map_err(|error| self.with_hint(error))
+    }
+
+    /// The frames from the oldest event on, as bytes.
+    ///
+    /// # Errors
+    /// As [`events`](Self::events).
+    pub(crate) fn sift(&self) -> Result<Sift, Error> {
+        Sift::open(Arc::clone(&self.storage), self.source.clone())
+    }
+
+    /// Folds the events after `from` in, up to a point of the history or until `watch`, who is shown every state with the
+    /// event that led to it, has seen enough. The state then.
+    ///
+    /// # Errors
+    /// As [`state`](Self::state).
+    pub(crate) fn fold_on<'w>(
+        &self,
+        from: Projection,
+        to: StateAt,
+        watch: &'w mut (dyn FnMut(&Projection, &ChangeEvent) -> bool + 'w),
+    ) -> Result<Projection, Error> {
+        let from = AsOf { projection: from, last_epoch: Epoch::NONE, journal_id: self.journal_id };
+        let folded = go_on(&self.storage, &self.source, from, to, &self.background, Some(watch));
+        Ok(folded.map_err(|error| self.with_hint(error))?.projection)
+    }
+
+    /// After which `seq` the oldest state is that can be had, and after which there are snapshots, oldest first.
+    pub(crate) fn state_seqs(&self) -> Result<(u64, Vec<u64>), Error> {
+        let retained = retained(&*self.storage)?;
+        let seqs = retained.snapshots.iter().map(|name| name.before.first_seq.saturating_sub(1));
+        Ok((retained.oldest_state, seqs.collect()))
     }
 
     /// What lies below retention may lie in an archive: whoever did not bring one is told.
