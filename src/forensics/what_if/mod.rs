@@ -19,6 +19,7 @@
 //! - Commands that were rejected, or refused without an event of their own, are not in the journal, and are not tried.
 
 mod about;
+mod adapt;
 mod changes;
 mod compare;
 mod derive;

@@ -12,12 +12,9 @@ use super::derive::{self, Derived};
 use super::divergence::{Difference, Divergence};
 use super::report::{BudgetComparison, Tally, WhatIfReport};
 use crate::clock::Timestamp;
-use crate::domain::{
-    Command, Context, Decision, Limit, RecordSpend, RejectionKind, Request, Rules, Spend, decide,
-    impose_terms,
-};
+use crate::domain::{Command, Context, Decision, RejectionKind, Request, Rules, decide, impose_terms};
 use crate::error::{Error, ErrorKind};
-use crate::event::{ChangeEvent, EndedForgotten, EventKey, GoalStatus, Payload, SpendRecorded};
+use crate::event::{ChangeEvent, EndedForgotten, EventKey, GoalStatus, Payload};
 use crate::forensics::balances::misfit;
 use crate::ids::{BudgetId, GoalId};
 use crate::projection::Projection;
@@ -29,13 +26,13 @@ pub(crate) struct Rerun<'a> {
     pub(super) then: Projection,
     /// As it would be. Its `seq`s are its own from the first divergence on.
     pub(super) other: Projection,
-    rules: Rules,
+    pub(super) rules: Rules,
     /// The changed budgets that were there.
-    seen: BTreeSet<BudgetId>,
+    pub(super) seen: BTreeSet<BudgetId>,
     /// Budgets whose figures were others when they were forgotten.
     forgotten: BTreeMap<BudgetId, BudgetComparison>,
-    repriced: u64,
-    unpriced: u64,
+    pub(super) repriced: u64,
+    pub(super) unpriced: u64,
     untried: u64,
 }
 
@@ -155,72 +152,6 @@ impl<'a> Rerun<'a> {
         let Payload::TurnRecorded(turn) = &events[0].payload else { return None };
         let status = self.other.state.goal(turn.goal_id)?.status;
         (!turn.late && status != GoalStatus::Active).then_some(turn.goal_id)
-    }
-
-    /// A command under what is changed; `None` where nothing is left of it.
-    fn changed(&mut self, mut command: Command, events: &[ChangeEvent]) -> Result<Option<Command>, Error> {
-        let changes = self.changes;
-        match &mut command {
-            Command::Allocate(new) => {
-                self.seen.extend(changes.named().find(|id| **id == new.budget_id).cloned());
-                let was = if let Limit::Of(limit) = new.limit { Some(limit) } else { None };
-                let limit = changes.limit_of(&new.budget_id).unwrap_or(was);
-                // By default, so that one of 0 passes, too.
-                self.rules.default_limit = limit;
-                new.limit = limit.map_or(Limit::Unlimited, |_| Limit::Default);
-                new.hard = changes.hard_of(&new.budget_id).unwrap_or(new.hard);
-            }
-            Command::CreateGoal(new) => {
-                let Some(id) = events.iter().find_map(|event| match &event.payload {
-                    Payload::GoalCreated(made) => Some(BudgetId::Goal(made.goal_id)),
-                    _ => None,
-                }) else {
-                    return Ok(Some(command));
-                };
-                self.seen.extend(changes.named().find(|named| **named == id).cloned());
-                new.token_budget = changes.limit_of(&id).unwrap_or(new.token_budget);
-            }
-            Command::SetGoalBudget(set) => {
-                let id = BudgetId::Goal(set.goal_id);
-                set.token_budget = changes.limit_of(&id).unwrap_or(set.token_budget);
-            }
-            Command::AdjustBudget(adjust) => {
-                adjust.limit = adjust.limit.filter(|_| changes.limit_of(&adjust.budget_id).is_none());
-                adjust.hard = adjust.hard.filter(|_| changes.hard_of(&adjust.budget_id).is_none());
-            }
-            Command::RecordSpend(RecordSpend { spend, .. }) => {
-                self.reprice(spend, &events[0].payload)?;
-                if spend.amount == 0 {
-                    return Ok(None);
-                }
-            }
-            Command::Settle(settle) => self.reprice(&mut settle.spend, &events[0].payload)?,
-            Command::ReverseSpend(reverse) if changes.price_table().is_some() => {
-                let left =
-                    self.then.state.spend(&reverse.spend_id).map(|spend| spend.amount - spend.reversed);
-                reverse.amount = reverse.amount.filter(|amount| left != Some(*amount));
-            }
-            _ => {}
-        }
-        Ok(Some(command))
-    }
-
-    /// The amount that a spend has by the table of prices, if it has one.
-    fn reprice(&mut self, spend: &mut Spend, payload: &Payload) -> Result<(), Error> {
-        let (Some(table), Payload::SpendRecorded(SpendRecorded { budget_id, .. })) =
-            (self.changes.price_table(), payload)
-        else {
-            return Ok(());
-        };
-        let unit = self.then.state.budget(budget_id).map(|budget| Arc::clone(&budget.unit));
-        match table.cost(&spend.details, unit.as_deref().unwrap_or_default())? {
-            Some(cost) => {
-                self.repriced += u64::from(cost != spend.amount);
-                spend.amount = cost;
-            }
-            None => self.unpriced += 1,
-        }
-        Ok(())
     }
 
     /// Why a command could not have been given.

@@ -9,9 +9,9 @@ use super::commands::{Step, steps};
 use super::config;
 use super::forgetting::{Then, run as run_forgetting, thens};
 use crate::domain::tests::snapshot;
-use crate::domain::{NewBudget, RecordSpend, Request, Spend};
+use crate::domain::{Command, NewBudget, RecordSpend, Request, Settle, Spend};
 use crate::event::ChangeEvent;
-use crate::forensics::{Changes, Difference, Divergence, Rerun};
+use crate::forensics::{Changes, Difference, Divergence, Price, PriceTable, Rerun};
 use crate::ids::BudgetId;
 use crate::projection::Projection;
 
@@ -57,6 +57,27 @@ fn changes() -> impl Strategy<Value = Changes> {
     })
 }
 
+/// The steps, with a quantity on every other spend.
+fn with_quantities(mut steps: Vec<Step>) -> Vec<Step> {
+    for Step { request, .. } in &mut steps {
+        if let Command::RecordSpend(RecordSpend { spend, .. }) | Command::Settle(Settle { spend, .. }) =
+            &mut request.command
+            && spend.amount.is_multiple_of(2)
+        {
+            *spend = spend.clone().quantity("calls", spend.amount % 50);
+        }
+    }
+    steps
+}
+
+/// A price of what the spends carry, if they are to have another.
+fn prices() -> impl Strategy<Value = Option<PriceTable>> {
+    prop::option::of((0..5_u128, 1..3_u128)).prop_map(|price| {
+        let (price, per) = price?;
+        PriceTable::new([Price { quantity: "calls".into(), price, per, tool: None, unit: None }]).ok()
+    })
+}
+
 /// Spends of two budgets, far enough apart that no refusal is suppressed.
 fn spends() -> impl Strategy<Value = Vec<(bool, u128, bool)>> {
     prop::collection::vec((any::<bool>(), 1..40_u128, prop::bool::weighted(0.1)), 0..60)
@@ -95,7 +116,10 @@ proptest! {
         steps in steps(),
         thens in prop::option::of(thens()),
         changes in changes(),
+        prices in prices(),
     ) {
+        let steps = with_quantities(steps);
+        let changes = prices.map_or_else(|| changes.clone(), |prices| changes.clone().prices(prices));
         let account = match &thens {
             Some(thens) => run_forgetting(&steps, thens).account,
             None => Account::of(&steps),
