@@ -89,12 +89,13 @@ pub use domain::{
     StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use engine::{
-    Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
-    CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
-    EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health, Hold, HostEvent,
-    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Reset,
-    ResetCause, Retention, RiskAssessor, RiskCase, SalvageReport, SegmentReader, SegmentStatistics,
-    SnapshotStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    Alert, AlertKind, Archive, ArchiveError, ArchiveStatistics, ArchivedSegment, Blocking, BlockingHold,
+    BudgetGuard, CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard,
+    EngineStatus, EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health,
+    Hold, HostEvent, JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded,
+    Recorder, Reset, ResetCause, Retention, RiskAssessor, RiskCase, SalvageReport, SegmentReader,
+    SegmentStatistics, SnapshotStatistics, Start, StateAt, StateStatistics, Statistics, Subscription,
+    TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

@@ -63,6 +63,13 @@ fn with_the_archive_it_reads_as_if_nothing_had_been_pruned() {
     let stat = book.run("stat", &with(&archive, &["--json"]), b"").expect_code(0).json();
     assert_eq!((&stat["first_seq"], &stat["retention_floor"]), (&json!(1), &json!(1)));
     assert_eq!(stat["events_by_kind"], twin.stat()["events_by_kind"]);
+    assert_eq!(stat["state"], twin.stat()["state"]);
+    assert_eq!((&twin.stat()["archive"], &book.stat()["archive"]), (&json!(null), &json!(null)));
+    let bytes: usize =
+        names(&archive, ".seg").iter().map(|name| pruning::read(&archive.join(name)).len()).sum();
+    let segments = names(&archive, ".seg").len();
+    let span = json!({"segments": segments, "first_seq": 1, "last_seq": floor(&book) - 1, "bytes": bytes});
+    assert_eq!(stat["archive"], span);
     assert_eq!((book.files(), names(&archive, "")), before, "nothing is written anywhere");
 }
 
@@ -96,6 +103,8 @@ fn an_archive_that_begins_late_is_the_floor() {
     assert_eq!(book.events(&with(&archive, &["--scope", "x"])), Vec::<Value>::new());
     let stat = book.run("stat", &with(&archive, &["--json"]), b"").expect_code(0).json();
     assert_eq!((&stat["first_seq"], &stat["findings"]), (&json!(4), &json!([])));
+    let plain = book.run("stat", &with(&archive, &[]), b"").expect_code(0).stdout;
+    assert!(plain.contains("seqs 4 to 17, segments 14"), "{plain}");
 }
 
 #[test]

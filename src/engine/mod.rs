@@ -76,7 +76,9 @@ pub use options::{Durability, Options};
 pub use published::{Head, View};
 pub use reader::{JournalReader, StateAt};
 pub use recorder::{HostEvent, Recorded, Recorder};
-pub use report::{SegmentStatistics, SnapshotStatistics, Statistics, VerifyReport};
+pub use report::{
+    ArchiveStatistics, SegmentStatistics, SnapshotStatistics, StateStatistics, Statistics, VerifyReport,
+};
 pub use retention::Retention;
 pub use risk::{RiskAssessor, RiskCase, Verdict};
 pub use salvage::SalvageReport;

@@ -8,7 +8,7 @@ use super::as_of::{AsOf, go_on, state_as_of_beside};
 use super::cursor::Cursor;
 use super::events::Events;
 use super::feed::{EventFilter, Follower, Journal, ResetCause, Start};
-use super::report::{Statistics, VerifyReport, statistics, verify};
+use super::report::{ArchiveStatistics, StateStatistics, Statistics, VerifyReport, statistics, verify};
 use super::salvage::{SalvageReport, salvage_dir, salvage_storage};
 use super::sift::Sift;
 use super::timeline::Timeline;
@@ -44,7 +44,8 @@ pub struct JournalReader {
     journal_id: JournalId,
     /// Whether a long replay may use another thread.
     background: Background,
-    has_archive: bool,
+    /// The storage again, where it has an archive.
+    archive: Option<Arc<Union>>,
 }
 
 /// A point in a history.
@@ -103,8 +104,9 @@ impl JournalReader {
         journal: Arc<dyn Storage>,
         archive: Arc<dyn Storage>,
     ) -> Result<JournalReader, Error> {
-        let reader = JournalReader::with_storage(Arc::new(Union::open(journal, archive)?))?;
-        Ok(JournalReader { has_archive: true, ..reader })
+        let union = Arc::new(Union::open(journal, archive)?);
+        let reader = JournalReader::with_storage(Arc::clone(&union) as Arc<dyn Storage>)?;
+        Ok(JournalReader { archive: Some(union), ..reader })
     }
 
     /// Opens the journal in any storage.
@@ -114,7 +116,7 @@ impl JournalReader {
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
         let source = WalkSource::outside();
         let journal_id = Walk::from_floor(Arc::clone(&storage), source.clone())?.journal_id();
-        Ok(JournalReader { storage, source, journal_id, background: Background::Inline, has_archive: false })
+        Ok(JournalReader { storage, source, journal_id, background: Background::Inline, archive: None })
     }
 
     /// The journal.
@@ -269,7 +271,7 @@ impl JournalReader {
 
     /// What lies below retention may lie in an archive: whoever did not bring one is told.
     fn with_hint(&self, error: Error) -> Error {
-        if self.has_archive || *error.kind() != ErrorKind::Pruned {
+        if self.archive.is_some() || *error.kind() != ErrorKind::Pruned {
             return error;
         }
         let hint = "if what was pruned was archived, the archive extends it: --archive, or JournalReader::open_with_archive";
@@ -289,7 +291,11 @@ impl JournalReader {
     /// # Errors
     /// See [`verify`](Self::verify).
     pub fn statistics(&self) -> Result<Statistics, Error> {
-        statistics(&*self.storage)
+        let archive = self.archive.as_ref().map(|union| union.archived()).transpose()?;
+        // What is wrong with the journal is a finding, and there is no state then.
+        let state = self.state(StateAt::End).ok().map(|projection| StateStatistics::of(&projection));
+        let archive = archive.map(ArchiveStatistics::of);
+        Ok(Statistics { archive, state, ..statistics(&*self.storage)? })
     }
 
     /// [`verify`](Self::verify) without opening the journal first: also for one that is too damaged to be opened.
@@ -313,7 +319,11 @@ impl JournalReader {
     /// # Errors
     /// See [`verify`](Self::verify).
     pub fn statistics_dir(dir: impl AsRef<Path>) -> Result<Statistics, Error> {
-        statistics(&open_dir(dir.as_ref())?)
+        let files: Arc<dyn Storage> = Arc::new(open_dir(dir.as_ref())?);
+        match JournalReader::with_storage(Arc::clone(&files)) {
+            Ok(reader) => JournalReader { background: Background::Threads, ..reader }.statistics(),
+            Err(_) => statistics(&*files),
+        }
     }
 
     /// Copies what is provably good of the journal in `dir` into a new journal in `out`, a directory that is new or empty.

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use super::frames::{check_count, decode_line, lines};
 use super::snapshots;
 use crate::clock::Timestamp;
-use crate::domain::{FOLD_VERSION, StateHash};
+use crate::domain::{FOLD_VERSION, State, StateHash};
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
 use crate::journal::{
-    AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, SnapshotSummary, audit,
+    Archived, AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, SnapshotSummary,
+    audit,
 };
 use crate::projection::Projection;
 use crate::storage::Storage;
@@ -54,6 +55,15 @@ pub struct Statistics {
     pub first_seq: u64,
     /// The last `seq`; 0 when there is no event.
     pub last_seq: u64,
+    /// When the first event that is retained was decided; `None` when there is no event.
+    pub first_ts: Option<Timestamp>,
+    /// When the last event was decided.
+    pub last_ts: Option<Timestamp>,
+    /// What the state after the last event holds; `None` where it cannot be had.
+    pub state: Option<StateStatistics>,
+    /// What the archive holds, where the journal was opened with one. Its segments are among the
+    /// [`segments`](Self::segments).
+    pub archive: Option<ArchiveStatistics>,
     /// The epochs that frames are of, oldest first.
     pub epochs: Vec<Epoch>,
     /// How many events there are of each kind.
@@ -68,6 +78,61 @@ pub struct Statistics {
     pub findings: Vec<Finding>,
 }
 
+/// How much a state holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateStatistics {
+    /// Goals that are not forgotten.
+    pub goals: usize,
+    /// Budgets that are not forgotten, those of goals' tokens included.
+    pub budgets: usize,
+    /// Reservations that have not ended.
+    pub held_reservations: usize,
+    /// External meters.
+    pub meters: usize,
+    /// Remembered idempotency keys.
+    pub keys: usize,
+    /// Remembered spends, by whose ids they are recognised.
+    pub spends: usize,
+    /// Remembered ids of the host's own events.
+    pub event_ids: usize,
+}
+
+impl StateStatistics {
+    pub(super) fn of(state: &State) -> StateStatistics {
+        StateStatistics {
+            goals: state.goal_count(),
+            budgets: state.budget_count(),
+            held_reservations: state.held_reservation_count(),
+            meters: state.meter_count(),
+            keys: state.remembered_key_count(),
+            spends: state.remembered_spend_count(),
+            event_ids: state.remembered_event_id_count(),
+        }
+    }
+}
+
+/// What an archive holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ArchiveStatistics {
+    /// How many segments.
+    pub segments: usize,
+    /// The first `seq` in them; 0 when there is none.
+    pub first_seq: u64,
+    /// The last `seq` in them; 0 when there is none.
+    pub last_seq: u64,
+    /// The length of all of them together, in bytes.
+    pub bytes: u64,
+}
+
+impl ArchiveStatistics {
+    pub(super) fn of(archived: Archived) -> ArchiveStatistics {
+        let Archived { segments, first_seq, last_seq, bytes } = archived;
+        ArchiveStatistics { segments, first_seq, last_seq, bytes }
+    }
+}
+
 /// What a segment holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentStatistics {
@@ -79,6 +144,10 @@ pub struct SegmentStatistics {
     pub first_seq: u64,
     /// Its last `seq`; below `first_seq` when it holds no event.
     pub last_seq: u64,
+    /// When its first event was decided; `None` when it holds none that can be read.
+    pub first_ts: Option<Timestamp>,
+    /// When its last event was decided.
+    pub last_ts: Option<Timestamp>,
     /// How many events it holds.
     pub events: u64,
     /// The length of the file, in bytes.
@@ -174,9 +243,16 @@ fn check_hash(projection: &Projection, hashes: &BTreeMap<u64, [u8; 32]>) -> Resu
 
 pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
     let mut events_by_kind = BTreeMap::new();
+    let mut times: BTreeMap<String, (Timestamp, Timestamp)> = BTreeMap::new();
     let report = inspect(
         storage,
-        &mut |_, event| {
+        &mut |place, event| {
+            match times.get_mut(place.file) {
+                Some((_, last)) => *last = event.ts,
+                None => {
+                    times.insert(place.file.to_owned(), (event.ts, event.ts));
+                }
+            }
             *events_by_kind.entry(event.payload.kind().to_owned()).or_default() += 1;
             Ok(())
         },
@@ -187,6 +263,10 @@ pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
         journal_id: report.journal_id,
         first_seq: holding().map(|segment| segment.first_seq).min().unwrap_or(0),
         last_seq: holding().map(|segment| segment.last_seq).max().unwrap_or(0),
+        first_ts: times.values().map(|(first, _)| *first).min(),
+        last_ts: times.values().map(|(_, last)| *last).max(),
+        state: None,
+        archive: None,
         retention_floor: report.first_seq,
         snapshots: report.snapshots.iter().map(snapshot_statistics).collect(),
         bytes: report.segments.iter().map(|segment| segment.file_len).sum(),
@@ -194,14 +274,29 @@ pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
         events_by_kind,
         is_clean: report.is_clean,
         is_live: report.is_live,
-        segments: report.segments.into_iter().map(segment_statistics).collect(),
+        segments: report.segments.into_iter().map(|segment| segment_statistics(segment, &times)).collect(),
         findings: report.findings,
     })
 }
 
-fn segment_statistics(segment: SegmentSummary) -> SegmentStatistics {
+fn segment_statistics(
+    segment: SegmentSummary,
+    times: &BTreeMap<String, (Timestamp, Timestamp)>,
+) -> SegmentStatistics {
     let SegmentSummary { file, number, first_seq, last_seq, events, file_len, end, is_closed } = segment;
-    SegmentStatistics { file, number, first_seq, last_seq, events, file_len, end, is_closed }
+    let (first_ts, last_ts) = times.get(&file).copied().unzip();
+    SegmentStatistics {
+        file,
+        number,
+        first_seq,
+        last_seq,
+        first_ts,
+        last_ts,
+        events,
+        file_len,
+        end,
+        is_closed,
+    }
 }
 
 fn snapshot_statistics(snapshot: &SnapshotSummary) -> SnapshotStatistics {

@@ -51,7 +51,7 @@ pub(crate) use salvage::{
 };
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
 pub(crate) use spare::RotationSize;
-pub(crate) use union::Union;
+pub(crate) use union::{Archived, Union};
 pub(crate) use walk::{Walk, WalkSource};
 pub(crate) use writer::{JournalOptions, JournalWriter};
 

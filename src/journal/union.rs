@@ -27,6 +27,16 @@ pub(crate) struct Union {
     archive: Arc<dyn Storage>,
 }
 
+/// What an archive holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Archived {
+    pub(crate) segments: usize,
+    /// The first `seq`, and the last; 0 where it holds nothing.
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) bytes: u64,
+}
+
 impl Union {
     /// The journal with the archive under it.
     ///
@@ -49,6 +59,27 @@ impl Union {
     fn names(&self) -> io::Result<(Vec<String>, Vec<String>)> {
         let own = self.journal.list()?;
         Ok((own, self.archive.list()?))
+    }
+
+    /// What of the journal is in the archive.
+    pub(crate) fn archived(&self) -> Result<Archived, Error> {
+        let doing = |error| Error::io("looking at the archive", error);
+        let (own, archived) = self.names().map_err(doing)?;
+        let segments = Directory::segments_of(&archived);
+        let whole = Directory::of(&merged(own, &archived)).segments;
+        let last = segments.last();
+        let next = last.and_then(|last| whole.iter().find(|name| name.number == last.number + 1));
+        let mut bytes = 0;
+        for name in &segments {
+            let file = self.archive.open(&name.to_string()).map_err(doing)?;
+            bytes += file.len().map_err(doing)?;
+        }
+        Ok(Archived {
+            segments: segments.len(),
+            first_seq: segments.first().map_or(0, |name| name.first_seq),
+            last_seq: next.map_or(0, |name| name.first_seq.saturating_sub(1)),
+            bytes,
+        })
     }
 
     fn check(&self) -> Result<(), Error> {
