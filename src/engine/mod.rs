@@ -49,6 +49,7 @@ mod series;
 mod shared;
 mod snapshots;
 mod spends;
+mod spine;
 mod submit;
 mod turns;
 mod unattended;
