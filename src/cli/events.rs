@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use tallybook::{Cursor, Events, FeedItem, Follower, JournalReader, JournaledEvent, Reset, Start};
 
+use super::archive::ArchiveArguments;
 use super::filter::FilterArguments;
 use super::outcome::{EXIT_DONE, Failure};
 use super::output::stdout;
@@ -22,6 +23,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) struct EventsArguments {
     #[command(flatten)]
     which: WhichArguments,
+    #[command(flatten)]
+    archive: ArchiveArguments,
 }
 
 /// Print events from the oldest on, and go on live as the writer appends.
@@ -61,8 +64,8 @@ struct WhichArguments {
 }
 
 impl WhichArguments {
-    fn events(&self) -> Result<Events, Failure> {
-        let reader = JournalReader::open(&self.dir)?;
+    fn events(&self, archive: &ArchiveArguments) -> Result<Events, Failure> {
+        let reader = archive.open(&self.dir)?;
         let events = match &self.after {
             Some(cursor) => reader.events_after(cursor)?,
             None => reader.events(self.from.unwrap_or(0))?,
@@ -139,7 +142,7 @@ impl Notice<'_> {
 pub(super) fn run(arguments: &EventsArguments) -> Result<u8, Failure> {
     let which = &arguments.which;
     let mut out = stdout();
-    let mut events = which.events()?;
+    let mut events = which.events(&arguments.archive)?;
     let printed = print(which, &mut events, &mut out);
     // What was read before an error is worth having.
     finish(printed, &mut out)

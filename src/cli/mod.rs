@@ -1,6 +1,7 @@
 //! Arguments in, engine or reader call, text or JSON out.
 
 mod apply;
+mod archive;
 mod events;
 mod filter;
 mod findings;

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use tallybook::{JournalReader, SegmentStatistics, SnapshotStatistics, Statistics};
 
+use super::archive::ArchiveArguments;
 use super::findings::{self, FindingJson};
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
@@ -20,6 +21,8 @@ use super::table::{Align, Table};
 pub(super) struct StatArguments {
     /// The journal's directory.
     dir: PathBuf,
+    #[command(flatten)]
+    archive: ArchiveArguments,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -65,7 +68,11 @@ struct SnapshotJson<'a> {
 }
 
 pub(super) fn run(arguments: &StatArguments) -> Result<u8, Failure> {
-    let statistics = JournalReader::statistics_dir(&arguments.dir)?;
+    let statistics = match arguments.archive.is_given() {
+        true => arguments.archive.open(&arguments.dir)?.statistics()?,
+        // Also of one that is too damaged to be opened.
+        false => JournalReader::statistics_dir(&arguments.dir)?,
+    };
     if arguments.json {
         print_json(&to_json(&statistics))?
     } else {

@@ -7,8 +7,9 @@ use clap::Args;
 use serde::{Serialize, Serializer};
 use tallybook::adapter::jsonl::{BudgetJson, GoalJson, MeterJson, ReservationJson};
 use tallybook::projection::Projection;
-use tallybook::{Budget, BudgetId, Goal, JournalReader, Meter, MeterKind, Reservation, State, StateAt};
+use tallybook::{Budget, BudgetId, Goal, Meter, MeterKind, Reservation, State, StateAt};
 
+use super::archive::ArchiveArguments;
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
 use super::table::{Align, Table, cut};
@@ -22,6 +23,8 @@ pub(super) struct StateArguments {
     /// As of a seq, or of a time (RFC 3339); unless given, as of the last event.
     #[arg(long, value_name = "SEQ or TIME", value_parser = values::state_at)]
     at: Option<StateAt>,
+    #[command(flatten)]
+    archive: ArchiveArguments,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -74,7 +77,7 @@ fn meters<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Erro
 }
 
 pub(super) fn run(arguments: &StateArguments) -> Result<u8, Failure> {
-    let reader = JournalReader::open(&arguments.dir)?;
+    let reader = arguments.archive.open(&arguments.dir)?;
     let projection = reader.state(arguments.at.unwrap_or(StateAt::End))?;
     if arguments.json {
         print_json(&StateJson::new(projection.seq, &projection.state))?;

@@ -57,19 +57,20 @@ pub(super) fn state_as_of_beside(
 /// Whether a point is known to lie below the retention floor, so that there is no use in trying again.
 fn is_below_floor(storage: &Arc<dyn Storage>, at: StateAt) -> Result<bool, Error> {
     let StateAt::Seq(wanted) = at else { return Ok(false) };
-    Ok(wanted.saturating_add(1) < retained(&**storage)?.first_seq)
+    Ok(wanted < retained(&**storage)?.oldest_state)
 }
 
-/// The oldest state that is retained: that before the oldest event in the journal. Empty where nothing was pruned.
+/// The oldest state that is retained: that before the oldest event in the journal (with an archive that begins late: the oldest
+/// there is). Empty where nothing was pruned.
 pub(super) fn oldest_state(storage: &Arc<dyn Storage>, source: &WalkSource) -> Result<AsOf, Error> {
     for _ in 1..TRIES {
-        let before = retained(&**storage)?.first_seq.saturating_sub(1);
+        let before = retained(&**storage)?.oldest_state;
         match try_state_as_of(storage, source, StateAt::Seq(before), &Background::Inline) {
             Err(error) if *error.kind() == ErrorKind::Pruned => {}
             result => return result,
         }
     }
-    let before = retained(&**storage)?.first_seq.saturating_sub(1);
+    let before = retained(&**storage)?.oldest_state;
     try_state_as_of(storage, source, StateAt::Seq(before), &Background::Inline)
 }
 
@@ -144,7 +145,7 @@ fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result
     match first_error {
         Some(error) if retained.is_pruned => Err(error),
         None if retained.is_pruned => {
-            let oldest = retained.first_seq.saturating_sub(1);
+            let oldest = retained.oldest_state;
             let found = format!(
                 "that point lies below the retention floor: the oldest state here is that after seq {oldest}"
             );

@@ -14,7 +14,7 @@ use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
-use crate::journal::{Walk, WalkSource};
+use crate::journal::{Union, Walk, WalkSource};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
 
@@ -41,6 +41,7 @@ pub struct JournalReader {
     journal_id: JournalId,
     /// Whether a long replay may use another thread.
     background: Background,
+    has_archive: bool,
 }
 
 /// A point in a history.
@@ -67,6 +68,42 @@ impl JournalReader {
         Ok(JournalReader { background: Background::Threads, ..reader })
     }
 
+    /// Opens the journal in `dir` with the directory `archive` under it, into which segments were archived before they
+    /// were pruned (see [`DirectoryArchive`](super::DirectoryArchive)): all reads go as far back as the archive does. Where it
+    /// begins with the first segment, it is as if nothing had been pruned. Where it begins later, events are read from there
+    /// on, and states from the journal's oldest snapshot on. A segment that is in both is read from the journal.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `InvalidArgument` when the archive is of another journal, `Damaged` when segments between
+    /// the two are in neither.
+    pub fn open_with_archive(
+        dir: impl AsRef<Path>,
+        archive: impl AsRef<Path>,
+    ) -> Result<JournalReader, Error> {
+        let (dir, archive) = (dir.as_ref(), archive.as_ref());
+        let journal = Arc::new(open_dir(dir)?);
+        let under = Files::open(archive)
+            .map_err(|error| Error::io(format!("opening the archive {}", archive.display()), error))?;
+        // Before the two are looked at together: what is wrong with the journal alone is said of it alone.
+        JournalReader::with_storage(Arc::clone(&journal) as Arc<dyn Storage>)
+            .map_err(|error| error.in_dir(dir))?;
+        let reader = JournalReader::with_storage_and_archive(journal, Arc::new(under))
+            .map_err(|error| error.in_dir(archive))?;
+        Ok(JournalReader { background: Background::Threads, ..reader })
+    }
+
+    /// [`open_with_archive`](Self::open_with_archive) in any storages.
+    ///
+    /// # Errors
+    /// See [`open_with_archive`](Self::open_with_archive).
+    pub fn with_storage_and_archive(
+        journal: Arc<dyn Storage>,
+        archive: Arc<dyn Storage>,
+    ) -> Result<JournalReader, Error> {
+        let reader = JournalReader::with_storage(Arc::new(Union::open(journal, archive)?))?;
+        Ok(JournalReader { has_archive: true, ..reader })
+    }
+
     /// Opens the journal in any storage.
     ///
     /// # Errors
@@ -74,7 +111,7 @@ impl JournalReader {
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
         let source = WalkSource::outside();
         let journal_id = Walk::from_floor(Arc::clone(&storage), source.clone())?.journal_id();
-        Ok(JournalReader { storage, source, journal_id, background: Background::Inline })
+        Ok(JournalReader { storage, source, journal_id, background: Background::Inline, has_archive: false })
     }
 
     /// The journal.
@@ -96,7 +133,7 @@ impl JournalReader {
     /// `Pruned` when that event lies below the retention floor; `Io`, `Damaged` and `Unsupported` when the journal cannot
     /// be read.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
-        Events::open(&self.storage, &self.source, from)
+        Events::open(&self.storage, &self.source, from).map_err(|error| self.with_hint(error))
     }
 
     /// The events after a cursor.
@@ -143,8 +180,17 @@ impl JournalReader {
     /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when a `seq` is not in the journal yet;
     /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
-        let as_of = state_as_of_beside(&self.storage, &self.source, at, &self.background)?;
-        Ok(as_of.projection)
+        let as_of = state_as_of_beside(&self.storage, &self.source, at, &self.background);
+        Ok(as_of.map_err(|error| self.with_hint(error))?.projection)
+    }
+
+    /// What lies below retention may lie in an archive: whoever did not bring one is told.
+    fn with_hint(&self, error: Error) -> Error {
+        if self.has_archive || *error.kind() != ErrorKind::Pruned {
+            return error;
+        }
+        let hint = "if what was pruned was archived, the archive extends it: --archive, or JournalReader::open_with_archive";
+        Error::new(ErrorKind::Pruned, format!("{error}; {hint}"))
     }
 
     /// Checks everything: frames, joins, events, and that they fold. It goes on past damage, which is reported.

@@ -45,6 +45,7 @@ const SEGMENT_SUFFIX: &str = ".seg";
 const SNAPSHOT_SUFFIX: &str = ".snap";
 const BASE_SUFFIX: &str = ".base";
 const TORN_SUFFIX: &str = ".torn";
+const FLOOR_MARK_SUFFIX: &str = "/floor";
 const NUMBER_DIGITS: usize = 10;
 const SEQ_DIGITS: usize = 20;
 
@@ -91,6 +92,17 @@ impl SegmentName {
     /// The segment of whose torn bytes `text` is the copy, if it is one.
     pub(super) fn parse_torn(text: &str) -> Option<SegmentName> {
         SegmentName::parse_stem(text.strip_suffix(TORN_SUFFIX)?)
+    }
+
+    /// What says that a journal, read with an archive, begins with this segment although no base stands there. No name of
+    /// a file: a directory cannot hold it.
+    pub(super) fn floor_mark(self) -> String {
+        format!("{}{FLOOR_MARK_SUFFIX}", self.stem())
+    }
+
+    /// The segment that `text` says is the oldest, if it says so.
+    pub(super) fn parse_floor_mark(text: &str) -> Option<SegmentName> {
+        SegmentName::parse_stem(text.strip_suffix(FLOOR_MARK_SUFFIX)?)
     }
 
     fn stem(self) -> String {

@@ -9,7 +9,7 @@
 //! (reading those that are closed), [`tail`] (how far the newest segment can be believed), [`snapshot`] (the state before
 //! a segment), [`spine`] (a chain of roots over them), [`recovery`] (opening), [`writer`] (batches, rotation, closing), [`retention`] (letting go of old
 //! segments), [`kept`] (what readers keep from one read to the next), [`walk`] (reading on from a `seq`, beside a live
-//! writer too), [`sweep`] (all frames of a segment, past damage too), [`audit`] (checking everything, going on past
+//! writer too), [`union`] (a journal with an archive under it), [`sweep`] (all frames of a segment, past damage too), [`audit`] (checking everything, going on past
 //! damage), [`salvage`] (what is good of a damaged journal, into a new one).
 
 mod audit;
@@ -32,6 +32,7 @@ mod spare;
 mod spine;
 mod sweep;
 mod tail;
+mod union;
 mod walk;
 mod writer;
 
@@ -52,6 +53,7 @@ pub(crate) use salvage::{
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
 pub(crate) use spare::RotationSize;
 pub(crate) use spine::{Spine, SpineAppender};
+pub(crate) use union::Union;
 pub(crate) use walk::{Walk, WalkSource};
 pub(crate) use writer::{JournalOptions, JournalWriter};
 
