@@ -1,19 +1,25 @@
 //! Arguments in, engine or reader call, text or JSON out.
 
+mod anchor;
 mod apply;
 mod archive;
+mod checkpoint;
 mod events;
 mod filter;
 mod findings;
+mod keygen;
 mod outcome;
 mod output;
+mod prove;
 mod salvage;
 mod signals;
 mod stat;
 mod state;
 mod table;
+mod user_files;
 mod values;
 mod verify;
+mod verify_proof;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -33,11 +39,15 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Apply(apply::ApplyArguments),
+    Checkpoint(checkpoint::CheckpointArguments),
     Events(events::EventsArguments),
     Follow(events::FollowArguments),
+    Keygen(keygen::KeygenArguments),
+    Prove(prove::ProveArguments),
     State(state::StateArguments),
     Stat(stat::StatArguments),
     Verify(verify::VerifyArguments),
+    VerifyProof(verify_proof::VerifyProofArguments),
     Salvage(salvage::SalvageArguments),
 }
 
@@ -53,11 +63,15 @@ pub(crate) fn run() -> ExitCode {
     };
     let outcome = match &arguments.command {
         Command::Apply(arguments) => apply::run(arguments),
+        Command::Checkpoint(arguments) => checkpoint::run(arguments),
         Command::Events(arguments) => events::run(arguments),
         Command::Follow(arguments) => events::follow(arguments),
+        Command::Keygen(arguments) => keygen::run(arguments),
+        Command::Prove(arguments) => prove::run(arguments),
         Command::State(arguments) => state::run(arguments),
         Command::Stat(arguments) => stat::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::VerifyProof(arguments) => verify_proof::run(arguments),
         Command::Salvage(arguments) => salvage::run(arguments),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| report(&failure)))

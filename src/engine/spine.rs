@@ -89,7 +89,7 @@ impl SpineKeeper {
 
     /// Which segment is the first that may not be pruned, because it has no entry; all those before have one on the disk.
     pub(super) fn end(&self, storage: &dyn Storage, found: &Inventory) -> Result<SegmentName, Error> {
-        let oldest = found.closed.first().map_or(found.active, |segment| segment.name);
+        let oldest = found.oldest();
         if planted(Bug::PrunedBeforeTheSpine) {
             return Ok(found.active);
         }

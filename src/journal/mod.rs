@@ -7,16 +7,18 @@
 //! From the bottom up: [`layout`] (names and sizes), [`frame`], [`header`] and [`record`] (bytes of each),
 //! [`directory`] (what lies there, and where the retention floor is), [`chain`] (segments and how they join), [`closed`]
 //! (reading those that are closed), [`tail`] (how far the newest segment can be believed), [`snapshot`] (the state before
-//! a segment), [`spine`] (a chain of roots over them), [`recovery`] (opening), [`writer`] (batches, rotation, closing), [`retention`] (letting go of old
-//! segments), [`kept`] (what readers keep from one read to the next), [`walk`] (reading on from a `seq`, beside a live
-//! writer too), [`union`] (a journal with an archive under it), [`sweep`] (all frames of a segment, past damage too), [`audit`] (checking everything, going on past
-//! damage), [`salvage`] (what is good of a damaged journal, into a new one).
+//! a segment), [`spine`] (a chain of roots over segments), [`recovery`] (opening), [`writer`] (batches, rotation,
+//! closing), [`retention`] (letting go of old segments), [`kept`] (what readers keep from one read to the next), [`walk`]
+//! (reading on from a `seq`, beside a live writer too), [`durable`] (how much is known to be on the disk), [`union`] (a
+//! journal with an archive under it), [`sweep`] (all frames of a segment, past damage too), [`audit`] (checking everything,
+//! going on past damage), [`salvage`] (what is good of a damaged journal, into a new one).
 
 mod audit;
 mod bytes;
 mod chain;
 mod closed;
 mod directory;
+mod durable;
 mod frame;
 mod header;
 mod kept;
@@ -38,6 +40,7 @@ mod writer;
 
 pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
+pub(crate) use durable::DurableEnd;
 pub(crate) use frame::FramePlace;
 pub(crate) use kept::KeptSegments;
 pub(crate) use layout::{LOCK_NAME, SPINE_NAME};

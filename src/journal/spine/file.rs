@@ -118,6 +118,18 @@ impl Spine {
         self.entries.last().map(|last| last.next_seq)
     }
 
+    /// Where the entries end.
+    pub(crate) fn len(&self) -> u64 {
+        offset_of_entry(offset_of(self.entries.len()))
+    }
+
+    /// Where the entry of a segment begins and ends.
+    pub(crate) fn offset_of(&self, number: u64) -> (u64, u64) {
+        let first = self.entries.first().map_or(number, |first| first.number);
+        let start = offset_of_entry(number.saturating_sub(first));
+        (start, start + offset_of(SPINE_ENTRY_LEN))
+    }
+
     /// The entry of a segment.
     pub(crate) fn entry(&self, number: u64) -> Option<&SpineEntry> {
         let index = number.checked_sub(self.entries.first()?.number)?;
@@ -125,7 +137,7 @@ impl Spine {
     }
 
     /// Refuses a spine that contradicts the names and headers of the segments: it is evidence, and so are they.
-    fn check(&self, found: &Inventory) -> Result<(), Error> {
+    pub(crate) fn check(&self, found: &Inventory) -> Result<(), Error> {
         let wrong = |seq, found: String| Err(Error::damaged(SPINE_NAME, 0, seq, found));
         if self.journal_id != found.journal_id {
             return wrong(
@@ -134,7 +146,7 @@ impl Spine {
             );
         }
         let next = self.next_number().unwrap_or(1);
-        let oldest = found.closed.first().map_or(found.active, |segment| segment.name);
+        let oldest = found.oldest();
         if next < oldest.number {
             let text = format!("it ends before segment {next}, and those before {oldest} are pruned");
             return wrong(self.next_seq(), text);
@@ -180,7 +192,7 @@ impl SpineAppender {
     /// `Damaged` where it contradicts itself or the segments, `Unsupported`, `Io`.
     pub(crate) fn open(storage: &dyn Storage, found: &Inventory) -> Result<SpineAppender, Error> {
         let Some(spine) = Spine::read(storage)? else {
-            let oldest = found.closed.first().map_or(found.active, |segment| segment.name);
+            let oldest = found.oldest();
             return Ok(SpineAppender {
                 journal_id: found.journal_id,
                 file: None,
