@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::hex;
-use super::merkle::{Hash, leaf_hash, range_before, root_of_path};
+use super::merkle::{CompactRange, Hash, leaf_hash, range_before, root_of_path};
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::journal::format::chained_head;
@@ -179,17 +179,31 @@ impl Proof {
             next_seq = link.next_seq.checked_sub(1).filter(|last| last + 1 >= next_seq)? + 1;
             heads.push((next_seq - 1, head));
         }
-        heads.extend(self.head_within(index, leaves, leaf, size));
+        if !self.following.is_empty() {
+            let before = range_before(index, leaves, &self.path)?;
+            heads.extend(self.head_within(before, leaf, root, size)?);
+        }
         Some(heads)
     }
 
-    /// The head as it was when the part ended with `size`, if the leaves up to there are in the proof.
-    fn head_within(&self, index: u64, leaves: u64, leaf: Hash, size: u64) -> Option<(u64, Hash)> {
-        let following = usize::try_from(size.checked_sub(self.seq)?).ok()?;
-        let mut range = range_before(index, leaves, &self.path)?;
-        range.push(leaf);
-        self.following.get(..following)?.iter().for_each(|leaf| range.push(*leaf));
-        let next_seq = size.checked_add(1)?;
-        Some((size, chained_head(&self.previous_head, self.first_seq, next_seq, &range.root())))
+    /// The head as it was when the part ended with `size`, if it did, from the leaves up to there; `None` unless all leaves
+    /// together come to the root.
+    fn head_within(
+        &self,
+        before: CompactRange,
+        leaf: Hash,
+        root: Hash,
+        size: u64,
+    ) -> Option<Option<(u64, Hash)>> {
+        let mut range = before;
+        let mut found = None;
+        for (seq, leaf) in (self.seq..).zip([leaf].iter().chain(&self.following)) {
+            range.push(*leaf);
+            if seq == size {
+                let head = chained_head(&self.previous_head, self.first_seq, seq + 1, &range.root());
+                found = Some((seq, head));
+            }
+        }
+        (range.leaves() == self.next_seq - self.first_seq && range.root() == root).then_some(found)
     }
 }
