@@ -75,6 +75,7 @@ pub mod ids;
 mod journal;
 mod planted;
 pub mod projection;
+pub mod proof;
 pub mod storage;
 
 #[cfg(any(test, feature = "test-util"))]

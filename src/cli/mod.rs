@@ -1,17 +1,21 @@
 //! Arguments in, engine or reader call, text or JSON out.
 
+mod anchor;
 mod apply;
 mod archive;
 mod bisect;
+mod checkpoint;
 mod completions;
 mod diff;
 mod events;
 mod export;
 mod filter;
 mod findings;
+mod keygen;
 mod outcome;
 mod output;
 mod progress;
+mod prove;
 mod replay;
 mod salvage;
 mod signals;
@@ -21,8 +25,10 @@ mod style;
 mod table;
 mod time;
 mod trace;
+mod user_files;
 mod values;
 mod verify;
+mod verify_proof;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -48,14 +54,18 @@ enum Command {
     Bisect(bisect::BisectArguments),
     Completions(completions::CompletionsArguments),
     Diff(diff::DiffArguments),
+    Checkpoint(checkpoint::CheckpointArguments),
     Events(events::EventsArguments),
     Export(export::ExportArguments),
     Follow(events::FollowArguments),
     Replay(replay::ReplayArguments),
+    Keygen(keygen::KeygenArguments),
+    Prove(prove::ProveArguments),
     State(state::StateArguments),
     Stat(stat::StatArguments),
     Trace(trace::TraceArguments),
     Verify(verify::VerifyArguments),
+    VerifyProof(verify_proof::VerifyProofArguments),
     Salvage(salvage::SalvageArguments),
 }
 
@@ -75,14 +85,18 @@ pub(crate) fn run() -> ExitCode {
         Command::Bisect(arguments) => bisect::run(arguments),
         Command::Completions(arguments) => completions::run(arguments, Arguments::command()),
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Checkpoint(arguments) => checkpoint::run(arguments),
         Command::Events(arguments) => events::run(arguments),
         Command::Export(arguments) => export::run(arguments),
         Command::Follow(arguments) => events::follow(arguments),
         Command::Replay(arguments) => replay::run(arguments),
+        Command::Keygen(arguments) => keygen::run(arguments),
+        Command::Prove(arguments) => prove::run(arguments),
         Command::State(arguments) => state::run(arguments),
         Command::Stat(arguments) => stat::run(arguments),
         Command::Trace(arguments) => trace::run(arguments),
         Command::Verify(arguments) => verify::run(arguments),
+        Command::VerifyProof(arguments) => verify_proof::run(arguments),
         Command::Salvage(arguments) => salvage::run(arguments),
     };
     ExitCode::from(outcome.unwrap_or_else(|failure| report(&failure)))

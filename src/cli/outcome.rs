@@ -10,6 +10,8 @@ pub(super) const EXIT_DONE: u8 = 0;
 pub(super) const EXIT_TORN_TAIL: u8 = 1;
 /// Damage was found, or the journal refuses to open.
 pub(super) const EXIT_DAMAGED: u8 = 2;
+/// An anchor or a proof does not match.
+pub(super) const EXIT_MISMATCH: u8 = 3;
 /// An I/O error.
 pub(super) const EXIT_IO: u8 = 4;
 /// Another writer holds the journal.
@@ -40,6 +42,7 @@ impl Failure {
             Failure::Usage(_) => EXIT_USAGE,
             Failure::Journal(error) => match error.kind() {
                 ErrorKind::Damaged(_) | ErrorKind::Unsupported => EXIT_DAMAGED,
+                ErrorKind::AnchorMismatch => EXIT_MISMATCH,
                 ErrorKind::Locked => EXIT_LOCKED,
                 ErrorKind::InvalidArgument => EXIT_USAGE,
                 _ => EXIT_IO,

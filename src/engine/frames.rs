@@ -14,7 +14,7 @@ pub(super) fn push_line(encoder: &mut Encoder, event: &ChangeEvent, payload: &mu
 }
 
 /// The lines of a frame, each with its `seq`, without line ends.
-pub(super) fn lines<'a>(place: &FramePlace<'a>) -> impl Iterator<Item = (u64, &'a [u8])> {
+pub(crate) fn lines<'a>(place: &FramePlace<'a>) -> impl Iterator<Item = (u64, &'a [u8])> {
     let mut rest = place.frame.payload;
     let lines = std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -101,7 +101,7 @@ pub(super) fn decode_frame(
 }
 
 /// Refuses a frame that does not hold as many lines as its header says.
-pub(super) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
+pub(crate) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
     let (stated, payload) = (place.frame.header.event_count, place.frame.payload);
     // Most frames hold one event.
     if stated == 1 && memchr(b'\n', payload).is_some_and(|end| end + 1 == payload.len()) {

@@ -45,11 +45,13 @@ mod report;
 mod retention;
 mod risk;
 mod salvage;
+mod sealed;
 mod series;
 mod shared;
 mod sift;
 mod snapshots;
 mod spends;
+mod spine;
 mod submit;
 mod timeline;
 mod turns;
@@ -68,6 +70,7 @@ pub use events::{Events, JournaledEvent};
 pub use feed::{
     EventFilter, FeedEvent, FeedItem, FeedIter, Follower, Reset, ResetCause, Start, Subscription,
 };
+pub(crate) use frames::{check_count, lines};
 pub use guard::{BudgetGuard, EngineGuard, GuardFuture};
 pub use handle::Engine;
 pub use health::{EngineStatus, Health};
@@ -76,12 +79,15 @@ pub use options::{Durability, Options};
 pub use published::{Head, View};
 pub use reader::{JournalReader, StateAt};
 pub use recorder::{HostEvent, Recorded, Recorder};
+pub(crate) use report::verify_witnessed;
 pub use report::{
     ArchiveStatistics, SegmentStatistics, SnapshotStatistics, StateStatistics, Statistics, VerifyReport,
 };
 pub use retention::Retention;
 pub use risk::{RiskAssessor, RiskCase, Verdict};
 pub use salvage::SalvageReport;
+pub(crate) use sealed::Sealed;
 pub(crate) use sift::{Sift, Sifted};
+pub(crate) use spine::root_of_closed;
 pub(crate) use timeline::Timeline;
 pub use turns::{PendingTurns, TurnHandle};

@@ -215,6 +215,17 @@ impl JournalReader {
         Follower::open(self.journal(), start, filter)
     }
 
+    /// Where it lies.
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// A walk over the frames from the event `from` on.
+    pub(crate) fn walk(&self, from: u64) -> Result<Walk, Error> {
+        let walk = Walk::open(Arc::clone(&self.storage), self.source.clone(), from);
+        walk.map_err(|error| self.with_hint(error))
+    }
+
     fn journal(&self) -> Journal {
         Journal::new(&self.storage, self.source.clone())
     }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::frames::{check_count, decode_line, lines};
+use super::sealed::{self, Sealed};
 use super::snapshots;
 use crate::clock::Timestamp;
 use crate::domain::{FOLD_VERSION, State, StateHash};
@@ -12,9 +13,10 @@ use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
 use crate::journal::{
     Archived, AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, SnapshotSummary,
-    audit,
+    Spine, audit,
 };
 use crate::projection::Projection;
+use crate::proof::Witness;
 use crate::storage::Storage;
 
 /// What [`JournalReader::verify`](super::JournalReader::verify) found.
@@ -27,8 +29,12 @@ pub struct VerifyReport {
     pub segments: usize,
     /// How many snapshots there are that can be used.
     pub snapshots: usize,
+    /// How many entries the spine has that hold together.
+    pub spine_entries: usize,
     /// How many events were read.
     pub events: u64,
+    /// The last `seq` that was read; 0 when there is no event.
+    pub last_seq: u64,
     /// The last `seq` up to which nothing is wrong; 0 when the first event is.
     pub last_good_seq: u64,
     /// Whether the last writer closed the journal; `false` beside a live one.
@@ -179,11 +185,42 @@ pub struct SnapshotStatistics {
 }
 
 pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
+    verify_witnessed(storage, Witness::default()).map(|(report, ..)| report)
+}
+
+/// Verifies while somebody looks on: for what an anchor says.
+pub(crate) fn verify_witnessed(
+    storage: &dyn Storage,
+    witness: Witness,
+) -> Result<(VerifyReport, Sealed, Witness), Error> {
+    // Before the segments: whatever has an entry has a successor by then.
+    let spine = Spine::read(storage);
+    let witness = RefCell::new(witness);
+    let mut report = inspect_and_fold(storage, &witness)?;
+    let witness = witness.into_inner();
+    let sealed = sealed::look(spine, &mut report, &witness)?;
+    let verified = VerifyReport {
+        journal_id: report.journal_id,
+        segments: report.segments.len(),
+        snapshots: report.snapshots.len(),
+        spine_entries: sealed.entries,
+        events: report.segments.iter().map(|segment| segment.events).sum(),
+        last_seq: report.segments.iter().map(|segment| segment.last_seq).max().unwrap_or(0),
+        last_good_seq: report.last_good_seq,
+        is_clean: report.is_clean,
+        is_live: report.is_live,
+        findings: report.findings,
+    };
+    Ok((verified, sealed, witness))
+}
+
+fn inspect_and_fold(storage: &dyn Storage, witness: &RefCell<Witness>) -> Result<AuditReport, Error> {
     let folding = RefCell::new(None);
     let hashes = RefCell::new(BTreeMap::new());
-    let report = inspect(
+    inspect(
         storage,
-        &mut |_, event| {
+        &mut |place, line, event| {
+            witness.borrow_mut().event(place.file, event.seq, line);
             let mut folding = folding.borrow_mut();
             // A journal that begins with its first event begins from nothing.
             if event.seq == 1 {
@@ -203,6 +240,7 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
                 *folding = None;
                 return Err(error.to_string());
             }
+            witness.borrow_mut().state(projection);
             check_hash(projection, &hashes.borrow())
         },
         &mut |file| {
@@ -210,6 +248,7 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
             if file.header.fold_version == FOLD_VERSION {
                 hashes.borrow_mut().insert(restored.seq, file.header.state_hash);
             }
+            witness.borrow_mut().state(&restored);
             // Folding begins with the oldest.
             let mut folding = folding.borrow_mut();
             if folding.is_none() {
@@ -217,17 +256,7 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
             }
             Ok(())
         },
-    )?;
-    Ok(VerifyReport {
-        journal_id: report.journal_id,
-        segments: report.segments.len(),
-        snapshots: report.snapshots.len(),
-        events: report.segments.iter().map(|segment| segment.events).sum(),
-        last_good_seq: report.last_good_seq,
-        is_clean: report.is_clean,
-        is_live: report.is_live,
-        findings: report.findings,
-    })
+    )
 }
 
 /// A snapshot says what the events before it come to.
@@ -246,7 +275,7 @@ pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
     let mut times: BTreeMap<String, (Timestamp, Timestamp)> = BTreeMap::new();
     let report = inspect(
         storage,
-        &mut |place, event| {
+        &mut |place, _, event| {
             match times.get_mut(place.file) {
                 Some((_, last)) => *last = event.ts,
                 None => {
@@ -315,7 +344,7 @@ fn snapshot_statistics(snapshot: &SnapshotSummary) -> SnapshotStatistics {
 /// Audits the journal, reading every event. What cannot be read is damage, or ends it when a newer version wrote it.
 fn inspect(
     storage: &dyn Storage,
-    visit: &mut dyn FnMut(&FramePlace<'_>, &ChangeEvent) -> Result<(), String>,
+    visit: &mut dyn FnMut(&FramePlace<'_>, &[u8], &ChangeEvent) -> Result<(), String>,
     inspect_snapshot: &mut dyn FnMut(&SnapshotFile) -> Result<(), Error>,
 ) -> Result<AuditReport, Error> {
     let mut unsupported = None;
@@ -326,7 +355,7 @@ fn inspect(
                 check_count(place)?;
                 for (seq, line) in lines(place) {
                     let event = decode_line(place, seq, line)?;
-                    visit(place, &event)
+                    visit(place, line, &event)
                         .map_err(|wrong| Error::damaged(place.file, place.frame.offset, Some(seq), wrong))?;
                 }
                 Ok(())

@@ -5,7 +5,7 @@ use std::fmt;
 use super::bytes::offset_of;
 
 /// The version of the format that this crate writes, and the newest that it reads. It reads all from 1 on.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The length of a segment's header. A whole 4 KiB block, so that no frame shares a sector with it.
 pub const HEADER_LEN: usize = 4096;
@@ -34,6 +34,12 @@ pub(super) const SPARE_NAME: &str = "spare.tmp";
 
 /// A snapshot, while it is being written.
 pub(super) const SNAPSHOT_TMP_NAME: &str = "snapshot.tmp";
+
+/// The spine.
+pub(crate) const SPINE_NAME: &str = "spine";
+
+/// A spine, while its first entry is being written.
+pub(super) const SPINE_TMP_NAME: &str = "spine.tmp";
 
 const SEGMENT_SUFFIX: &str = ".seg";
 const SNAPSHOT_SUFFIX: &str = ".snap";

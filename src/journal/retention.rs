@@ -51,6 +51,13 @@ pub(crate) struct Inventory {
     pub(crate) snapshots: Vec<SnapshotName>,
 }
 
+impl Inventory {
+    /// The oldest retained segment.
+    pub(crate) fn oldest(&self) -> SegmentName {
+        self.closed.first().map_or(self.active, |segment| segment.name)
+    }
+}
+
 /// What there is before the segment with that number, which is known to be durable, its name included.
 pub(crate) fn inventory(storage: &dyn Storage, active: u64) -> Result<Inventory, Error> {
     let directory = Directory::read(storage)?;
