@@ -8,7 +8,12 @@
 //! the least and the greatest.
 //!
 //! The history: spends on a thousand budgets under one, each with an id that the caller gives.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program of its own")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program of its own"
+)]
 
 mod common;
 
@@ -35,7 +40,7 @@ fn main() {
     let rounds = argument("--rounds").unwrap_or(3).max(1);
     let dir = directory();
     let book = dir.path().join("book");
-    let start = now();
+    let start = Instant::now();
     fill(&book, events);
     let reader = JournalReader::open(&book).unwrap();
     let snapshots = reader.statistics().unwrap().snapshots.len();
@@ -44,7 +49,7 @@ fn main() {
     let mut questions = questions(&reader, events);
     for _ in 0..rounds {
         for question in &mut questions {
-            let start = now();
+            let start = Instant::now();
             (question.ask)(&JournalReader::open(&book).unwrap());
             question.took.push(start.elapsed().as_secs_f64() * 1e3);
         }
@@ -53,11 +58,6 @@ fn main() {
     for question in questions {
         println!("{:<44} {:.1}", question.name, Spread::of(question.took));
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "what it takes is measured")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 fn fill(book: &Path, events: u64) {
