@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tallybook::format::{SegmentName, SnapshotName};
+use tallybook::format::{SPINE_ENTRY_LEN, SegmentName, SnapshotName, SpineEntry, SpineHeader};
 use tallybook::storage::{SimulatedDisk, Survivors};
 use tallybook::{ErrorKind, JournalReader, ManualClock, NewGoal, StateAt};
 
