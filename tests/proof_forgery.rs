@@ -216,6 +216,28 @@ fn every_byte_of_an_event_that_is_another_is_noticed_with_all_hashes_made_anew()
     assert!(tried > 2_000 && plausible > 500, "of {tried} forgeries {plausible} show by the anchor alone");
 }
 
+#[test]
+fn an_event_that_is_another_below_a_spine_that_was_left_is_named_by_its_segment() {
+    let (disk, anchor) = anchored();
+    let all = segments(&disk);
+    for (index, (name, bytes)) in all.iter().enumerate().skip(1) {
+        let Some((_, next)) = all.get(index + 1) else { continue };
+        let (at, payload) = frames(bytes).remove(0);
+        let text = String::from_utf8(payload).unwrap().replace("the plan", "no plan!");
+        let other = copy(&disk);
+        other.put(name, &with_frame(bytes, at, text.as_bytes()));
+        let report = verify(&other, &anchor);
+        let headers = (SegmentHeader::from_bytes(bytes).unwrap(), SegmentHeader::from_bytes(next).unwrap());
+        let range = (headers.0.first_seq, headers.1.first_seq - 1);
+        assert!(report.journal.findings.iter().any(|found| found.seq == Some(range.0)), "{name}: {report:?}");
+        if range.1 <= anchor.sealed_size {
+            let found = &report.mismatches[0];
+            assert_eq!((found.first_seq, found.last_seq), range, "{name}: {report:?}");
+            assert!(report.proved.iter().all(|(first, last)| *last < range.0 || *first > range.1));
+        }
+    }
+}
+
 fn seq_of(payload: &[u8]) -> u64 {
     let text = std::str::from_utf8(payload).unwrap();
     text.strip_prefix("{\"seq\":").unwrap().split(',').next().unwrap().parse().unwrap()
@@ -444,7 +466,7 @@ impl Life {
             let number = self.commands;
             let _ = match self.below(4) {
                 0 => engine.execute(NewGoal::new("ship").scope(format!("scope-{number}"))),
-                1 => engine.execute(NewBudget::new(format!("b{number}"))),
+                1 => engine.execute(NewBudget::new(format!("b{number}")).limit(5)),
                 2 => engine.execute(budget("task")),
                 _ => engine.execute(spend(number, 1)),
             };

@@ -341,10 +341,13 @@ fn snapshot_statistics(snapshot: &SnapshotSummary) -> SnapshotStatistics {
     }
 }
 
+/// Gets each event with its frame's place and its line; what it says is wrong is damage.
+type Visit<'v> = dyn FnMut(&FramePlace<'_>, &[u8], &ChangeEvent) -> Result<(), String> + 'v;
+
 /// Audits the journal, reading every event. What cannot be read is damage, or ends it when a newer version wrote it.
 fn inspect(
     storage: &dyn Storage,
-    visit: &mut dyn FnMut(&FramePlace<'_>, &[u8], &ChangeEvent) -> Result<(), String>,
+    visit: &mut Visit<'_>,
     inspect_snapshot: &mut dyn FnMut(&SnapshotFile) -> Result<(), Error>,
 ) -> Result<AuditReport, Error> {
     let mut unsupported = None;

@@ -7,7 +7,7 @@ use crate::planted::{Bug, planted};
 use crate::proof::{Chain, Hash, Witness};
 
 /// The closed segments, and the chain over them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Sealed {
     /// As far as the spine is good, and on from there as far as segments can be read; `None` where there is none.
     pub(crate) chain: Option<Chain>,
@@ -40,12 +40,6 @@ pub(super) fn look(spine: SpineRead, report: &mut AuditReport, witness: &Witness
     looking.go_on();
     looking.snapshots();
     Ok(looking.sealed)
-}
-
-impl Default for Sealed {
-    fn default() -> Sealed {
-        Sealed { chain: None, entries: 0, confirmed: Vec::new(), differing: Vec::new() }
-    }
 }
 
 struct Looking<'a> {
