@@ -48,6 +48,9 @@ pub enum ErrorKind {
     /// The cursor is of another journal, or of an event that a crash unmade. Take a new view, and go on after its
     /// cursor.
     CursorMismatch,
+    /// The journal, or a proof, is not what the anchor says that it was: one of the two was changed, or they do not belong
+    /// together.
+    AnchorMismatch,
     /// What was asked for lies below the retention floor: it was pruned. Start from a newer state, or look into the
     /// archive.
     Pruned,

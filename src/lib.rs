@@ -56,6 +56,7 @@
 //! | bound the history, and archive what is pruned | [`Options::retention`], [`Options::archive`], [`DirectoryArchive`] |
 //! | bound the memory | [`Options::forget_after`], [`Options::key_window`] |
 //! | read a journal without an engine, beside a live one too | [`JournalReader`] |
+//! | look back: what changed between two moments | [`forensics`] |
 //! | bring back what is good of a damaged journal | [`JournalReader::salvage_dir`], [`SalvageReport`] |
 //! | speak JSON lines | [`adapter::jsonl`] |
 //!
@@ -69,11 +70,13 @@ pub mod domain;
 mod engine;
 pub mod error;
 pub mod event;
+pub mod forensics;
 mod hashing;
 pub mod ids;
 mod journal;
 mod planted;
 pub mod projection;
+pub mod proof;
 pub mod storage;
 
 #[cfg(any(test, feature = "test-util"))]
@@ -88,12 +91,13 @@ pub use domain::{
     StateHash, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use engine::{
-    Alert, AlertKind, Archive, ArchiveError, ArchivedSegment, Blocking, BlockingHold, BudgetGuard,
-    CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard, EngineStatus,
-    EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health, Hold, HostEvent,
-    JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded, Recorder, Reset,
-    ResetCause, Retention, RiskAssessor, RiskCase, SalvageReport, SegmentReader, SegmentStatistics,
-    SnapshotStatistics, Start, StateAt, Statistics, Subscription, TurnHandle, Verdict, VerifyReport, View,
+    Alert, AlertKind, Archive, ArchiveError, ArchiveStatistics, ArchivedSegment, Blocking, BlockingHold,
+    BudgetGuard, CommandError, CommandResult, Cursor, DirectoryArchive, Durability, Engine, EngineGuard,
+    EngineStatus, EventFilter, Events, FeedEvent, FeedItem, FeedIter, Follower, GuardFuture, Head, Health,
+    Hold, HostEvent, JournalReader, JournaledEvent, Options, Pending, PendingTurns, Receipt, Recorded,
+    Recorder, Reset, ResetCause, Retention, RiskAssessor, RiskCase, SalvageReport, SegmentReader,
+    SegmentStatistics, SnapshotStatistics, Start, StateAt, StateStatistics, Statistics, Subscription,
+    TurnHandle, Verdict, VerifyReport, View,
 };
 pub use error::{Damage, Error, ErrorKind};
 pub use event::{

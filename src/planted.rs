@@ -188,6 +188,16 @@ bugs! {
     /// The time of the last event is lost with the segments before a snapshot, so that time may go back.
     LastTimeLost,
 
+    // ---- proof -----------------------------------------------------------------------------------------------
+    /// A leaf of the Merkle tree is the event's line alone: it proves nothing about its place.
+    LeafWithoutSeq,
+    /// A head of the spine does not depend on the one before it.
+    ChainWithoutPreviousHead,
+    /// Verification believes the roots that the spine states, and makes none from the events.
+    RootNotRecomputed,
+    /// Segments are pruned before the spine has their entries.
+    PrunedBeforeTheSpine,
+
     // ---- budgets ---------------------------------------------------------------------------------------------
     /// A hard limit is checked only where the amount is asked for.
     LimitCheckedAtTheLeafOnly,

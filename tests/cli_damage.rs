@@ -273,12 +273,12 @@ fn a_newer_format_is_unsupported_not_damaged() {
     let book = closed(3, &[]);
     let (file, mut bytes) = book.segments().remove(0);
     // The version, and something whose layout is another there: a header of ours with nothing else bent is damaged.
-    (bytes[8], bytes[300]) = (3, 7);
+    (bytes[8], bytes[300]) = (4, 7);
     book.put(&file, &bytes);
     for command in ["apply", "verify", "events", "state", "stat"] {
         let ran = book.run(command, &[], b"").expect_code(2);
         let said = (ran.stdout + &ran.stderr).to_lowercase();
-        assert!(said.contains("format version 3") && said.contains(&file), "{command}: {said}");
+        assert!(said.contains("format version 4") && said.contains(&file), "{command}: {said}");
         assert!(!said.contains("damage"), "{command}: {said}");
     }
 }

@@ -394,3 +394,29 @@ fn set_mode(book: &Book, dir: u32, file: u32) {
     }
     std::fs::set_permissions(book.dir(), Permissions::from_mode(dir)).unwrap();
 }
+
+#[test]
+fn stat_tells_times_and_sizes() {
+    let book = Book::new();
+    let commands = [
+        r#"{"op":"allocate","budget_id":"b","limit":"9","now":"2026-01-01T00:00:00Z"}"#,
+        r#"{"op":"reserve","budget_id":"b","reservation_id":"r","amount":"1","key":"k"}"#,
+        r#"{"op":"observe_meter","meter_id":"m","delta":"1"}"#,
+        r#"{"op":"record_event","name":"n","data":1,"event_id":"e"}"#,
+        r#"{"op":"record_spend","budget_id":"b","amount":"1","now":"2026-01-01T00:00:30Z"}"#,
+    ];
+    book.apply(&["--manual-clock"], &commands);
+    let stat = book.stat();
+    let (first, last) = ("2026-01-01T00:00:00.000000Z", "2026-01-01T00:00:30.000000Z");
+    for of in [&stat, &stat["segments"][0]] {
+        assert_eq!((&of["first_ts"], &of["last_ts"]), (&json!(first), &json!(last)));
+    }
+    let sizes = json!({"goals": 0, "budgets": 1, "reservations": 1, "meters": 1, "keys": 1, "spends": 1, "event_ids": 1});
+    assert_eq!(stat["state"], sizes);
+    let plain = book.run("stat", &[], b"").expect_code(0).stdout;
+    assert!(plain.contains(&format!("{first} to {last}")), "{plain}");
+    assert!(plain.contains("goals 0, budgets 1, held reservations 1, meters 1"), "{plain}");
+    let empty = Book::new();
+    empty.apply::<&str>(&[], &[]);
+    assert_eq!((&empty.stat()["first_ts"], &empty.stat()["state"]["budgets"]), (&json!(null), &json!(0)));
+}

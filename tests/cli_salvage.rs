@@ -232,11 +232,11 @@ fn a_live_writer_is_refused_and_not_disturbed() {
 fn a_newer_format_is_refused_as_unsupported() {
     let book = closed(3, &[]);
     let (file, mut bytes) = book.segments().remove(0);
-    (bytes[8], bytes[300]) = (3, 7);
+    (bytes[8], bytes[300]) = (4, 7);
     book.put(&file, &bytes);
     let out = book.beside("out");
     let ran = run(book.dir(), &out, &[]).expect_code(2);
-    assert!(ran.stderr.contains("format version 3") && ran.stderr.contains("upgrade"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("format version 4") && ran.stderr.contains("upgrade"), "{}", ran.stderr);
     assert!(ran.stdout.is_empty() && !out.exists());
 }
 
@@ -304,7 +304,7 @@ fn a_journal_of_format_version_1_is_salvaged_into_one_of_today() {
     assert_eq!(lines(&new), expected);
     assert_eq!(report["last_seq"], expected.len());
     for (name, bytes) in new.segments() {
-        assert_eq!(bytes[8], 2, "{name} is of this version");
+        assert_eq!(bytes[8], 3, "{name} is of this version");
     }
     // Damaged in the middle.
     bend(&book, 30);

@@ -207,13 +207,13 @@ fn a_newer_format_is_unsupported_and_never_damage() {
     for segment in &sample.segments {
         let disk = copy(&sample.disk);
         let mut bytes = segment.bytes.clone();
-        bytes[8..12].copy_from_slice(&3_u32.to_le_bytes());
+        bytes[8..12].copy_from_slice(&4_u32.to_le_bytes());
         bytes[200] ^= 1; // Another layout, with fields that we do not know.
         disk.put(&segment.name, &bytes);
         let error = sample.open(&disk).unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Unsupported, "{error}");
         assert!(
-            error.to_string().contains(&segment.name) && error.to_string().contains("version 3"),
+            error.to_string().contains(&segment.name) && error.to_string().contains("version 4"),
             "{error}"
         );
     }

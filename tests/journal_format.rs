@@ -8,8 +8,10 @@ use tallybook::event::{decode_event, encode_event};
 use tallybook::format::{
     EndRecord, FRAME_HEADER_LEN, FRAME_MAGIC, Frame, FrameCodec, FrameHeader, FrameKind, FrameRead,
     HEADER_LEN, MAX_PAYLOAD_LEN, OpenRecord, Predecessor, RECORD_LEN, RECORD_PAYLOAD_LEN, SEGMENT_MAGIC,
-    SegmentHeader, SegmentName, SnapshotHeader, WriterVersion,
+    SPINE_ENTRY_LEN, SPINE_HEADER_LEN, SPINE_MAGIC, SegmentHeader, SegmentName, SnapshotHeader, SpineEntry,
+    SpineHeader, WriterVersion, chained_head, first_head,
 };
+use tallybook::proof::leaf_hash;
 use tallybook::{Cursor, Epoch, JournalId, Timestamp};
 
 const PAGE: &str = include_str!("../journal-format.md");
@@ -94,13 +96,15 @@ struct Example {
     decode: fn(&[u8]) -> Value,
 }
 
-const EXAMPLES: [Example; 6] = [
+const EXAMPLES: [Example; 8] = [
     Example { name: "segment-header", encode: encode_header, decode: decode_header },
     Example { name: "frame-events", encode: encode_frame, decode: decode_frame },
     Example { name: "record-open", encode: encode_frame, decode: decode_frame },
     Example { name: "record-close", encode: encode_frame, decode: decode_frame },
     Example { name: "record-seal", encode: encode_frame, decode: decode_frame },
     Example { name: "snapshot-header", encode: encode_snapshot_header, decode: decode_snapshot_header },
+    Example { name: "spine-header", encode: encode_spine_header, decode: decode_spine_header },
+    Example { name: "spine-entry", encode: encode_spine_entry, decode: decode_spine_entry },
 ];
 
 fn encode_header(fields: &Value) -> Vec<u8> {
@@ -161,13 +165,17 @@ fn encode_snapshot_header(fields: &Value) -> Vec<u8> {
         payload_crc: u32::from_str_radix(fields["payload_crc"].as_str().unwrap(), 16).unwrap(),
         created_at: time(&fields["created_at"]),
         written_by: version(&fields["written_by"]),
+        spine_head: sha256(&fields["spine_head"]),
     };
     header.to_bytes().to_vec()
 }
 
+fn digits(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 fn decode_snapshot_header(bytes: &[u8]) -> Value {
     let header = SnapshotHeader::from_bytes(bytes).unwrap();
-    let digest: String = header.state_hash.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({
         "journal_id": header.journal_id.to_string(),
         "segment": header.before.number,
@@ -175,13 +183,64 @@ fn decode_snapshot_header(bytes: &[u8]) -> Value {
         "epoch": header.epoch.to_string(),
         "last_ts": header.last_ts.to_string(),
         "fold_version": header.fold_version,
-        "state_hash": digest,
+        "state_hash": digits(&header.state_hash),
         "lines": header.lines,
         "payload_len": header.payload_len,
         "payload_crc": format!("{:08x}", header.payload_crc),
         "created_at": header.created_at.to_string(),
         "written_by": header.written_by.to_string(),
+        "spine_head": digits(&header.spine_head),
     })
+}
+
+fn journal_id(fields: &Value) -> JournalId {
+    fields["journal_id"].as_str().unwrap().parse().unwrap()
+}
+
+fn encode_spine_header(fields: &Value) -> Vec<u8> {
+    SpineHeader { journal_id: journal_id(fields) }.to_bytes().to_vec()
+}
+
+fn decode_spine_header(bytes: &[u8]) -> Value {
+    json!({ "journal_id": SpineHeader::from_bytes(bytes).unwrap().journal_id.to_string() })
+}
+
+fn encode_spine_entry(fields: &Value) -> Vec<u8> {
+    let entry = SpineEntry {
+        number: number(&fields["number"]),
+        first_seq: number(&fields["first_seq"]),
+        next_seq: number(&fields["next_seq"]),
+        root: sha256(&fields["root"]),
+        head: sha256(&fields["head"]),
+    };
+    entry.to_bytes(journal_id(fields), number(&fields["offset"])).to_vec()
+}
+
+fn decode_spine_entry(bytes: &[u8]) -> Value {
+    let entry = SpineEntry::from_bytes(bytes, JOURNAL_ID.parse().unwrap(), SPINE_ENTRY_LEN as u64).unwrap();
+    json!({
+        "journal_id": JOURNAL_ID,
+        "offset": SPINE_ENTRY_LEN,
+        "number": entry.number,
+        "first_seq": entry.first_seq,
+        "next_seq": entry.next_seq,
+        "root": digits(&entry.root),
+        "head": digits(&entry.head),
+    })
+}
+
+/// Root and head of the example are those of the event of the example frame, as the page says how.
+#[test]
+fn the_spine_of_the_example_is_that_of_its_event() {
+    let fields = blocks("json");
+    let frame: Value = serde_json::from_str(&fields["frame-events"]).unwrap();
+    let entry: Value = serde_json::from_str(&fields["spine-entry"]).unwrap();
+    let line = frame["payload"][0].as_str().unwrap();
+    let root = leaf_hash(number(&frame["first_seq"]), line.as_bytes());
+    assert_eq!(entry["root"], digits(&root));
+    let (first_seq, next_seq) = (number(&entry["first_seq"]), number(&entry["next_seq"]));
+    let head = chained_head(&first_head(journal_id(&entry)), first_seq, next_seq, &root);
+    assert_eq!(entry["head"], digits(&head));
 }
 
 fn codec(fields: &Value) -> FrameCodec {
@@ -359,8 +418,10 @@ fn the_numbers_of_the_page_are_those_of_the_code() {
     assert_eq!(MAX_PAYLOAD_LEN, 67_108_864);
     assert_eq!(SEGMENT_MAGIC, [0x89, 0x54, 0x42, 0x53, 0x0d, 0x0a, 0x1a, 0x0a]);
     assert_eq!(FRAME_MAGIC, [0x1e, 0x54, 0x42, 0x46]);
-    assert_eq!(tallybook::format::FORMAT_VERSION, 2);
-    for number in ["4096 bytes", "48 bytes", "32 bytes", "(80 bytes)", "67,108,864", "Format version 2"] {
+    assert_eq!(tallybook::format::FORMAT_VERSION, 3);
+    assert_eq!((SPINE_HEADER_LEN, SPINE_ENTRY_LEN), (96, 96));
+    assert_eq!(SPINE_MAGIC, [0x89, 0x54, 0x42, 0x48, 0x0d, 0x0a, 0x1a, 0x0a]);
+    for number in ["4096 bytes", "48 bytes", "32 bytes", "(80 bytes)", "67,108,864", "Format version 3"] {
         assert!(PAGE.contains(number), "the page does not say {number}");
     }
     let name = SegmentName { number: 3, first_seq: 1_000 };

@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use tallybook::format::{FrameCodec, FrameKind, FrameRead, HEADER_LEN, SegmentHeader};
-use tallybook_fuzz::{SCRIPT, cursor_texts, sample_journals, snapshot_journals};
+use tallybook_fuzz::{SCRIPT, cursor_texts, proof_seeds, sample_journals, snapshot_journals};
 
 type Seed = (String, Vec<u8>);
 
@@ -15,7 +15,8 @@ fn main() -> std::io::Result<()> {
     write("open_directory", directory_seeds())?;
     write("snapshot", snapshot_seeds())?;
     write("cursor", cursor_seeds())?;
-    write("command_lines", command_seeds())
+    write("command_lines", command_seeds())?;
+    write("proof", proof_seeds())
 }
 
 fn write(target: &str, seeds: Vec<Seed>) -> std::io::Result<()> {

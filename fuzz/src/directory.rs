@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use tallybook::format::{SegmentName, SnapshotName};
+use tallybook::format::{SPINE_ENTRY_LEN, SegmentName, SnapshotName, SpineEntry, SpineHeader};
 use tallybook::storage::{SimulatedDisk, Survivors};
 use tallybook::{ErrorKind, JournalReader, ManualClock, NewGoal, StateAt};
 
@@ -33,6 +33,7 @@ fn arbitrary(input: &mut Input<'_>) -> Files {
             0 => "lock".to_owned(),
             1 => "spare.tmp".to_owned(),
             2 => "snapshot.tmp".to_owned(),
+            4 => "spine".to_owned(),
             3 => "notes.txt".to_owned(),
             _ => name(input),
         };
@@ -136,10 +137,24 @@ fn check_evidence(disk: &SimulatedDisk, before: &Files) {
             (Some(segment), _) => Some(segment) == newest || segment.number < floor,
             // The series of snapshots is thinned, and a base takes the place of a snapshot.
             (None, Some(_)) => disk.contents(name).is_err(),
-            (None, None) => ["spare.tmp", "snapshot.tmp"].contains(&name.as_str()) || name.ends_with(".torn"),
+            // The spine goes on; what is there stays as it is.
+            (None, None) if name == "spine" => is_continued(disk, bytes),
+            (None, None) => {
+                ["spare.tmp", "snapshot.tmp", "spine.tmp"].contains(&name.as_str()) || name.ends_with(".torn")
+            }
         };
         assert!(is_free || disk.contents(name).ok().as_ref() == Some(bytes), "{name} was changed");
     }
+}
+
+/// Whether the spine begins with the whole entries that it had before.
+fn is_continued(disk: &SimulatedDisk, before: &[u8]) -> bool {
+    let Ok(header) = SpineHeader::from_bytes(before) else { return false };
+    let is_entry =
+        |at: &usize| SpineEntry::from_bytes(&before[*at..], header.journal_id, *at as u64).is_some();
+    let places = (SPINE_ENTRY_LEN..before.len()).step_by(SPINE_ENTRY_LEN);
+    let end = places.take_while(is_entry).last().map_or(SPINE_ENTRY_LEN, |at| at + SPINE_ENTRY_LEN);
+    disk.contents("spine").is_ok_and(|bytes| bytes.starts_with(&before[..end]))
 }
 
 fn everything(disk: &SimulatedDisk) -> Files {

@@ -13,6 +13,7 @@ mod frames;
 mod input;
 mod json;
 mod mend;
+mod proofs;
 mod samples;
 mod snapshots;
 
@@ -20,5 +21,6 @@ pub use commands::check_command_lines;
 pub use cursors::{check_cursor, cursor_texts};
 pub use directory::check_directory;
 pub use frames::check_frames;
+pub use proofs::{check_proof, proof_seeds};
 pub use samples::{SCRIPT, sample_journals, snapshot_journals};
 pub use snapshots::check_snapshot;

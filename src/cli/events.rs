@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use clap::Args;
 use serde::Serialize;
-use tallybook::{Cursor, Events, FeedItem, Follower, JournalReader, JournaledEvent, Reset, Start};
+use tallybook::{Cursor, Events, FeedItem, Follower, JournalReader, JournaledEvent, Reset, Start, Timestamp};
 
+use super::archive::ArchiveArguments;
 use super::filter::FilterArguments;
 use super::outcome::{EXIT_DONE, Failure};
 use super::output::stdout;
 use super::signals::{StopFlag, stop_on_signal};
 use super::state::StateJson;
+use super::values;
 
 /// How long a follower waits before it looks again.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
@@ -22,6 +24,14 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 pub(super) struct EventsArguments {
     #[command(flatten)]
     which: WhichArguments,
+    /// Only events decided at or after this time (RFC 3339), or no longer ago than this (-2h, -3d).
+    #[arg(long, value_name = "TIME", value_parser = values::time, allow_hyphen_values = true, conflicts_with = "after")]
+    since: Option<Timestamp>,
+    /// Only events decided at or before this time, or so long ago.
+    #[arg(long, value_name = "TIME", value_parser = values::time, allow_hyphen_values = true)]
+    until: Option<Timestamp>,
+    #[command(flatten)]
+    archive: ArchiveArguments,
 }
 
 /// Print events from the oldest on, and go on live as the writer appends.
@@ -61,15 +71,6 @@ struct WhichArguments {
 }
 
 impl WhichArguments {
-    fn events(&self) -> Result<Events, Failure> {
-        let reader = JournalReader::open(&self.dir)?;
-        let events = match &self.after {
-            Some(cursor) => reader.events_after(cursor)?,
-            None => reader.events(self.from.unwrap_or(0))?,
-        };
-        Ok(events.filter(self.filter.to_filter()?))
-    }
-
     fn follow(&self) -> Result<Follower, Failure> {
         let start = self.after.map_or(Start::From(self.from.unwrap_or(0)), Start::After);
         Ok(JournalReader::open(&self.dir)?.follow(start, self.filter.to_filter()?)?)
@@ -136,10 +137,38 @@ impl Notice<'_> {
     }
 }
 
+impl EventsArguments {
+    fn events(&self) -> Result<Events, Failure> {
+        let which = &self.which;
+        let reader = self.archive.open(&which.dir)?;
+        let events = match (&which.after, self.since) {
+            (Some(cursor), _) => reader.events_after(cursor)?,
+            (None, Some(since)) => reader.events(self.seq_since(&reader, since)?)?,
+            (None, None) => reader.events(which.from.unwrap_or(0))?,
+        };
+        let events = events.filter(which.filter.to_filter()?);
+        Ok(match self.until {
+            Some(until) => events.until(until),
+            None => events,
+        })
+    }
+
+    /// Where to begin. What was pruned of a range is said, for nobody would miss it.
+    fn seq_since(&self, reader: &JournalReader, since: Timestamp) -> Result<u64, Failure> {
+        let (seq, oldest) = (reader.seq_since(since)?, reader.oldest_seq()?);
+        if seq == oldest && oldest > 1 && self.which.from.is_none() {
+            let note = format!("tallybook: events before seq {oldest} were pruned; some may be of that time");
+            // Nobody is left to be told when this cannot be printed.
+            let _ = writeln!(io::stderr().lock(), "{note}");
+        }
+        Ok(self.which.from.map_or(seq, |from| from.max(seq)))
+    }
+}
+
 pub(super) fn run(arguments: &EventsArguments) -> Result<u8, Failure> {
     let which = &arguments.which;
     let mut out = stdout();
-    let mut events = which.events()?;
+    let mut events = arguments.events()?;
     let printed = print(which, &mut events, &mut out);
     // What was read before an error is worth having.
     finish(printed, &mut out)

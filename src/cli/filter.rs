@@ -29,6 +29,13 @@ pub(super) struct FilterArguments {
 }
 
 impl FilterArguments {
+    /// The budgets that are named, those of goals included; `None` where anything else is filtered by.
+    pub(super) fn only_budgets(&self) -> Option<Vec<BudgetId>> {
+        let FilterArguments { kind, scope, goal, budget, session, event } = self;
+        let is_only = [kind, scope, session, event].iter().all(|values| values.is_empty());
+        is_only.then(|| budget.iter().cloned().chain(goal.iter().copied().map(BudgetId::Goal)).collect())
+    }
+
     pub(super) fn to_filter(&self) -> Result<EventFilter, Error> {
         let FilterArguments { kind, scope, goal, budget, session, event } = self;
         let filter = kind.iter().try_fold(EventFilter::new(), |filter, kind| filter.kind(kind))?;

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tallybook::{Finding, FindingKind};
 
 use super::outcome::{EXIT_DAMAGED, EXIT_DONE, EXIT_IO, EXIT_TORN_TAIL};
+use super::style::{Paint, style};
 
 /// A finding as JSON.
 #[derive(Serialize)]
@@ -40,6 +41,8 @@ pub(super) fn print(findings: &[Finding], out: &mut impl Write) -> io::Result<()
             FindingKind::Unreadable => "unreadable",
         };
         let seq = seq.map_or_else(|| "seq unknown".to_owned(), |seq| format!("seq {seq}"));
+        let paint = if *kind == FindingKind::TornTail { Paint::Warning } else { Paint::Bad };
+        let what = style().paint(paint, what);
         writeln!(out, "{what}: {file}, bytes {start} to {end}, {seq}: {message}")?;
     }
     Ok(())

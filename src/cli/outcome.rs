@@ -10,6 +10,8 @@ pub(super) const EXIT_DONE: u8 = 0;
 pub(super) const EXIT_TORN_TAIL: u8 = 1;
 /// Damage was found, or the journal refuses to open.
 pub(super) const EXIT_DAMAGED: u8 = 2;
+/// An anchor or a proof does not match.
+pub(super) const EXIT_MISMATCH: u8 = 3;
 /// An I/O error.
 pub(super) const EXIT_IO: u8 = 4;
 /// Another writer holds the journal.
@@ -28,6 +30,8 @@ pub(super) enum Failure {
     Input(String, io::Error),
     /// The journal or the engine.
     Journal(Error),
+    /// Options that do not go together.
+    Usage(String),
 }
 
 impl Failure {
@@ -35,8 +39,10 @@ impl Failure {
         match self {
             Failure::OutputClosed => EXIT_DONE,
             Failure::Output(_) | Failure::Input(..) => EXIT_IO,
+            Failure::Usage(_) => EXIT_USAGE,
             Failure::Journal(error) => match error.kind() {
                 ErrorKind::Damaged(_) | ErrorKind::Unsupported => EXIT_DAMAGED,
+                ErrorKind::AnchorMismatch => EXIT_MISMATCH,
                 ErrorKind::Locked => EXIT_LOCKED,
                 ErrorKind::InvalidArgument => EXIT_USAGE,
                 _ => EXIT_IO,
@@ -51,6 +57,7 @@ impl Failure {
             Failure::Output(error) => Some(format!("writing to stdout: {error}")),
             Failure::Input(doing, error) => Some(format!("{doing}: {error}")),
             Failure::Journal(error) => Some(error.to_string()),
+            Failure::Usage(message) => Some(message.clone()),
         }
     }
 }

@@ -10,6 +10,7 @@ use tallybook::{JournalReader, SalvageReport};
 use super::findings::{self, FindingJson};
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
+use super::style::{Paint, style};
 use super::table::Table;
 
 /// Copy what is provably good into a new journal; DIR stays as it is.
@@ -92,7 +93,7 @@ fn print(report: &SalvageReport) -> Result<(), Failure> {
     table.pair("orphans", orphans);
     table.print(&mut out)?;
     match report.findings.as_slice() {
-        [] => writeln!(out, "nothing is wrong")?,
+        [] => writeln!(out, "{}", style().paint(Paint::Good, "nothing is wrong"))?,
         findings => findings::print(findings, &mut out)?,
     }
     Ok(out.flush()?)

@@ -6,8 +6,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use tallybook::{JournalReader, SegmentStatistics, SnapshotStatistics, Statistics};
+use tallybook::{
+    ArchiveStatistics, JournalReader, SegmentStatistics, SnapshotStatistics, StateStatistics, Statistics,
+    Timestamp,
+};
 
+use super::archive::ArchiveArguments;
 use super::findings::{self, FindingJson};
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
@@ -20,6 +24,8 @@ use super::table::{Align, Table};
 pub(super) struct StatArguments {
     /// The journal's directory.
     dir: PathBuf,
+    #[command(flatten)]
+    archive: ArchiveArguments,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -30,6 +36,8 @@ struct StatJson<'a> {
     journal_id: String,
     first_seq: u64,
     last_seq: u64,
+    first_ts: Option<String>,
+    last_ts: Option<String>,
     retention_floor: u64,
     bytes: u64,
     clean: bool,
@@ -38,7 +46,29 @@ struct StatJson<'a> {
     snapshots: Vec<SnapshotJson<'a>>,
     epochs: Vec<String>,
     events_by_kind: &'a BTreeMap<String, u64>,
+    state: Option<SizesJson>,
+    archive: Option<ArchiveJson>,
     findings: Vec<FindingJson<'a>>,
+}
+
+/// How much the state after the last event holds.
+#[derive(Serialize)]
+struct SizesJson {
+    goals: usize,
+    budgets: usize,
+    reservations: usize,
+    meters: usize,
+    keys: usize,
+    spends: usize,
+    event_ids: usize,
+}
+
+#[derive(Serialize)]
+struct ArchiveJson {
+    segments: usize,
+    first_seq: u64,
+    last_seq: u64,
+    bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -47,6 +77,8 @@ struct SegmentJson<'a> {
     number: u64,
     first_seq: u64,
     last_seq: u64,
+    first_ts: Option<String>,
+    last_ts: Option<String>,
     events: u64,
     bytes: u64,
     end: u64,
@@ -65,7 +97,11 @@ struct SnapshotJson<'a> {
 }
 
 pub(super) fn run(arguments: &StatArguments) -> Result<u8, Failure> {
-    let statistics = JournalReader::statistics_dir(&arguments.dir)?;
+    let statistics = match arguments.archive.is_given() {
+        true => arguments.archive.open(&arguments.dir)?.statistics()?,
+        // Also of one that is too damaged to be opened.
+        false => JournalReader::statistics_dir(&arguments.dir)?,
+    };
     if arguments.json {
         print_json(&to_json(&statistics))?
     } else {
@@ -79,6 +115,8 @@ fn to_json(statistics: &Statistics) -> StatJson<'_> {
         journal_id: statistics.journal_id.to_string(),
         first_seq: statistics.first_seq,
         last_seq: statistics.last_seq,
+        first_ts: text(statistics.first_ts),
+        last_ts: text(statistics.last_ts),
         retention_floor: statistics.retention_floor,
         bytes: statistics.bytes,
         clean: statistics.is_clean,
@@ -87,17 +125,46 @@ fn to_json(statistics: &Statistics) -> StatJson<'_> {
         snapshots: statistics.snapshots.iter().map(snapshot_json).collect(),
         epochs: statistics.epochs.iter().map(ToString::to_string).collect(),
         events_by_kind: &statistics.events_by_kind,
+        state: statistics.state.as_ref().map(sizes_json),
+        archive: statistics.archive.as_ref().map(archive_json),
         findings: findings::to_json(&statistics.findings),
     }
 }
 
+fn text(time: Option<Timestamp>) -> Option<String> {
+    time.map(|time| time.to_string())
+}
+
+fn sizes_json(state: &StateStatistics) -> SizesJson {
+    let StateStatistics { goals, budgets, held_reservations, meters, keys, spends, event_ids, .. } = *state;
+    SizesJson { goals, budgets, reservations: held_reservations, meters, keys, spends, event_ids }
+}
+
+fn archive_json(archive: &ArchiveStatistics) -> ArchiveJson {
+    let ArchiveStatistics { segments, first_seq, last_seq, bytes, .. } = *archive;
+    ArchiveJson { segments, first_seq, last_seq, bytes }
+}
+
 fn segment_json(segment: &SegmentStatistics) -> SegmentJson<'_> {
-    let SegmentStatistics { file, number, first_seq, last_seq, events, file_len, end, is_closed } = segment;
+    let SegmentStatistics {
+        file,
+        number,
+        first_seq,
+        last_seq,
+        first_ts,
+        last_ts,
+        events,
+        file_len,
+        end,
+        is_closed,
+    } = segment;
     SegmentJson {
         file,
         number: *number,
         first_seq: *first_seq,
         last_seq: *last_seq,
+        first_ts: text(*first_ts),
+        last_ts: text(*last_ts),
         events: *events,
         bytes: *file_len,
         end: *end,
@@ -123,7 +190,24 @@ fn print(statistics: &Statistics) -> Result<(), Failure> {
     table.pair("journal", statistics.journal_id);
     table.pair("condition", findings::condition(statistics.is_clean, statistics.is_live));
     table.pair("seqs", format!("{} to {}", statistics.first_seq, statistics.last_seq));
+    if let (Some(first), Some(last)) = (statistics.first_ts, statistics.last_ts) {
+        table.pair("times", format!("{first} to {last}"));
+    }
     table.pair("floor", statistics.retention_floor);
+    if let Some(ArchiveStatistics { segments, first_seq, last_seq, .. }) = statistics.archive {
+        table.pair("archive", format!("seqs {first_seq} to {last_seq}, segments {segments}"));
+    }
+    if let Some(state) = &statistics.state {
+        let StateStatistics { goals, budgets, held_reservations, meters, keys, spends, event_ids, .. } =
+            state;
+        table.pair(
+            "state",
+            format!(
+                "goals {goals}, budgets {budgets}, held reservations {held_reservations}, meters {meters}"
+            ),
+        );
+        table.pair("remembered", format!("keys {keys}, spends {spends}, event ids {event_ids}"));
+    }
     table.pair("bytes", statistics.bytes);
     table.pair("epochs", epochs(statistics));
     table.print(&mut out)?;

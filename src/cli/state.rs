@@ -7,11 +7,13 @@ use clap::Args;
 use serde::{Serialize, Serializer};
 use tallybook::adapter::jsonl::{BudgetJson, GoalJson, MeterJson, ReservationJson};
 use tallybook::projection::Projection;
-use tallybook::{Budget, BudgetId, Goal, JournalReader, Meter, MeterKind, Reservation, State, StateAt};
+use tallybook::{Budget, BudgetId, Goal, Meter, MeterKind, Reservation, State, StateAt};
 
+use super::archive::ArchiveArguments;
 use super::outcome::Failure;
 use super::output::{print_json, stdout};
 use super::table::{Align, Table, cut};
+use super::time::when;
 use super::values;
 
 /// Goals, budgets, open reservations and meters, now or as of a point of the history.
@@ -22,6 +24,8 @@ pub(super) struct StateArguments {
     /// As of a seq, or of a time (RFC 3339); unless given, as of the last event.
     #[arg(long, value_name = "SEQ or TIME", value_parser = values::state_at)]
     at: Option<StateAt>,
+    #[command(flatten)]
+    archive: ArchiveArguments,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -74,7 +78,7 @@ fn meters<S: Serializer>(state: &&State, serializer: S) -> Result<S::Ok, S::Erro
 }
 
 pub(super) fn run(arguments: &StateArguments) -> Result<u8, Failure> {
-    let reader = JournalReader::open(&arguments.dir)?;
+    let reader = arguments.archive.open(&arguments.dir)?;
     let projection = reader.state(arguments.at.unwrap_or(StateAt::End))?;
     if arguments.json {
         print_json(&StateJson::new(projection.seq, &projection.state))?;
@@ -90,7 +94,7 @@ fn print(projection: &Projection) -> Result<(), Failure> {
     let mut table = Table::of_pairs();
     table.pair("seq", projection.seq);
     if projection.seq > 0 {
-        table.pair("time", projection.last_ts);
+        table.pair("time", when(projection.last_ts));
     }
     table.pair("state hash", state.state_hash());
     table.pair("goals", state.goal_count());
@@ -181,7 +185,7 @@ fn print_reservations(state: &State, out: &mut impl Write) -> Result<(), Failure
             budget_id.to_string(),
             amount.to_string(),
             or_dash(owner.as_ref().map(|owner| cut(owner, NAME_CHARS))),
-            or_dash(*expires_at),
+            or_dash(expires_at.map(when)),
         ]);
     }
     print_if_any(&table, out)

@@ -2,10 +2,16 @@
 
 use std::io::{self, Write};
 
+use super::style::{Paint, Style, style};
+
 /// Rows of cells, printed with every column as wide as its widest cell.
 pub(super) struct Table {
     alignments: Vec<Align>,
+    /// Whether the first row is a head, and which column holds a status.
+    has_head: bool,
+    status: Option<usize>,
     rows: Vec<Vec<String>>,
+    style: Style,
 }
 
 /// On which side the cells of a column begin.
@@ -20,17 +26,25 @@ impl Table {
     pub(super) fn new<const N: usize>(columns: [(&str, Align); N]) -> Table {
         Table {
             alignments: columns.iter().map(|&(_, align)| align).collect(),
+            has_head: true,
+            status: columns.iter().position(|&(name, _)| name == "STATUS"),
+            style: style(),
             rows: vec![columns.iter().map(|&(name, _)| name.to_owned()).collect()],
         }
     }
 
     /// Names on the left, values on the right, without a head.
     pub(super) fn of_pairs() -> Table {
-        Table { alignments: vec![Align::Left, Align::Left], rows: Vec::new() }
+        let alignments = vec![Align::Left, Align::Left];
+        Table { alignments, has_head: false, status: None, rows: Vec::new(), style: style() }
     }
 
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.map(|cell| printable(&cell)).into());
+        let shown = cells.iter().zip(&self.alignments).map(|(cell, align)| match align {
+            Align::Left => printable(cell),
+            Align::Right => self.style.number(cell),
+        });
+        self.rows.push(shown.collect());
     }
 
     /// Whether it has nothing but its head.
@@ -39,32 +53,50 @@ impl Table {
     }
 
     pub(super) fn pair(&mut self, name: &str, value: impl ToString) {
-        self.row([name.to_owned(), value.to_string()]);
+        self.row([name.to_owned(), self.style.number(value.to_string())]);
     }
 
     pub(super) fn print(&self, out: &mut impl Write) -> io::Result<()> {
         let width =
             |column: usize| self.rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
         let widths: Vec<usize> = (0..self.alignments.len()).map(width).collect();
-        for row in &self.rows {
+        for (number, row) in self.rows.iter().enumerate() {
             let mut line = String::new();
-            for ((cell, &width), &align) in row.iter().zip(&widths).zip(&self.alignments) {
-                if !line.is_empty() {
-                    line.push_str("  ");
+            let mut blanks = 0;
+            for (column, (cell, &align)) in row.iter().zip(&self.alignments).enumerate() {
+                let missing = widths[column] - cell.chars().count();
+                let (before, after) = if align == Align::Left { (0, missing) } else { (missing, 0) };
+                let gap = if column == 0 { 0 } else { 2 };
+                blanks += gap + before;
+                if !cell.is_empty() {
+                    line.extend(std::iter::repeat_n(' ', std::mem::take(&mut blanks)));
+                    let paint = self.paint_of(number, column, cell);
+                    line.push_str(&paint.map_or_else(|| cell.clone(), |paint| self.style.paint(paint, cell)));
                 }
-                match align {
-                    Align::Left => line.push_str(&format!("{cell:<width$}")),
-                    Align::Right => line.push_str(&format!("{cell:>width$}")),
-                }
+                blanks += after;
             }
-            writeln!(out, "{}", line.trim_end())?;
+            writeln!(out, "{line}")?;
         }
         Ok(())
+    }
+
+    fn paint_of(&self, row: usize, column: usize, cell: &str) -> Option<Paint> {
+        match (self.has_head, row, column) {
+            (true, 0, _) => Some(Paint::Head),
+            (false, _, 0) => Some(Paint::Faint),
+            _ if self.status == Some(column) => Some(match cell.split(' ').next() {
+                Some("active" | "open") => Paint::Good,
+                Some("exhausted") => Paint::Bad,
+                Some("paused" | "unknown") => Paint::Warning,
+                _ => Paint::Faint,
+            }),
+            _ => None,
+        }
     }
 }
 
 /// Without what would move a terminal's cursor: texts come from agents.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() { out.extend(char.escape_default()) } else { out.push(char) }
@@ -95,6 +127,11 @@ mod tests {
             String::from_utf8(out).unwrap(),
             "NAME           N  TEXT\né          12345  a\\u{1b}[2Jb\nlong name      1\n"
         );
+        table.style = Style { has_colors: true, is_for_people: true };
+        let mut out = Vec::new();
+        table.print(&mut out).unwrap();
+        let colored = String::from_utf8(out).unwrap();
+        assert!(colored.starts_with("\u{1b}[1mNAME\u{1b}[0m           \u{1b}[1mN\u{1b}[0m  "), "{colored:?}");
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("abcd", 4), "abcd");
     }

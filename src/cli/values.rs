@@ -1,8 +1,11 @@
 //! The values of options.
 
+use std::path::Path;
 use std::time::Duration;
 
-use tallybook::{Durability, StateAt, Timestamp};
+use tallybook::{Clock, Durability, StateAt, SystemClock, Timestamp};
+
+use super::outcome::Failure;
 
 /// A duration: a whole number and `ms`, `s`, `m`, `h` or `d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -32,6 +35,13 @@ pub(super) fn positive_amount(text: &str) -> Result<u128, String> {
     amount.ok_or_else(|| format!("expected an amount from 1 to {}, in digits, found {text:?}", u128::MAX))
 }
 
+/// A file of the user's, as text.
+#[expect(clippy::disallowed_methods, reason = "the file is the user's, no part of a journal")]
+pub(super) fn read_text(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::Input(format!("reading {}", path.display()), error))
+}
+
 /// `sync`, or `interval:` and a number of milliseconds.
 pub(super) fn durability(text: &str) -> Result<Durability, String> {
     let wrong = || format!("expected sync, or interval:MS with MS from 1 on, found {text:?}");
@@ -45,14 +55,38 @@ pub(super) fn durability(text: &str) -> Result<Durability, String> {
     Ok(Durability::Interval(Duration::from_millis(millis)))
 }
 
-/// A `seq`, or a time.
+/// A `seq`, a time, or the end.
 pub(super) fn state_at(text: &str) -> Result<StateAt, String> {
     if let Ok(seq) = text.parse() {
         return Ok(StateAt::Seq(seq));
     }
-    Timestamp::parse(text)
-        .map(StateAt::Time)
-        .map_err(|_| format!("expected a seq or a time (like 2026-11-21T01:15:13Z), found {text:?}"))
+    if text == "end" {
+        return Ok(StateAt::End);
+    }
+    time(text).map(StateAt::Time).map_err(|_| {
+        format!(
+            "expected a seq, a time (like 2026-11-21T01:15:13Z), how long ago (like -2h), or end, found {text:?}"
+        )
+    })
+}
+
+/// A time, or how long ago it was by the clock of this machine: `-` and a duration.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    let ago = text.strip_prefix('-').map(duration);
+    let parsed = match ago {
+        Some(ago) => ago.ok().map(|ago| before(SystemClock.now(), ago)),
+        None => Timestamp::parse(text).ok(),
+    };
+    parsed.ok_or_else(|| {
+        format!(
+            "expected a time (like 2026-11-21T01:15:13Z) or how long ago (like -2h or -3d), found {text:?}"
+        )
+    })
+}
+
+fn before(now: Timestamp, ago: Duration) -> Timestamp {
+    let micros = i64::try_from(ago.as_micros()).unwrap_or(i64::MAX);
+    Timestamp::from_micros(now.as_micros().saturating_sub(micros))
 }
 
 #[cfg(test)]
@@ -91,10 +125,23 @@ mod tests {
     }
 
     #[test]
+    fn a_time_may_be_said_as_how_long_ago_it_was() {
+        let now = SystemClock.now();
+        let found = time("-2h").unwrap();
+        let ago = now.saturating_since(found);
+        assert!(ago <= Duration::from_secs(7_200) && ago > Duration::from_secs(7_100), "{ago:?}");
+        assert!(time("-99999999999d").unwrap() < time("-3d").unwrap());
+        for text in ["2h", "-2", "-2y", "- 2h", "--2h", "12"] {
+            assert!(time(text).unwrap_err().contains(&format!("{text:?}")), "{text}");
+        }
+    }
+
+    #[test]
     fn a_point_is_a_seq_or_a_time() {
         assert_eq!(state_at("12"), Ok(StateAt::Seq(12)));
         assert_eq!(state_at("1970-01-01T00:00:00Z"), Ok(StateAt::Time(Timestamp::UNIX_EPOCH)));
-        for text in ["", "-1", "yesterday", "99999999999999999999"] {
+        assert_eq!(state_at("end"), Ok(StateAt::End));
+        for text in ["", "-1", "--json", "-", "yesterday", "99999999999999999999"] {
             assert!(state_at(text).is_err(), "{text}");
         }
     }

@@ -65,6 +65,7 @@ pub use command::{
     ReverseSpend, SetGoalBudget, SetProgress, Settle, Spend, TransitionGoal, Ttl, Turn, TurnTarget,
 };
 pub use context::{Context, Rules};
+pub(crate) use decide::impose_terms;
 pub use decide::{Allowance, CheckError, check, decide};
 pub use decision::{
     Decision, Outcome, Refusal, Rejection, RejectionKind, Remembered, RememberedOutcome, outcome,

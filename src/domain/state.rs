@@ -190,6 +190,36 @@ impl State {
         self.held.iter().filter_map(|(_, id)| self.reservation(id))
     }
 
+    /// The reservations that have not ended, and those that ended and are remembered, in the order of their ids.
+    pub fn reservations(&self) -> impl Iterator<Item = &Reservation> + '_ {
+        self.reservations.values().map(|leaf| &***leaf)
+    }
+
+    /// How many budgets there are, those of goals included.
+    pub fn budget_count(&self) -> usize {
+        self.budgets.len()
+    }
+
+    /// How many reservations have not ended.
+    pub fn held_reservation_count(&self) -> usize {
+        self.held.len()
+    }
+
+    /// How many reservations there are, those that ended and are remembered included.
+    pub fn reservation_count(&self) -> usize {
+        self.reservations.len()
+    }
+
+    /// How many external meters there are.
+    pub fn meter_count(&self) -> usize {
+        self.meters.len()
+    }
+
+    /// How many spends are remembered.
+    pub fn remembered_spend_count(&self) -> usize {
+        self.spends.len()
+    }
+
     /// When something is due next: a reservation expires, a window ends.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.deadlines.get_min().map(|(at, _)| *at)

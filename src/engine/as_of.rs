@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::reader::StateAt;
-use super::replay::Replay;
+use super::replay::{Replay, Watch};
 use super::snapshots;
 use crate::background::Background;
 use crate::error::{Error, ErrorKind};
@@ -57,19 +57,20 @@ pub(super) fn state_as_of_beside(
 /// Whether a point is known to lie below the retention floor, so that there is no use in trying again.
 fn is_below_floor(storage: &Arc<dyn Storage>, at: StateAt) -> Result<bool, Error> {
     let StateAt::Seq(wanted) = at else { return Ok(false) };
-    Ok(wanted.saturating_add(1) < retained(&**storage)?.first_seq)
+    Ok(wanted < retained(&**storage)?.oldest_state)
 }
 
-/// The oldest state that is retained: that before the oldest event in the journal. Empty where nothing was pruned.
+/// The oldest state that is retained: that before the oldest event in the journal (with an archive that begins late: the oldest
+/// there is). Empty where nothing was pruned.
 pub(super) fn oldest_state(storage: &Arc<dyn Storage>, source: &WalkSource) -> Result<AsOf, Error> {
     for _ in 1..TRIES {
-        let before = retained(&**storage)?.first_seq.saturating_sub(1);
+        let before = retained(&**storage)?.oldest_state;
         match try_state_as_of(storage, source, StateAt::Seq(before), &Background::Inline) {
             Err(error) if *error.kind() == ErrorKind::Pruned => {}
             result => return result,
         }
     }
-    let before = retained(&**storage)?.first_seq.saturating_sub(1);
+    let before = retained(&**storage)?.oldest_state;
     try_state_as_of(storage, source, StateAt::Seq(before), &Background::Inline)
 }
 
@@ -79,22 +80,40 @@ fn try_state_as_of(
     at: StateAt,
     background: &Background,
 ) -> Result<AsOf, Error> {
-    let mut as_of = start(storage, source, at)?;
+    let as_of = start(storage, source, at)?;
+    go_on(storage, source, as_of, at, background, None)
+}
+
+/// The state at a point of the history that a state of an earlier one comes to. `watch` is shown all states in between,
+/// and may end it early.
+pub(super) fn go_on<'w>(
+    storage: &Arc<dyn Storage>,
+    source: &WalkSource,
+    mut as_of: AsOf,
+    at: StateAt,
+    background: &Background,
+    watch: Option<&'w mut Watch<'w>>,
+) -> Result<AsOf, Error> {
     if at == StateAt::Seq(as_of.projection.seq) {
         return Ok(as_of);
     }
     let mut walk = Walk::open(Arc::clone(storage), source.clone(), as_of.projection.seq + 1)?;
+    let is_watched = watch.is_some();
     let mut replay = Replay::up_to(as_of.projection, at, background);
+    if let Some(watch) = watch {
+        replay = replay.watched_by(watch);
+    }
     if let Err(error) = replay_up_to(&mut walk, &mut replay, at) {
         let error = replay.first_error(error);
         if !replay.is_reached() {
             return Err(error);
         }
     }
+    let is_ended_early = is_watched && replay.is_reached();
     as_of.last_epoch = replay.last_epoch().unwrap_or(as_of.last_epoch);
     as_of.projection = replay.into_projection();
     match at {
-        StateAt::Seq(wanted) if as_of.projection.seq < wanted => {
+        StateAt::Seq(wanted) if as_of.projection.seq < wanted && !is_ended_early => {
             let last = as_of.projection.seq;
             let found = format!("seq {wanted} is not in the journal; its last event is seq {last}");
             Err(Error::new(ErrorKind::InvalidArgument, found))
@@ -104,7 +123,7 @@ fn try_state_as_of(
 }
 
 /// Replays the journal from where the walk stands, no further than that point.
-fn replay_up_to(walk: &mut Walk, replay: &mut Replay, at: StateAt) -> Result<(), Error> {
+fn replay_up_to(walk: &mut Walk, replay: &mut Replay<'_>, at: StateAt) -> Result<(), Error> {
     while !replay.is_reached() {
         let Some(place) = walk.next()? else { break };
         replay.frame(&place)?;
@@ -117,7 +136,7 @@ fn replay_up_to(walk: &mut Walk, replay: &mut Replay, at: StateAt) -> Result<(),
 }
 
 /// What the newest snapshot at or before a point holds; nothing, where there is none and nothing was pruned.
-fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result<AsOf, Error> {
+pub(super) fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result<AsOf, Error> {
     let retained = retained(&**storage)?;
     let mut first_error = None;
     for &name in retained.snapshots.iter().rev() {
@@ -144,7 +163,7 @@ fn start(storage: &Arc<dyn Storage>, source: &WalkSource, at: StateAt) -> Result
     match first_error {
         Some(error) if retained.is_pruned => Err(error),
         None if retained.is_pruned => {
-            let oldest = retained.first_seq.saturating_sub(1);
+            let oldest = retained.oldest_state;
             let found = format!(
                 "that point lies below the retention floor: the oldest state here is that after seq {oldest}"
             );

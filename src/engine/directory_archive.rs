@@ -19,6 +19,8 @@ const CHUNK: usize = 256 << 10;
 /// is there already is never overwritten: with the same bytes, up to the segment's end, it is taken for the copy, with others
 /// it is an error.
 ///
+/// [`JournalReader::open_with_archive`](crate::JournalReader::open_with_archive) reads both as one, beside a live writer too.
+///
 /// The archived segments and those of the journal, together in a new directory, are the whole journal, to be read like any
 /// other. The journal's directory has to be that of a closed engine, or a copy of it; a segment that is in both says the
 /// same in both. Snapshots stay behind: with a base the journal would begin where that does.

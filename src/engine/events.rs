@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::cursor::Cursor;
 use super::feed::{EventFilter, FeedEvent, Knowledge, Matcher};
 use super::frames::{check_count, decode_at, decode_with, is_one_line, lines};
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::event::{ChangeEvent, Decoder};
 use crate::ids::{Epoch, JournalId};
@@ -20,6 +21,7 @@ pub struct Events {
     source: WalkSource,
     walk: Walk,
     matcher: Option<Box<Matcher>>,
+    until: Option<Timestamp>,
     frame: Option<LoadedFrame>,
 }
 
@@ -51,6 +53,8 @@ pub struct JournaledEvent<'a> {
     journal_id: JournalId,
     location: &'a Location,
     written_by: WriterVersion,
+    begins_its_command: bool,
+    ends_its_command: bool,
 }
 
 impl LoadedFrame {
@@ -76,13 +80,20 @@ impl Events {
             from => Walk::open(Arc::clone(storage), source.clone(), from)?,
         };
         let (storage, source) = (Arc::clone(storage), source.clone());
-        Ok(Events { storage, source, walk, matcher: None, frame: None })
+        Ok(Events { storage, source, walk, matcher: None, until: None, frame: None })
     }
 
     /// Only those that the filter lets pass. To be said before the first is taken.
     #[must_use]
     pub fn filter(mut self, filter: EventFilter) -> Events {
         self.matcher = Matcher::new(filter, self.walk.next_seq() - 1);
+        self
+    }
+
+    /// Only those decided at or before that time. To be said before the first is taken.
+    #[must_use]
+    pub fn until(mut self, time: Timestamp) -> Events {
+        self.until = Some(time);
         self
     }
 
@@ -94,12 +105,21 @@ impl Events {
     /// also `Unsupported`, when a newer version wrote what the filter has to know.
     #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
     pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
-        while self.advance()? {
+        while !self.is_past()? && self.advance()? {
+            if self.is_past()? {
+                break;
+            }
             if self.matcher.is_none() || self.is_wanted()? {
                 return Ok(self.current());
             }
         }
         Ok(None)
+    }
+
+    /// Whether the event that was looked at last is later than what is wanted: then so are all that come.
+    fn is_past(&self) -> Result<bool, Error> {
+        let Some(until) = self.until else { return Ok(false) };
+        self.current().map_or(Ok(false), |event| Ok(event.ts()? > until))
     }
 
     fn is_wanted(&mut self) -> Result<bool, Error> {
@@ -130,6 +150,8 @@ impl Events {
             journal_id: self.walk.journal_id(),
             location: &frame.location,
             written_by: frame.written_by,
+            begins_its_command: frame.line.start == 0,
+            ends_its_command: frame.next_at >= frame.end,
         })
     }
 
@@ -204,6 +226,27 @@ impl JournaledEvent<'_> {
         Ok(Arc::new(FeedEvent { event, cursor: self.cursor() }))
     }
 
+    /// Whether it is the first event of its command (law ATOMIC: the events of one command are one frame).
+    pub fn begins_its_command(&self) -> bool {
+        self.begins_its_command
+    }
+
+    /// Whether it is the last event of its command.
+    pub fn ends_its_command(&self) -> bool {
+        self.ends_its_command
+    }
+
+    /// When it was decided: what [`decode`](Self::decode) says, for less where the line is in the canonical form.
+    ///
+    /// # Errors
+    /// As [`decode`](Self::decode).
+    pub fn ts(&self) -> Result<Timestamp, Error> {
+        match canonical_ts(self.line) {
+            Some(ts) => Ok(ts),
+            None => Ok(self.decode()?.ts),
+        }
+    }
+
     /// Where its frame lies on disk.
     pub fn location(&self) -> &Location {
         self.location
@@ -213,4 +256,13 @@ impl JournaledEvent<'_> {
     pub fn cursor(&self) -> Cursor {
         Cursor { journal_id: self.journal_id, epoch: self.epoch, seq: self.seq }
     }
+}
+
+/// The time in a line that begins as the canonical form does.
+fn canonical_ts(line: &[u8]) -> Option<Timestamp> {
+    let rest = line.strip_prefix(br#"{"seq":"#)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = rest[digits..].strip_prefix(br#","ts":""#)?;
+    let (text, rest) = rest.split_first_chunk::<27>()?;
+    Timestamp::from_ascii(text).filter(|_| rest.first() == Some(&b'"'))
 }

@@ -14,7 +14,7 @@ pub(super) fn push_line(encoder: &mut Encoder, event: &ChangeEvent, payload: &mu
 }
 
 /// The lines of a frame, each with its `seq`, without line ends.
-pub(super) fn lines<'a>(place: &FramePlace<'a>) -> impl Iterator<Item = (u64, &'a [u8])> {
+pub(crate) fn lines<'a>(place: &FramePlace<'a>) -> impl Iterator<Item = (u64, &'a [u8])> {
     let mut rest = place.frame.payload;
     let lines = std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -123,7 +123,7 @@ pub(super) fn is_one_line(place: &FramePlace<'_>) -> bool {
 }
 
 /// Refuses a frame that does not hold as many lines as its header says.
-pub(super) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
+pub(crate) fn check_count(place: &FramePlace<'_>) -> Result<(), Error> {
     if is_one_line(place) {
         return Ok(());
     }

@@ -4,17 +4,20 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::as_of::state_as_of_beside;
+use super::as_of::{AsOf, go_on, state_as_of_beside};
 use super::cursor::Cursor;
 use super::events::Events;
 use super::feed::{EventFilter, Follower, Journal, ResetCause, Start};
-use super::report::{Statistics, VerifyReport, statistics, verify};
+use super::report::{ArchiveStatistics, StateStatistics, Statistics, VerifyReport, statistics, verify};
 use super::salvage::{SalvageReport, salvage_dir, salvage_storage};
+use super::sift::Sift;
+use super::timeline::Timeline;
 use crate::background::Background;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind};
-use crate::ids::JournalId;
-use crate::journal::{Walk, WalkSource};
+use crate::event::ChangeEvent;
+use crate::ids::{Epoch, JournalId};
+use crate::journal::{Union, Walk, WalkSource, retained};
 use crate::projection::Projection;
 use crate::storage::{Files, Storage};
 
@@ -41,6 +44,8 @@ pub struct JournalReader {
     journal_id: JournalId,
     /// Whether a long replay may use another thread.
     background: Background,
+    /// The storage again, where it has an archive.
+    archive: Option<Arc<Union>>,
 }
 
 /// A point in a history.
@@ -67,6 +72,43 @@ impl JournalReader {
         Ok(JournalReader { background: Background::Threads, ..reader })
     }
 
+    /// Opens the journal in `dir` with the directory `archive` under it, into which segments were archived before they
+    /// were pruned (see [`DirectoryArchive`](super::DirectoryArchive)): all reads go as far back as the archive does. Where it
+    /// begins with the first segment, it is as if nothing had been pruned. Where it begins later, events are read from there
+    /// on, and states from the journal's oldest snapshot on. A segment that is in both is read from the journal.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `InvalidArgument` when the archive is of another journal, `Damaged` when segments between
+    /// the two are in neither.
+    pub fn open_with_archive(
+        dir: impl AsRef<Path>,
+        archive: impl AsRef<Path>,
+    ) -> Result<JournalReader, Error> {
+        let (dir, archive) = (dir.as_ref(), archive.as_ref());
+        let journal = Arc::new(open_dir(dir)?);
+        let under = Files::open(archive)
+            .map_err(|error| Error::io(format!("opening the archive {}", archive.display()), error))?;
+        // Before the two are looked at together: what is wrong with the journal alone is said of it alone.
+        JournalReader::with_storage(Arc::clone(&journal) as Arc<dyn Storage>)
+            .map_err(|error| error.in_dir(dir))?;
+        let reader = JournalReader::with_storage_and_archive(journal, Arc::new(under))
+            .map_err(|error| error.in_dir(archive))?;
+        Ok(JournalReader { background: Background::Threads, ..reader })
+    }
+
+    /// [`open_with_archive`](Self::open_with_archive) in any storages.
+    ///
+    /// # Errors
+    /// See [`open_with_archive`](Self::open_with_archive).
+    pub fn with_storage_and_archive(
+        journal: Arc<dyn Storage>,
+        archive: Arc<dyn Storage>,
+    ) -> Result<JournalReader, Error> {
+        let union = Arc::new(Union::open(journal, archive)?);
+        let reader = JournalReader::with_storage(Arc::clone(&union) as Arc<dyn Storage>)?;
+        Ok(JournalReader { archive: Some(union), ..reader })
+    }
+
     /// Opens the journal in any storage.
     ///
     /// # Errors
@@ -74,7 +116,7 @@ impl JournalReader {
     pub fn with_storage(storage: Arc<dyn Storage>) -> Result<JournalReader, Error> {
         let source = WalkSource::outside();
         let journal_id = Walk::from_floor(Arc::clone(&storage), source.clone())?.journal_id();
-        Ok(JournalReader { storage, source, journal_id, background: Background::Inline })
+        Ok(JournalReader { storage, source, journal_id, background: Background::Inline, archive: None })
     }
 
     /// The journal.
@@ -96,7 +138,47 @@ impl JournalReader {
     /// `Pruned` when that event lies below the retention floor; `Io`, `Damaged` and `Unsupported` when the journal cannot
     /// be read.
     pub fn events(&self, from: u64) -> Result<Events, Error> {
-        Events::open(&self.storage, &self.source, from)
+        Events::open(&self.storage, &self.source, from).map_err(|error| self.with_hint(error))
+    }
+
+    /// The `seq` of the first event that was decided at or after that time, or of the first that will come where there is
+    /// none; no older one than is retained. It is found by halves, segment by segment: events are in the order of time.
+    ///
+    /// # Errors
+    /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
+    pub fn seq_since(&self, time: Timestamp) -> Result<u64, Error> {
+        let starts = self.source.segment_starts(&*self.storage)?;
+        let (mut low, mut high) = (0, starts.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.is_before(starts[middle], time) {
+                // Pruned meanwhile: what comes after it tells.
+                Err(error) if *error.kind() == ErrorKind::Pruned => low = middle + 1,
+                Ok(true) => low = middle + 1,
+                Ok(false) => high = middle,
+                Err(error) => return Err(error),
+            }
+        }
+        // In the last segment that begins before that time.
+        let mut events = match low.checked_sub(1) {
+            None => return self.oldest_seq(),
+            Some(at) => Events::open(&self.storage, &self.source, starts[at].max(self.oldest_seq()?))?,
+        };
+        let mut next_seq = starts[low - 1];
+        while let Some(event) = events.next()? {
+            if event.ts()? >= time {
+                return Ok(event.seq);
+            }
+            next_seq = event.seq + 1;
+        }
+        Ok(next_seq)
+    }
+
+    /// Whether the event of that `seq` was decided before that time; not, where there is none yet.
+    fn is_before(&self, seq: u64, time: Timestamp) -> Result<bool, Error> {
+        let mut events = Events::open(&self.storage, &self.source, seq)?;
+        let first = events.next()?;
+        first.map_or(Ok(false), |event| Ok(event.ts()? < time))
     }
 
     /// The events after a cursor.
@@ -133,6 +215,17 @@ impl JournalReader {
         Follower::open(self.journal(), start, filter)
     }
 
+    /// Where it lies.
+    pub(crate) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
+    /// A walk over the frames from the event `from` on.
+    pub(crate) fn walk(&self, from: u64) -> Result<Walk, Error> {
+        let walk = Walk::open(Arc::clone(&self.storage), self.source.clone(), from);
+        walk.map_err(|error| self.with_hint(error))
+    }
+
     fn journal(&self) -> Journal {
         Journal::new(&self.storage, self.source.clone())
     }
@@ -143,8 +236,57 @@ impl JournalReader {
     /// `Pruned` when that point lies below the retention floor, `InvalidArgument` when a `seq` is not in the journal yet;
     /// `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
     pub fn state(&self, at: StateAt) -> Result<Projection, Error> {
-        let as_of = state_as_of_beside(&self.storage, &self.source, at, &self.background)?;
-        Ok(as_of.projection)
+        let as_of = state_as_of_beside(&self.storage, &self.source, at, &self.background);
+        Ok(as_of.map_err(|error| self.with_hint(error))?.projection)
+    }
+
+    /// The state from one point on, to be moved along the history.
+    ///
+    /// # Errors
+    /// As [`state`](Self::state).
+    pub(crate) fn timeline(&self, at: StateAt) -> Result<Timeline, Error> {
+        let (storage, source) = (Arc::clone(&self.storage), self.source.clone());
+        Timeline::open(storage, source, at, self.background.clone()).map_err(|error| self.with_hint(error))
+    }
+
+    /// The frames from the oldest event on, as bytes.
+    ///
+    /// # Errors
+    /// As [`events`](Self::events).
+    pub(crate) fn sift(&self) -> Result<Sift, Error> {
+        Sift::open(Arc::clone(&self.storage), self.source.clone())
+    }
+
+    /// Folds the events after `from` in, up to a point of the history or until `watch`, who is shown every state with the
+    /// event that led to it, has seen enough. The state then.
+    ///
+    /// # Errors
+    /// As [`state`](Self::state).
+    pub(crate) fn fold_on<'w>(
+        &self,
+        from: Projection,
+        to: StateAt,
+        watch: &'w mut (dyn FnMut(&Projection, &ChangeEvent) -> bool + 'w),
+    ) -> Result<Projection, Error> {
+        let from = AsOf { projection: from, last_epoch: Epoch::NONE, journal_id: self.journal_id };
+        let folded = go_on(&self.storage, &self.source, from, to, &self.background, Some(watch));
+        Ok(folded.map_err(|error| self.with_hint(error))?.projection)
+    }
+
+    /// After which `seq` the oldest state is that can be had, and after which there are snapshots, oldest first.
+    pub(crate) fn state_seqs(&self) -> Result<(u64, Vec<u64>), Error> {
+        let retained = retained(&*self.storage)?;
+        let seqs = retained.snapshots.iter().map(|name| name.before.first_seq.saturating_sub(1));
+        Ok((retained.oldest_state, seqs.collect()))
+    }
+
+    /// What lies below retention may lie in an archive: whoever did not bring one is told.
+    fn with_hint(&self, error: Error) -> Error {
+        if self.archive.is_some() || *error.kind() != ErrorKind::Pruned {
+            return error;
+        }
+        let hint = "if what was pruned was archived, the archive extends it: --archive, or JournalReader::open_with_archive";
+        Error::new(ErrorKind::Pruned, format!("{error}; {hint}"))
     }
 
     /// Checks everything: frames, joins, events, and that they fold. It goes on past damage, which is reported.
@@ -160,7 +302,11 @@ impl JournalReader {
     /// # Errors
     /// See [`verify`](Self::verify).
     pub fn statistics(&self) -> Result<Statistics, Error> {
-        statistics(&*self.storage)
+        let archive = self.archive.as_ref().map(|union| union.archived()).transpose()?;
+        // What is wrong with the journal is a finding, and there is no state then.
+        let state = self.state(StateAt::End).ok().map(|projection| StateStatistics::of(&projection));
+        let archive = archive.map(ArchiveStatistics::of);
+        Ok(Statistics { archive, state, ..statistics(&*self.storage)? })
     }
 
     /// [`verify`](Self::verify) without opening the journal first: also for one that is too damaged to be opened.
@@ -184,7 +330,11 @@ impl JournalReader {
     /// # Errors
     /// See [`verify`](Self::verify).
     pub fn statistics_dir(dir: impl AsRef<Path>) -> Result<Statistics, Error> {
-        statistics(&open_dir(dir.as_ref())?)
+        let files: Arc<dyn Storage> = Arc::new(open_dir(dir.as_ref())?);
+        match JournalReader::with_storage(Arc::clone(&files)) {
+            Ok(reader) => JournalReader { background: Background::Threads, ..reader }.statistics(),
+            Err(_) => statistics(&*files),
+        }
     }
 
     /// Copies what is provably good of the journal in `dir` into a new journal in `out`, a directory that is new or empty.

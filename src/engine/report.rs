@@ -4,16 +4,19 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use super::frames::{check_count, decode_line, lines};
+use super::sealed::{self, Sealed};
 use super::snapshots;
 use crate::clock::Timestamp;
-use crate::domain::{FOLD_VERSION, StateHash};
+use crate::domain::{FOLD_VERSION, State, StateHash};
 use crate::error::{Error, ErrorKind};
 use crate::event::ChangeEvent;
 use crate::ids::{Epoch, JournalId};
 use crate::journal::{
-    AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, SnapshotSummary, audit,
+    Archived, AuditReport, Finding, FindingKind, FramePlace, SegmentSummary, SnapshotFile, SnapshotSummary,
+    Spine, audit,
 };
 use crate::projection::Projection;
+use crate::proof::Witness;
 use crate::storage::Storage;
 
 /// What [`JournalReader::verify`](super::JournalReader::verify) found.
@@ -26,8 +29,12 @@ pub struct VerifyReport {
     pub segments: usize,
     /// How many snapshots there are that can be used.
     pub snapshots: usize,
+    /// How many entries the spine has that hold together.
+    pub spine_entries: usize,
     /// How many events were read.
     pub events: u64,
+    /// The last `seq` that was read; 0 when there is no event.
+    pub last_seq: u64,
     /// The last `seq` up to which nothing is wrong; 0 when the first event is.
     pub last_good_seq: u64,
     /// Whether the last writer closed the journal; `false` beside a live one.
@@ -54,6 +61,15 @@ pub struct Statistics {
     pub first_seq: u64,
     /// The last `seq`; 0 when there is no event.
     pub last_seq: u64,
+    /// When the first event that is retained was decided; `None` when there is no event.
+    pub first_ts: Option<Timestamp>,
+    /// When the last event was decided.
+    pub last_ts: Option<Timestamp>,
+    /// What the state after the last event holds; `None` where it cannot be had.
+    pub state: Option<StateStatistics>,
+    /// What the archive holds, where the journal was opened with one. Its segments are among the
+    /// [`segments`](Self::segments).
+    pub archive: Option<ArchiveStatistics>,
     /// The epochs that frames are of, oldest first.
     pub epochs: Vec<Epoch>,
     /// How many events there are of each kind.
@@ -68,6 +84,61 @@ pub struct Statistics {
     pub findings: Vec<Finding>,
 }
 
+/// How much a state holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateStatistics {
+    /// Goals that are not forgotten.
+    pub goals: usize,
+    /// Budgets that are not forgotten, those of goals' tokens included.
+    pub budgets: usize,
+    /// Reservations that have not ended.
+    pub held_reservations: usize,
+    /// External meters.
+    pub meters: usize,
+    /// Remembered idempotency keys.
+    pub keys: usize,
+    /// Remembered spends, by whose ids they are recognised.
+    pub spends: usize,
+    /// Remembered ids of the host's own events.
+    pub event_ids: usize,
+}
+
+impl StateStatistics {
+    pub(super) fn of(state: &State) -> StateStatistics {
+        StateStatistics {
+            goals: state.goal_count(),
+            budgets: state.budget_count(),
+            held_reservations: state.held_reservation_count(),
+            meters: state.meter_count(),
+            keys: state.remembered_key_count(),
+            spends: state.remembered_spend_count(),
+            event_ids: state.remembered_event_id_count(),
+        }
+    }
+}
+
+/// What an archive holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ArchiveStatistics {
+    /// How many segments.
+    pub segments: usize,
+    /// The first `seq` in them; 0 when there is none.
+    pub first_seq: u64,
+    /// The last `seq` in them; 0 when there is none.
+    pub last_seq: u64,
+    /// The length of all of them together, in bytes.
+    pub bytes: u64,
+}
+
+impl ArchiveStatistics {
+    pub(super) fn of(archived: Archived) -> ArchiveStatistics {
+        let Archived { segments, first_seq, last_seq, bytes } = archived;
+        ArchiveStatistics { segments, first_seq, last_seq, bytes }
+    }
+}
+
 /// What a segment holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SegmentStatistics {
@@ -79,6 +150,10 @@ pub struct SegmentStatistics {
     pub first_seq: u64,
     /// Its last `seq`; below `first_seq` when it holds no event.
     pub last_seq: u64,
+    /// When its first event was decided; `None` when it holds none that can be read.
+    pub first_ts: Option<Timestamp>,
+    /// When its last event was decided.
+    pub last_ts: Option<Timestamp>,
     /// How many events it holds.
     pub events: u64,
     /// The length of the file, in bytes.
@@ -110,11 +185,42 @@ pub struct SnapshotStatistics {
 }
 
 pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
+    verify_witnessed(storage, Witness::default()).map(|(report, ..)| report)
+}
+
+/// Verifies while somebody looks on: for what an anchor says.
+pub(crate) fn verify_witnessed(
+    storage: &dyn Storage,
+    witness: Witness,
+) -> Result<(VerifyReport, Sealed, Witness), Error> {
+    // Before the segments: whatever has an entry has a successor by then.
+    let spine = Spine::read(storage);
+    let witness = RefCell::new(witness);
+    let mut report = inspect_and_fold(storage, &witness)?;
+    let witness = witness.into_inner();
+    let sealed = sealed::look(spine, &mut report, &witness)?;
+    let verified = VerifyReport {
+        journal_id: report.journal_id,
+        segments: report.segments.len(),
+        snapshots: report.snapshots.len(),
+        spine_entries: sealed.entries,
+        events: report.segments.iter().map(|segment| segment.events).sum(),
+        last_seq: report.segments.iter().map(|segment| segment.last_seq).max().unwrap_or(0),
+        last_good_seq: report.last_good_seq,
+        is_clean: report.is_clean,
+        is_live: report.is_live,
+        findings: report.findings,
+    };
+    Ok((verified, sealed, witness))
+}
+
+fn inspect_and_fold(storage: &dyn Storage, witness: &RefCell<Witness>) -> Result<AuditReport, Error> {
     let folding = RefCell::new(None);
     let hashes = RefCell::new(BTreeMap::new());
-    let report = inspect(
+    inspect(
         storage,
-        &mut |_, event| {
+        &mut |place, line, event| {
+            witness.borrow_mut().event(place.file, event.seq, line);
             let mut folding = folding.borrow_mut();
             // A journal that begins with its first event begins from nothing.
             if event.seq == 1 {
@@ -134,6 +240,7 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
                 *folding = None;
                 return Err(error.to_string());
             }
+            witness.borrow_mut().state(projection);
             check_hash(projection, &hashes.borrow())
         },
         &mut |file| {
@@ -141,6 +248,7 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
             if file.header.fold_version == FOLD_VERSION {
                 hashes.borrow_mut().insert(restored.seq, file.header.state_hash);
             }
+            witness.borrow_mut().state(&restored);
             // Folding begins with the oldest.
             let mut folding = folding.borrow_mut();
             if folding.is_none() {
@@ -148,17 +256,7 @@ pub(super) fn verify(storage: &dyn Storage) -> Result<VerifyReport, Error> {
             }
             Ok(())
         },
-    )?;
-    Ok(VerifyReport {
-        journal_id: report.journal_id,
-        segments: report.segments.len(),
-        snapshots: report.snapshots.len(),
-        events: report.segments.iter().map(|segment| segment.events).sum(),
-        last_good_seq: report.last_good_seq,
-        is_clean: report.is_clean,
-        is_live: report.is_live,
-        findings: report.findings,
-    })
+    )
 }
 
 /// A snapshot says what the events before it come to.
@@ -174,9 +272,16 @@ fn check_hash(projection: &Projection, hashes: &BTreeMap<u64, [u8; 32]>) -> Resu
 
 pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
     let mut events_by_kind = BTreeMap::new();
+    let mut times: BTreeMap<String, (Timestamp, Timestamp)> = BTreeMap::new();
     let report = inspect(
         storage,
-        &mut |_, event| {
+        &mut |place, _, event| {
+            match times.get_mut(place.file) {
+                Some((_, last)) => *last = event.ts,
+                None => {
+                    times.insert(place.file.to_owned(), (event.ts, event.ts));
+                }
+            }
             *events_by_kind.entry(event.payload.kind().to_owned()).or_default() += 1;
             Ok(())
         },
@@ -187,6 +292,10 @@ pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
         journal_id: report.journal_id,
         first_seq: holding().map(|segment| segment.first_seq).min().unwrap_or(0),
         last_seq: holding().map(|segment| segment.last_seq).max().unwrap_or(0),
+        first_ts: times.values().map(|(first, _)| *first).min(),
+        last_ts: times.values().map(|(_, last)| *last).max(),
+        state: None,
+        archive: None,
         retention_floor: report.first_seq,
         snapshots: report.snapshots.iter().map(snapshot_statistics).collect(),
         bytes: report.segments.iter().map(|segment| segment.file_len).sum(),
@@ -194,14 +303,29 @@ pub(super) fn statistics(storage: &dyn Storage) -> Result<Statistics, Error> {
         events_by_kind,
         is_clean: report.is_clean,
         is_live: report.is_live,
-        segments: report.segments.into_iter().map(segment_statistics).collect(),
+        segments: report.segments.into_iter().map(|segment| segment_statistics(segment, &times)).collect(),
         findings: report.findings,
     })
 }
 
-fn segment_statistics(segment: SegmentSummary) -> SegmentStatistics {
+fn segment_statistics(
+    segment: SegmentSummary,
+    times: &BTreeMap<String, (Timestamp, Timestamp)>,
+) -> SegmentStatistics {
     let SegmentSummary { file, number, first_seq, last_seq, events, file_len, end, is_closed } = segment;
-    SegmentStatistics { file, number, first_seq, last_seq, events, file_len, end, is_closed }
+    let (first_ts, last_ts) = times.get(&file).copied().unzip();
+    SegmentStatistics {
+        file,
+        number,
+        first_seq,
+        last_seq,
+        first_ts,
+        last_ts,
+        events,
+        file_len,
+        end,
+        is_closed,
+    }
 }
 
 fn snapshot_statistics(snapshot: &SnapshotSummary) -> SnapshotStatistics {
@@ -217,10 +341,13 @@ fn snapshot_statistics(snapshot: &SnapshotSummary) -> SnapshotStatistics {
     }
 }
 
+/// Gets each event with its frame's place and its line; what it says is wrong is damage.
+type Visit<'v> = dyn FnMut(&FramePlace<'_>, &[u8], &ChangeEvent) -> Result<(), String> + 'v;
+
 /// Audits the journal, reading every event. What cannot be read is damage, or ends it when a newer version wrote it.
 fn inspect(
     storage: &dyn Storage,
-    visit: &mut dyn FnMut(&FramePlace<'_>, &ChangeEvent) -> Result<(), String>,
+    visit: &mut Visit<'_>,
     inspect_snapshot: &mut dyn FnMut(&SnapshotFile) -> Result<(), Error>,
 ) -> Result<AuditReport, Error> {
     let mut unsupported = None;
@@ -231,7 +358,7 @@ fn inspect(
                 check_count(place)?;
                 for (seq, line) in lines(place) {
                     let event = decode_line(place, seq, line)?;
-                    visit(place, &event)
+                    visit(place, line, &event)
                         .map_err(|wrong| Error::damaged(place.file, place.frame.offset, Some(seq), wrong))?;
                 }
                 Ok(())

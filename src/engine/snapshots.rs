@@ -12,6 +12,7 @@ use crate::journal::{
 };
 use crate::planted::{Bug, planted};
 use crate::projection::Projection;
+use crate::proof::Hash;
 use crate::storage::Storage;
 
 /// The state that a snapshot holds. Its hash is not computed: the CRC has told already that it is what was written.
@@ -71,6 +72,8 @@ pub(super) struct Place {
     pub(super) journal_id: JournalId,
     /// When it is made.
     pub(super) now: Timestamp,
+    /// The spine's head before that segment; zeros where it is not known.
+    pub(super) spine_head: Hash,
 }
 
 /// The state before a segment: that of an older snapshot, or nothing, and the closed segments after that. `None` when
@@ -109,6 +112,7 @@ pub(super) fn make(storage: &dyn Storage, place: &Place, projection: Projection)
         fold_version: FOLD_VERSION,
         state_hash: projection.state_hash().0,
         created_at: place.now,
+        spine_head: place.spine_head,
     })?;
     // Two states at once are enough.
     drop(projection);

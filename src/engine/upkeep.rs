@@ -1,4 +1,4 @@
-//! Upkeep of the journal, off the writer's path: retention (law RETAIN) and snapshots. Each run looks at what there is and
+//! Upkeep of the journal, off the writer's path: the spine, retention (law RETAIN) and snapshots. Each run looks at what there is and
 //! does what is due; one that is cut short, by a crash at any point, is made up for by the next.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +13,7 @@ use super::options::Options;
 use super::retention::{Retention, is_worth_a_base, len_before, tell_ages, wished_floor};
 use super::series::{Made, Next, next_snapshot, superfluous};
 use super::snapshots::{self, Place};
+use super::spine::SpineKeeper;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::event::decode_event;
@@ -35,6 +36,7 @@ pub(super) struct Upkeep {
     /// What the last snapshot of the series took that was made here.
     last_made: Mutex<Option<Made>>,
     record: Arc<UpkeepRecord>,
+    spine: SpineKeeper,
     /// Whether moving the floor failed: then no segment is removed any more.
     is_floor_in_doubt: AtomicBool,
 }
@@ -171,6 +173,7 @@ impl Upkeep {
             snapshot_bytes: options.snapshot_bytes,
             last_made: Mutex::default(),
             record,
+            spine: SpineKeeper::default(),
             is_floor_in_doubt: AtomicBool::new(false),
         }
     }
@@ -181,7 +184,7 @@ impl Upkeep {
         let begun_at = self.record.active.load(Ordering::SeqCst);
         // What was put off is looked at anew.
         self.record.lock_put_off().until = None;
-        let work = || self.prune(stop).and(self.snapshot(stop));
+        let work = || self.seal(stop).and(self.prune(stop)).and(self.snapshot(stop));
         let result = catch_unwind(AssertUnwindSafe(work))
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::Io, "the upkeep of the journal panicked")));
         self.let_go_of(begun_at);
@@ -202,6 +205,17 @@ impl Upkeep {
         Ok(found)
     }
 
+    // ---- the spine ------------------------------------------------------------------------------------------
+
+    /// Gives closed segments their entries in the spine.
+    fn seal(&self, stop: &Stop) -> Result<(), Error> {
+        let found = inventory(&*self.storage, self.record.active.load(Ordering::SeqCst))?;
+        match found.closed.is_empty() {
+            true => Ok(()),
+            false => self.spine.catch_up(&*self.storage, &found, &|| stop.is_set()),
+        }
+    }
+
     // ---- retention ------------------------------------------------------------------------------------------
 
     /// Lets go of the segments that the rules do not keep.
@@ -217,6 +231,11 @@ impl Upkeep {
         let now = self.clock.now().max(newest);
         tell_ages(&mut found, &self.retention, now, |segment, next| self.newest_event(segment, next, stop));
         let Some(floor) = wished_floor(&found, &self.retention, now) else { return cleared };
+        // What has no entry in the spine stays, and all after it.
+        let floor = floor.min(self.spine.end(&*self.storage, &found)?);
+        if floor <= found.name_at(0) {
+            return cleared;
+        }
         // What is not pruned yet need not be archived yet either.
         let floor = if self.is_worth_it(&found, floor) {
             floor
@@ -429,6 +448,7 @@ impl Upkeep {
             epoch,
             journal_id: found.journal_id,
             now: self.clock.now(),
+            spine_head: self.spine.head_before(&*self.storage, found, before),
         };
         let is_stopped = || stop.is_set();
         let folded = match self.state_before(before) {

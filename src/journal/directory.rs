@@ -19,7 +19,7 @@ pub(super) struct Directory {
     pub(super) segments: Vec<SegmentName>,
     /// The snapshots from the floor on; one per segment, a base rather than another.
     pub(super) snapshots: Vec<SnapshotName>,
-    /// The first retained segment, as a base states it; `None`: nothing was ever pruned.
+    /// The first retained segment, as a base (or the mark of an archive) states it; `None`: nothing was ever pruned.
     pub(super) floor: Option<SegmentName>,
     /// The segments below the floor.
     pub(super) pruned: Vec<SegmentName>,
@@ -50,20 +50,26 @@ impl Directory {
         found.check().map(|()| found)
     }
 
-    fn of(names: &[String]) -> Directory {
-        let mut found = Directory::default();
+    /// The segments among these names, in order.
+    pub(super) fn segments_of(names: &[String]) -> Vec<SegmentName> {
         let mut segments: Vec<SegmentName> =
             names.iter().filter_map(|name| SegmentName::parse(name)).collect();
+        segments.sort_unstable();
+        segments
+    }
+
+    pub(super) fn of(names: &[String]) -> Directory {
+        let mut found = Directory::default();
         let mut snapshots: Vec<SnapshotName> =
             names.iter().filter_map(|name| SnapshotName::parse(name)).collect();
-        segments.sort_unstable();
         // Of two before the same segment the base comes last.
         snapshots.sort_unstable();
         found.torn = names.iter().filter_map(|name| SegmentName::parse_torn(name)).collect();
         found.torn.sort_unstable();
-        found.floor = snapshots.iter().rfind(|name| name.is_base).map(|name| name.before);
+        let base = snapshots.iter().rfind(|name| name.is_base).map(|name| name.before);
+        found.floor = base.or_else(|| names.iter().find_map(|name| SegmentName::parse_floor_mark(name)));
         let first = found.floor.map_or(0, |floor| floor.number);
-        for name in segments {
+        for name in Directory::segments_of(names) {
             if name.number < first { found.pruned.push(name) } else { found.segments.push(name) }
         }
         for (index, name) in snapshots.iter().enumerate() {

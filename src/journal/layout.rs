@@ -5,7 +5,7 @@ use std::fmt;
 use super::bytes::offset_of;
 
 /// The version of the format that this crate writes, and the newest that it reads. It reads all from 1 on.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The length of a segment's header. A whole 4 KiB block, so that no frame shares a sector with it.
 pub const HEADER_LEN: usize = 4096;
@@ -35,10 +35,17 @@ pub(super) const SPARE_NAME: &str = "spare.tmp";
 /// A snapshot, while it is being written.
 pub(super) const SNAPSHOT_TMP_NAME: &str = "snapshot.tmp";
 
+/// The spine.
+pub(crate) const SPINE_NAME: &str = "spine";
+
+/// A spine, while its first entry is being written.
+pub(super) const SPINE_TMP_NAME: &str = "spine.tmp";
+
 const SEGMENT_SUFFIX: &str = ".seg";
 const SNAPSHOT_SUFFIX: &str = ".snap";
 const BASE_SUFFIX: &str = ".base";
 const TORN_SUFFIX: &str = ".torn";
+const FLOOR_MARK_SUFFIX: &str = "/floor";
 const NUMBER_DIGITS: usize = 10;
 const SEQ_DIGITS: usize = 20;
 
@@ -85,6 +92,17 @@ impl SegmentName {
     /// The segment of whose torn bytes `text` is the copy, if it is one.
     pub(super) fn parse_torn(text: &str) -> Option<SegmentName> {
         SegmentName::parse_stem(text.strip_suffix(TORN_SUFFIX)?)
+    }
+
+    /// What says that a journal, read with an archive, begins with this segment although no base stands there. No name of
+    /// a file: a directory cannot hold it.
+    pub(super) fn floor_mark(self) -> String {
+        format!("{}{FLOOR_MARK_SUFFIX}", self.stem())
+    }
+
+    /// The segment that `text` says is the oldest, if it says so.
+    pub(super) fn parse_floor_mark(text: &str) -> Option<SegmentName> {
+        SegmentName::parse_stem(text.strip_suffix(FLOOR_MARK_SUFFIX)?)
     }
 
     fn stem(self) -> String {

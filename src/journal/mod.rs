@@ -7,16 +7,18 @@
 //! From the bottom up: [`layout`] (names and sizes), [`frame`], [`header`] and [`record`] (bytes of each),
 //! [`directory`] (what lies there, and where the retention floor is), [`chain`] (segments and how they join), [`closed`]
 //! (reading those that are closed), [`tail`] (how far the newest segment can be believed), [`snapshot`] (the state before
-//! a segment), [`recovery`] (opening), [`writer`] (batches, rotation, closing), [`retention`] (letting go of old
-//! segments), [`kept`] (what readers keep from one read to the next), [`walk`] (reading on from a `seq`, beside a live
-//! writer too), [`sweep`] (all frames of a segment, past damage too), [`audit`] (checking everything, going on past
-//! damage), [`salvage`] (what is good of a damaged journal, into a new one).
+//! a segment), [`spine`] (a chain of roots over segments), [`recovery`] (opening), [`writer`] (batches, rotation,
+//! closing), [`retention`] (letting go of old segments), [`kept`] (what readers keep from one read to the next), [`walk`]
+//! (reading on from a `seq`, beside a live writer too), [`durable`] (how much is known to be on the disk), [`union`] (a
+//! journal with an archive under it), [`sweep`] (all frames of a segment, past damage too), [`audit`] (checking everything,
+//! going on past damage), [`salvage`] (what is good of a damaged journal, into a new one).
 
 mod audit;
 mod bytes;
 mod chain;
 mod closed;
 mod directory;
+mod durable;
 mod frame;
 mod header;
 mod kept;
@@ -29,16 +31,19 @@ mod salvage;
 mod scan;
 mod snapshot;
 mod spare;
+mod spine;
 mod sweep;
 mod tail;
+mod union;
 mod walk;
 mod writer;
 
 pub(crate) use audit::{AuditReport, SegmentSummary, SnapshotSummary, audit};
 pub use audit::{Finding, FindingKind};
+pub(crate) use durable::DurableEnd;
 pub(crate) use frame::FramePlace;
 pub(crate) use kept::KeptSegments;
-pub(crate) use layout::LOCK_NAME;
+pub(crate) use layout::{LOCK_NAME, SPINE_NAME};
 pub(crate) use lock::{PublishedCell, is_journal, peek};
 pub(crate) use recovery::Rebuild;
 pub(crate) use retention::{
@@ -50,6 +55,8 @@ pub(crate) use salvage::{
 };
 pub(crate) use snapshot::{SnapshotFile, SnapshotOf, SnapshotWriter};
 pub(crate) use spare::RotationSize;
+pub(crate) use spine::{Spine, SpineAppender};
+pub(crate) use union::{Archived, Union};
 pub(crate) use walk::{Walk, WalkSource};
 pub(crate) use writer::{JournalOptions, JournalWriter};
 
@@ -64,6 +71,9 @@ pub mod format {
     };
     pub use super::record::{EndRecord, OpenRecord};
     pub use super::snapshot::{SNAPSHOT_MAGIC, SnapshotHeader};
+    pub use super::spine::{
+        SPINE_ENTRY_LEN, SPINE_HEADER_LEN, SPINE_MAGIC, SpineEntry, SpineHeader, chained_head, first_head,
+    };
 }
 
 /// Where an event lies on disk: its frame's place. One frame holds the events of one command.

@@ -51,6 +51,13 @@ pub(crate) struct Inventory {
     pub(crate) snapshots: Vec<SnapshotName>,
 }
 
+impl Inventory {
+    /// The oldest retained segment.
+    pub(crate) fn oldest(&self) -> SegmentName {
+        self.closed.first().map_or(self.active, |segment| segment.name)
+    }
+}
+
 /// What there is before the segment with that number, which is known to be durable, its name included.
 pub(crate) fn inventory(storage: &dyn Storage, active: u64) -> Result<Inventory, Error> {
     let directory = Directory::read(storage)?;
@@ -273,6 +280,8 @@ pub(crate) struct Retained {
     pub(crate) first_seq: u64,
     /// Whether anything was pruned.
     pub(crate) is_pruned: bool,
+    /// After which `seq` the oldest state is that can be had.
+    pub(crate) oldest_state: u64,
     /// The snapshots from there on, oldest first.
     pub(crate) snapshots: Vec<SnapshotName>,
 }
@@ -280,9 +289,14 @@ pub(crate) struct Retained {
 /// What there is at the moment.
 pub(crate) fn retained(storage: &dyn Storage) -> Result<Retained, Error> {
     let directory = Directory::read(storage)?;
+    let first_seq = directory.begins_with().first_seq;
+    let is_pruned = directory.floor.is_some();
+    // With an archive that begins late, events may be older than any state.
+    let oldest = directory.snapshots.first().filter(|_| is_pruned).map(|name| name.before.first_seq);
     Ok(Retained {
-        first_seq: directory.begins_with().first_seq,
-        is_pruned: directory.floor.is_some(),
+        first_seq,
+        is_pruned,
+        oldest_state: oldest.unwrap_or(first_seq).saturating_sub(1),
         snapshots: directory.snapshots,
     })
 }

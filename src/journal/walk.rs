@@ -53,6 +53,11 @@ impl WalkSource {
         Ok(self.kept().list(storage)?.directory.begins_with().first_seq)
     }
 
+    /// The first `seq` of each retained segment, in order; of one that holds no event, that of the next.
+    pub(crate) fn segment_starts(&self, storage: &dyn Storage) -> Result<Vec<u64>, Error> {
+        Ok(self.kept().list(storage)?.directory.segments.iter().map(|name| name.first_seq).collect())
+    }
+
     /// The journal.
     pub(crate) fn journal_id(&self, storage: &dyn Storage) -> Result<JournalId, Error> {
         self.kept().list(storage)?.journal_id(storage)

@@ -63,6 +63,24 @@ pub(super) fn decide(
     Ok(draft.finish())
 }
 
+/// What would follow if a budget had other terms from now on, whoever may widen it: nothing that anybody asked for, but what
+/// is looked at when a history is decided again. The window stays. Nothing where there is no such budget.
+pub(crate) fn impose_terms(state: &State, id: &BudgetId, terms: BudgetTerms) -> Vec<Payload> {
+    let Some(budget) = state.budget(id) else { return Vec::new() };
+    let mut draft = Draft::new(state);
+    draft.push(Payload::BudgetAdjusted(BudgetAdjusted {
+        budget_id: id.clone(),
+        previous: budget.terms.clone(),
+        terms: terms.clone(),
+        span: budget.span,
+    }));
+    draft_consequences(&mut draft, budget, &terms);
+    match draft.finish() {
+        Decision::Events(events) => events,
+        _ => Vec::new(),
+    }
+}
+
 /// What the budget of a goal cannot be: its usage is the goal's, for life, and a goal without any tokens is none.
 fn check_goals_own(adjust: &AdjustBudget) -> Result<(), Rejection> {
     match (&adjust.budget_id, &adjust.window, adjust.limit) {

@@ -20,6 +20,7 @@ mod set_goal_budget;
 mod spend;
 mod transition_goal;
 
+pub(crate) use adjust_budget::impose_terms;
 pub use admission::{Allowance, CheckError, check};
 
 use crate::domain::evolve::refusal;

@@ -14,7 +14,7 @@ mod item;
 mod journal;
 mod live;
 mod matcher;
-mod subject;
+pub(crate) mod subject;
 mod subscription;
 #[cfg(test)]
 mod tests;

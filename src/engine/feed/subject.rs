@@ -5,7 +5,7 @@ use crate::ids::{BudgetId, GoalId};
 
 /// The goals that an event is about: its own, that of its token budget, those charged on its turns, and the one that
 /// brought it about.
-pub(super) fn goals_of(payload: &Payload) -> impl Iterator<Item = GoalId> + '_ {
+pub(crate) fn goals_of(payload: &Payload) -> impl Iterator<Item = GoalId> + '_ {
     let of_budget = match budget_of(payload) {
         Some(BudgetId::Goal(goal_id)) => Some(*goal_id),
         _ => None,
@@ -27,7 +27,7 @@ pub(super) fn goals_of(payload: &Payload) -> impl Iterator<Item = GoalId> + '_ {
 }
 
 /// Whether an event is about a budget: its spends and reservations, what passes its limit, and what it brought about.
-pub(super) fn is_of_budget(payload: &Payload, budget: &BudgetId) -> bool {
+pub(crate) fn is_of_budget(payload: &Payload, budget: &BudgetId) -> bool {
     let is_of = |goal: GoalId| *budget == BudgetId::Goal(goal);
     let passes_it = |overage: &[Charge]| overage.iter().any(|charge| charge.budget_id == *budget);
     budget_of(payload) == Some(budget)
@@ -50,7 +50,7 @@ pub(super) fn is_of_budget(payload: &Payload, budget: &BudgetId) -> bool {
 }
 
 /// The budget that an event is about, where it is about one first of all.
-fn budget_of(payload: &Payload) -> Option<&BudgetId> {
+pub(crate) fn budget_of(payload: &Payload) -> Option<&BudgetId> {
     match payload {
         Payload::BudgetExhausted(exhausted) => Some(&exhausted.budget_id),
         Payload::ThresholdCrossed(crossed) => Some(&crossed.budget_id),

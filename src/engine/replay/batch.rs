@@ -86,7 +86,7 @@ impl Batch {
     }
 
     /// Folds what was read.
-    pub(super) fn fold_into(&mut self, fold: &mut Fold) -> Result<(), Error> {
+    pub(super) fn fold_into(&mut self, fold: &mut Fold<'_>) -> Result<(), Error> {
         let mut begin = 0;
         let mut wrong = self.wrong.take();
         for (index, frame) in self.frames.iter().enumerate() {

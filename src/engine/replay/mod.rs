@@ -23,8 +23,8 @@ use ahead::ReadAhead;
 
 /// A state that frames are folded into, up to a point of the history.
 #[derive(Debug)]
-pub(super) struct Replay {
-    fold: Fold,
+pub(super) struct Replay<'w> {
+    fold: Fold<'w>,
     /// The first event that is wanted: those of its frame that come before it are passed over.
     from: u64,
     decoder: Decoder,
@@ -35,32 +35,50 @@ pub(super) struct Replay {
 
 /// What is folded.
 #[derive(Debug)]
-struct Fold {
+struct Fold<'w> {
     projection: Projection,
     at: StateAt,
     /// Whether the point was reached: nothing more is taken then.
     is_reached: bool,
     /// The epoch of the last event that was taken, if any was.
     last_epoch: Option<Epoch>,
+    watch: Option<Watching<'w>>,
 }
 
-impl Replay {
+/// Gets the state after each event, with the event; says whether to end there.
+pub(super) type Watch<'w> = dyn FnMut(&Projection, &ChangeEvent) -> bool + 'w;
+
+struct Watching<'w>(&'w mut Watch<'w>);
+
+impl std::fmt::Debug for Watching<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watching")
+    }
+}
+
+impl<'w> Replay<'w> {
     /// Goes on from a state, to the end of what is given.
-    pub(super) fn new(projection: Projection, background: &Background) -> Replay {
+    pub(super) fn new(projection: Projection, background: &Background) -> Replay<'w> {
         Replay::up_to(projection, StateAt::End, background)
     }
 
     /// Goes on from a state, no further than a point of the history. What comes before the state is passed over.
-    pub(super) fn up_to(projection: Projection, at: StateAt, background: &Background) -> Replay {
+    pub(super) fn up_to(projection: Projection, at: StateAt, background: &Background) -> Replay<'w> {
         // Where all is wanted, whatever does not go on at the state is wrong.
         let from = if at == StateAt::End { 0 } else { projection.seq.saturating_add(1) };
         Replay {
             from,
-            fold: Fold { projection, at, is_reached: false, last_epoch: None },
+            fold: Fold { projection, at, is_reached: false, last_epoch: None, watch: None },
             decoder: Decoder::default(),
             events: Vec::new(),
             ahead: ReadAhead::where_it_pays(from, background),
         }
+    }
+
+    /// Shows every state that it comes to, until `watch` has seen enough.
+    pub(super) fn watched_by(mut self, watch: &'w mut Watch<'w>) -> Replay<'w> {
+        self.fold.watch = Some(Watching(watch));
+        self
     }
 
     /// Takes a frame. What is wrong with it may be told only by a later call, by [`end`](Self::end) at the latest. Nothing
@@ -110,7 +128,7 @@ impl Replay {
     }
 }
 
-impl Rebuild for Replay {
+impl Rebuild for Replay<'_> {
     fn restore(&mut self, snapshot: &SnapshotFile) -> Result<(), Error> {
         self.fold.projection = restore(snapshot)?;
         Ok(())
@@ -125,7 +143,7 @@ impl Rebuild for Replay {
     }
 }
 
-impl Fold {
+impl Fold<'_> {
     /// Takes in what was read of a frame, and then what was wrong with the rest of it. What lies behind the point that was
     /// asked for is not looked at, but for what is wrong in the same frame.
     fn frame(
@@ -141,6 +159,12 @@ impl Fold {
             }
             self.projection.apply(event).map_err(|error| damaged(place, event.seq, error.to_string()))?;
             self.last_epoch = Some(place.frame.header.epoch);
+            if let Some(watch) = &mut self.watch
+                && (watch.0)(&self.projection, event)
+            {
+                self.is_reached = true;
+                return Ok(());
+            }
         }
         self.is_reached |= wrong.is_none() && self.at == StateAt::Seq(self.projection.seq);
         wrong.map_or(Ok(()), Err)

@@ -82,7 +82,7 @@ fn payload(script: Script, first_seq: u64) -> (String, u32) {
 /// What a replay comes to: the last `seq`, its epoch, and whether the point was reached; or what is wrong.
 type Outcome = Result<(u64, Option<Epoch>, bool), String>;
 
-fn run(scripts: &[Script], at: StateAt, mut replay: Replay) -> Outcome {
+fn run(scripts: &[Script], at: StateAt, mut replay: Replay<'_>) -> Outcome {
     let mut first_seq = 1;
     let mut give = || {
         for (index, &script) in scripts.iter().enumerate() {
@@ -118,7 +118,7 @@ fn run(scripts: &[Script], at: StateAt, mut replay: Replay) -> Outcome {
     Ok((replay.into_projection().seq, last_epoch, is_reached))
 }
 
-fn read_ahead(at: StateAt, batch_len: usize) -> Replay {
+fn read_ahead(at: StateAt, batch_len: usize) -> Replay<'static> {
     let replay = Replay::up_to(Projection::default(), at, &Background::Inline);
     Replay { ahead: Some(ReadAhead::new(replay.from, batch_len)), ..replay }
 }

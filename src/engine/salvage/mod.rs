@@ -230,6 +230,8 @@ fn copy_snapshot(file: &SnapshotFile, to: &dyn Storage, journal_id: JournalId) -
         fold_version: FOLD_VERSION,
         state_hash,
         created_at: SystemClock.now(),
+        // A new journal, with a spine of its own.
+        spine_head: [0; 32],
     })?;
     Ok(())
 }

@@ -20,6 +20,7 @@ fn snapshot_header(number: u64) -> SnapshotHeader {
         payload_crc: 0,
         created_at: Timestamp::UNIX_EPOCH,
         written_by: WriterVersion::current(),
+        spine_head: [0; 32],
     }
 }
 

@@ -35,6 +35,8 @@ pub struct SnapshotHeader {
     pub created_at: Timestamp,
     /// The version of Tallybook that made it.
     pub written_by: WriterVersion,
+    /// The head of the spine before that segment; zeros where the snapshot does not tell it, as those of version 2.
+    pub spine_head: [u8; 32],
 }
 
 impl SnapshotHeader {
@@ -62,6 +64,7 @@ impl SnapshotHeader {
         put(&mut out, 88, &self.state_hash);
         put(&mut out, 120, &self.created_at.as_micros().to_le_bytes());
         self.written_by.put(&mut out, 128);
+        put(&mut out, 134, &self.spine_head);
         let crc = crc32fast::hash(&out[..CRC_AT]);
         put(&mut out, CRC_AT, &crc.to_le_bytes());
         out
@@ -98,6 +101,7 @@ impl SnapshotHeader {
             state_hash: array_at(block, 88),
             created_at: Timestamp::from_micros(i64_at(block, 120)),
             written_by: WriterVersion::at(block, 128),
+            spine_head: array_at(block, 134),
         })
     }
 }
@@ -129,6 +133,7 @@ pub(in crate::journal) mod tests {
             payload_crc: 0xdead_beef,
             created_at: Timestamp::from_micros(1_700_000_001_000_000),
             written_by: WriterVersion([0, 1, 0]),
+            spine_head: [5; 32],
         }
     }
 

@@ -39,6 +39,8 @@ pub(crate) struct SnapshotOf {
     pub(crate) fold_version: u32,
     pub(crate) state_hash: [u8; 32],
     pub(crate) created_at: Timestamp,
+    /// Zeros where it is not known.
+    pub(crate) spine_head: [u8; 32],
 }
 
 /// A snapshot that is being written, under its temporary name.
@@ -112,6 +114,7 @@ impl<'a> SnapshotWriter<'a> {
             payload_crc: self.crc.clone().finalize(),
             created_at: of.created_at,
             written_by: WriterVersion::current(),
+            spine_head: of.spine_head,
         };
         let name = SnapshotName { before: of.before, is_base: false };
         let named = self

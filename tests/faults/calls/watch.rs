@@ -58,7 +58,8 @@ impl Hit {
     /// Whether an engine that runs has to live on after this alone: it is of the upkeep, or a read, or there was no room to
     /// prepare the next segment.
     pub(super) fn is_survivable(&self) -> bool {
-        let is_of_upkeep = self.file == "snapshot.tmp" || SnapshotName::parse(&self.file).is_some();
+        let is_of_upkeep = ["snapshot.tmp", "spine", "spine.tmp"].contains(&self.file.as_str())
+            || SnapshotName::parse(&self.file).is_some();
         let is_preparing = self.file == "spare.tmp" && self.is_blank && self.call != Call::Rename;
         self.is_read()
             || is_of_upkeep

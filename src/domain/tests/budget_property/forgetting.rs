@@ -26,7 +26,7 @@ const WINDOW: KeyWindow = KeyWindow { max_age_ms: 4_000, max_count: 12 };
 
 /// What comes after a step.
 #[derive(Debug, Clone, Copy)]
-enum Then {
+pub(super) enum Then {
     Nothing,
     End(u8),
     Close(u8),
@@ -43,8 +43,8 @@ fn then() -> impl Strategy<Value = Then> {
 }
 
 /// Both of them.
-struct Twins {
-    account: Account,
+pub(super) struct Twins {
+    pub(super) account: Account,
     /// What never forgets.
     other: State,
     forgotten: usize,
@@ -236,7 +236,7 @@ fn resolve(command: &mut Command, state: &State) {
     }
 }
 
-fn run(steps: &[Step], thens: &[Then]) -> Twins {
+pub(super) fn run(steps: &[Step], thens: &[Then]) -> Twins {
     let mut twins = Twins::new();
     for (step, then) in steps.iter().zip(thens.iter().cycle()) {
         twins.step(step, *then);
@@ -244,7 +244,7 @@ fn run(steps: &[Step], thens: &[Then]) -> Twins {
     twins
 }
 
-fn thens() -> impl Strategy<Value = Vec<Then>> {
+pub(super) fn thens() -> impl Strategy<Value = Vec<Then>> {
     proptest::collection::vec(then(), 1..60)
 }
 

@@ -1,6 +1,7 @@
 //! Random commands over random trees of budgets and goals, held against the plain model; and the laws at every event.
 
 mod account;
+mod again;
 mod commands;
 mod forgetting;
 mod laws;
