@@ -66,7 +66,7 @@ fn fill(book: &Path, events: u64) {
     let allocate = std::iter::once(NewBudget::new("all").unlimited().into()).chain((1..BUDGETS).map(child));
     submit(&engine, allocate);
     let spend = |n: u64| {
-        let spend = Spend::of(u128::from(n % 100)).id(format!("call-{n}")).tool("web.search");
+        let spend = Spend::of(u128::from(1 + n % 100)).id(format!("call-{n}")).tool("web.search");
         let of = format!("budget-{}", 1 + n % (BUDGETS - 1));
         let request = Request::from(RecordSpend::new(of.as_str(), spend));
         if n % (events / 10) == 5 { request.actor("auditor") } else { request }
