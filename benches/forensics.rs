@@ -36,7 +36,7 @@ struct Question {
 
 fn main() {
     let default = if flag("--full") { 10_000_000 } else { 1_000_000 };
-    let events = argument("--events").unwrap_or(default).max(10 * BUDGETS);
+    let events = argument("--events").unwrap_or(default).max(20 * BUDGETS);
     let rounds = argument("--rounds").unwrap_or(3).max(1);
     let dir = directory();
     let book = dir.path().join("book");
@@ -66,10 +66,10 @@ fn fill(book: &Path, events: u64) {
     let allocate = std::iter::once(NewBudget::new("all").unlimited().into()).chain((1..BUDGETS).map(child));
     submit(&engine, allocate);
     let spend = |n: u64| {
-        let spend = Spend::of(u128::from(n % 100)).id(format!("call-{n}")).tool("web.search");
+        let spend = Spend::of(u128::from(1 + n % 100)).id(format!("call-{n}")).tool("web.search");
         let of = format!("budget-{}", 1 + n % (BUDGETS - 1));
         let request = Request::from(RecordSpend::new(of.as_str(), spend));
-        if n % (events / 10) == 5 { request.actor("auditor") } else { request }
+        if n % (events / 10) == events / 20 { request.actor("auditor") } else { request }
     };
     submit(&engine, (BUDGETS..events).map(spend));
     engine.shutdown(std::time::Duration::from_secs(600)).unwrap();

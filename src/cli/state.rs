@@ -21,8 +21,8 @@ use super::values;
 pub(super) struct StateArguments {
     /// The journal's directory.
     dir: PathBuf,
-    /// As of a seq, or of a time (RFC 3339); unless given, as of the last event.
-    #[arg(long, value_name = "SEQ or TIME", value_parser = values::state_at)]
+    /// As of a seq, of a time (RFC 3339), or of so long ago (-2h, -3d); unless given, as of the last event.
+    #[arg(long, value_name = "SEQ or TIME", value_parser = values::state_at, allow_hyphen_values = true)]
     at: Option<StateAt>,
     #[command(flatten)]
     archive: ArchiveArguments,

@@ -9,8 +9,8 @@
 //! answer) with `pace` (whether a batch waits for more), `carry_out` (one command) and `unattended` (what nobody waits for), `writer` (the thread), `risk` (who is
 //! asked before), `handle` and `blocking` (what hosts hold) with `submit`, `budgets` and `spends`, `turns`, `recorder`,
 //! `hold` and `guard`, `cursor`, `feed` and `alerts`, `maintenance` (a thread for what may not delay the writer) with
-//! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `reader`, `report` and `salvage`
-//! (a journal without an engine).
+//! `retention` and `series` (what is kept) and `archive` (what keeps the rest), `events`, `sift` (frames as bytes), `timeline` (a state
+//! that is moved along the history), `reader`, `report` and `salvage` (a journal without an engine).
 
 mod alerts;
 mod answer;

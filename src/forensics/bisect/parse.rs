@@ -325,6 +325,24 @@ mod tests {
         assert!(parse(&format!("{} goals.count > 1", "not ".repeat(MAX_DEPTH))).is_err());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_written_is_a_condition_or_an_error_within_it(
+            parts in proptest::collection::vec(
+                proptest::sample::select(vec![
+                    "budget", "goals", ".count", "(", ")", "\"a\"", "\"", "\\", ".", "spent", ">=", "==", "5", "0.5", "_",
+                    " and ", " or ", "not ", "null", "true", "é", "=", ".exists",
+                ]),
+                0..12,
+            )
+        ) {
+            let text = parts.concat();
+            if let Err(error) = parse(&text) {
+                assert!((1..=text.chars().count() + 1).contains(&error.column), "{text}: {error}");
+            }
+        }
+    }
+
     #[test]
     fn values_are_read_by_the_type_of_the_field() {
         for text in [

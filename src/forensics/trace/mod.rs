@@ -272,8 +272,7 @@ impl Trace {
     /// The events of a frame, each with the balance right after it.
     fn events_of(&mut self, frame: Sifted) -> Result<Vec<(ChangeEvent, Option<TraceBalance>)>, Error> {
         let before = frame.first_seq.saturating_sub(1);
-        let count = usize::try_from(frame.last_seq - before).unwrap_or(usize::MAX);
-        let mut out = Vec::with_capacity(count.min(1024));
+        let mut out = Vec::new();
         if before < self.oldest_state {
             // An archive that begins late: events, and no state yet.
             let mut events = self.reader.events(frame.first_seq)?;
@@ -289,7 +288,7 @@ impl Trace {
             }
             None => self.timeline.insert(self.reader.timeline(StateAt::Seq(before))?),
         };
-        while out.len() < count
+        while timeline.projection().seq < frame.last_seq
             && let Some(event) = timeline.step()?
         {
             let balance = self
