@@ -215,6 +215,20 @@ fn law_evidence_a_spine_that_was_changed_is_never_written_over_and_nothing_is_pr
         assert_eq!(floor(&disk), before, "{what}: pruned");
         assert_eq!(disk.contents("spine").unwrap(), forged, "{what}: written over");
     }
+    // What no crash leaves, though the next entry is written over it once its segment is closed.
+    let disk = copy(&closed);
+    let mut behind = bytes.clone();
+    behind[end + 7] = 1;
+    disk.put("spine", &behind);
+    assert!(verify(&disk).is_damaged());
+    // One that is missing is not begun anew as if nothing had been.
+    let disk = copy(&closed);
+    disk.remove_file("spine").unwrap();
+    assert!(floor(&disk) > 1);
+    live(&disk, 2, 6);
+    assert!(disk.contents("spine").is_err());
+    let report = verify(&disk);
+    assert!(report.findings.iter().any(|finding| finding.file == "spine"), "{report:?}");
     // A root that is not that of the segment is found by who makes it anew.
     let disk = copy(&closed);
     disk.put("spine", &other(last.number, last.first_seq, last.next_seq, [7; 32]));

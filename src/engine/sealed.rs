@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::journal::format::{SPINE_HEADER_LEN, SnapshotHeader};
-use crate::journal::{AuditReport, Finding, FindingKind, SPINE_NAME, SegmentSummary, Spine};
+use crate::journal::{AuditReport, Finding, FindingKind, SPINE_NAME, SegmentSummary, SnapshotSummary, Spine};
 use crate::planted::{Bug, planted};
 use crate::proof::{Chain, Hash, Witness};
 
@@ -31,7 +31,17 @@ pub(super) fn look(spine: SpineRead, report: &mut AuditReport, witness: &Witness
             let journal_id = looking.report.journal_id;
             looking.sealed.chain = Some(Chain::new(journal_id, 1, Vec::new()));
         }
-        Ok(None) => {}
+        Ok(None) => {
+            let told = |found: &&SnapshotSummary| found.is_base && found.header.spine_head != [0; 32];
+            if let Some(base) = looking.report.snapshots.iter().find(told).map(|base| base.file.clone()) {
+                looking.damage(
+                    0,
+                    0,
+                    None,
+                    format!("the spine is missing, and {base} says that it was there"),
+                );
+            }
+        }
         Err(error) => match error.damage() {
             Some(_) => looking.damage(0, SPINE_HEADER_LEN as u64, None, error.to_string()),
             None => return Err(error),
@@ -84,8 +94,16 @@ impl Looking<'_> {
         };
         let next = spine.next_number().unwrap_or(1);
         let end = spine.len();
+        let is_closed =
+            |number| self.report.segments.iter().any(|found| found.number == number && found.is_closed);
         match spine.torn {
-            Some((start, end)) if next >= oldest.number && !self.report.is_live => {
+            Some((start, end)) if !is_closed(next) => {
+                let message =
+                    "something follows the last entry, and no segment is closed that it could be of";
+                self.damage(start, end, spine.next_seq(), message.to_owned());
+            }
+            // Beside a live writer it is being written.
+            Some((start, end)) if !self.report.is_live => {
                 let message =
                     "the writing of an entry was cut short; the next opening writes it anew".to_owned();
                 self.find(FindingKind::TornTail, SPINE_NAME, (start, end), spine.next_seq(), message);

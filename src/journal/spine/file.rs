@@ -10,6 +10,7 @@ use crate::journal::chain::read_range;
 use crate::journal::header::HeaderError;
 use crate::journal::layout::{FORMAT_VERSION, SPINE_NAME, SPINE_TMP_NAME};
 use crate::journal::retention::Inventory;
+use crate::journal::snapshot::SnapshotFile;
 use crate::proof::Hash;
 use crate::storage::{Storage, StorageFile};
 
@@ -155,6 +156,10 @@ impl Spine {
             let text = format!("it tells of segment {}, and the newest is {}", next - 1, found.active);
             return wrong(Some(found.active.first_seq), text);
         }
+        if let Some((at, _)) = self.torn.filter(|_| next == found.active.number) {
+            let text = "something follows the last entry, and no segment is closed that it could be of";
+            return Err(Error::damaged(SPINE_NAME, at, self.next_seq(), text));
+        }
         for segment in &found.closed {
             let name = segment.name;
             let Some(entry) = self.entry(name.number) else { continue };
@@ -167,6 +172,20 @@ impl Spine {
             }
         }
         Ok(())
+    }
+}
+
+/// Refuses to begin a spine anew where the base says that there was one: what it held of the pruned segments is lost.
+fn expect_none(storage: &dyn Storage, found: &Inventory) -> Result<(), Error> {
+    let Some(&base) = found.snapshots.first().filter(|name| name.is_base) else { return Ok(()) };
+    match SnapshotFile::open(storage, base)?.header.spine_head == [0; 32] {
+        true => Ok(()),
+        false => Err(Error::damaged(
+            SPINE_NAME,
+            0,
+            None,
+            format!("it is missing, and {base} says that it was there"),
+        )),
     }
 }
 
@@ -192,6 +211,7 @@ impl SpineAppender {
     /// `Damaged` where it contradicts itself or the segments, `Unsupported`, `Io`.
     pub(crate) fn open(storage: &dyn Storage, found: &Inventory) -> Result<SpineAppender, Error> {
         let Some(spine) = Spine::read(storage)? else {
+            expect_none(storage, found)?;
             let oldest = found.oldest();
             return Ok(SpineAppender {
                 journal_id: found.journal_id,
