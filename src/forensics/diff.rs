@@ -82,7 +82,7 @@ impl StateDiff {
 /// engine.record_spend("task-7", Spend::of(300))?;
 ///
 /// let reader = JournalReader::open(&dir)?;
-/// let changed = diff(&reader.state(StateAt::Seq(1))?, &reader.state(StateAt::End)?);
+/// let changed = diff(&reader.state(StateAt::Seq(1))?.state, &reader.state(StateAt::End)?.state);
 /// let Change::Changed(id, fields) = &changed.budgets[0] else { unreachable!() };
 /// assert_eq!((id.to_string().as_str(), fields[0].field), ("task-7", "spent"));
 /// assert_eq!((&fields[0].before, &fields[0].after), (&Value::Amount(0), &Value::Amount(300)));

@@ -70,7 +70,7 @@ pub struct TermChange {
 /// use tallybook::forensics::{BisectOptions, bisect};
 /// use tallybook::{Blocking, JournalReader, NewBudget, Spend};
 /// let engine = Blocking::open(&dir)?;
-/// engine.allocate(NewBudget::new("task-7"))?;
+/// engine.allocate(NewBudget::new("task-7").unlimited())?;
 /// for _ in 0..5 {
 ///     engine.record_spend("task-7", Spend::of(300))?;
 /// }
