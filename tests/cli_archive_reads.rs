@@ -101,6 +101,17 @@ fn an_archive_that_begins_late_is_the_floor() {
     assert!(error.contains("seq 17"), "{error}");
     assert_eq!(book.state(&with(&archive, &["--at", "17"])), book.state(&["--at", "17"]));
     assert_eq!(book.events(&with(&archive, &["--scope", "x"])), Vec::<Value>::new());
+    // What needs a state begins where there is one, unless told otherwise.
+    let replayed = book.run("replay", &with(&archive, &["--json"]), b"").expect_code(0).json();
+    assert_eq!((&replayed["report"]["from_seq"], &replayed["report"]["commands"]), (&json!(18), &json!(3)));
+    let balances = ["--format", "jsonl", "--what", "balances"];
+    let told = book.run("export", &with(&archive, &balances), b"").expect_code(0).stdout;
+    assert_eq!(told.lines().count(), 3);
+    let since = [&balances[..], &["--since", "2000-01-01T00:00:00Z"]].concat();
+    assert_eq!(book.run("export", &with(&archive, &since), b"").expect_code(0).stdout, told);
+    let from = [&balances[..], &["--from", "5"]].concat();
+    refused(&book, "replay", &with(&archive, &["--from", "5"]), 4);
+    book.run("export", &with(&archive, &from), b"").expect_code(4);
     let stat = book.run("stat", &with(&archive, &["--json"]), b"").expect_code(0).json();
     assert_eq!((&stat["first_seq"], &stat["findings"]), (&json!(4), &json!([])));
     let plain = book.run("stat", &with(&archive, &[]), b"").expect_code(0).stdout;

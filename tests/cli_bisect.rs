@@ -186,4 +186,12 @@ fn with_an_archive_or_by_halves_it_finds_the_same() {
     let below = ["--when", "budgets.count > 100", "--from", "3"];
     let ran = book.run("bisect", &below, b"").expect_code(4);
     assert!(ran.stderr.contains("--archive"), "{ran:?}");
+    let below = ["--when", "budgets.count > 100", "--to", "3"];
+    let ran = book.run("bisect", &below, b"").expect_code(4);
+    assert!(ran.stderr.contains("--archive"), "{ran:?}");
+    let (from, to) = (floor.to_string(), (floor - 1).to_string());
+    let turned = ["--when", "budgets.count > 100", "--from", &last.to_string(), "--to", &to];
+    book.run("bisect", &turned, b"").expect_code(64);
+    let fits = ["--when", "budgets.count > 100", "--from", &from, "--to", &from];
+    book.run("bisect", &fits, b"").expect_code(0);
 }

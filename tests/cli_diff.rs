@@ -68,16 +68,19 @@ fn every_kind_of_thing_is_compared_field_by_field() {
 }
 
 #[test]
-fn what_was_added_one_way_was_removed_the_other_way() {
+fn what_was_made_in_between_is_added_and_the_later_point_does_not_go_first() {
     let book = book();
-    let (there, back) = (diff(&book, "1", "3"), diff(&book, "3", "1"));
-    let ids = |diff: &Value, change: &str| -> Vec<Value> {
-        let changes = diff["budgets"].as_array().unwrap().iter();
-        changes.filter(|found| found["change"] == change).map(|found| found["id"].clone()).collect()
-    };
-    assert_eq!(ids(&there, "added"), ["member", "team"]);
-    assert_eq!(ids(&back, "removed"), ["member", "team"]);
-    assert_eq!(fields(&back, "budgets", "team")["limit"], json!(["1000", null]));
+    let changed = diff(&book, "1", "3");
+    let budgets = changed["budgets"].as_array().unwrap().iter();
+    let added: Vec<&Value> =
+        budgets.filter(|found| found["change"] == "added").map(|found| &found["id"]).collect();
+    assert_eq!(added, ["member", "team"]);
+    assert_eq!(fields(&changed, "budgets", "team")["limit"], json!([null, "1000"]));
+    for flags in [["3", "1"], ["end", "2026-01-01T10:15:00Z"]] {
+        let ran = book.run("diff", &flags, b"").expect_code(64);
+        assert_eq!(ran.stdout, "");
+        assert!(ran.stderr.contains("the earlier goes first"), "{}", ran.stderr);
+    }
 }
 
 #[test]

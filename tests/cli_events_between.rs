@@ -9,7 +9,7 @@ mod cli;
 mod pruning;
 
 use cli::Book;
-use pruning::{TWIN, archived, history, tiny};
+use pruning::{TWIN, archived, history, spends, tiny};
 
 fn seqs(events: &[Value]) -> Vec<u64> {
     events.iter().map(|event| event["seq"].as_u64().unwrap()).collect()
@@ -80,4 +80,25 @@ fn what_was_pruned_of_a_range_is_said_and_is_there_with_the_archive() {
     let late = book.events(&[]).last().unwrap()["ts"].as_str().unwrap().to_owned();
     let ran = book.run("events", &["--since", &late], b"").expect_code(0);
     assert_eq!(ran.stderr, "", "nothing of that time was pruned");
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the test damages a segment")]
+fn behind_the_last_seq_nothing_is_read_though_a_filter_hides_it() {
+    let book = Book::new();
+    book.apply(&tiny(&["--retain-all"]), &spends(20));
+    let segments: Vec<String> =
+        book.files().into_iter().map(|(name, _)| name).filter(|name| name.ends_with(".seg")).collect();
+    let path = book.dir().join(&segments[10]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let none = ["--kind", "goal_created"];
+    assert_eq!(book.run("events", &none, b"").expect_code(2).stdout, "", "it is damaged");
+    book.run("events", &[&none[..], &["--to", "5"]].concat(), b"").expect_code(0);
+    let export = ["--format", "jsonl", "--to", "5"];
+    book.run("export", &[&none[..], &export].concat(), b"").expect_code(0);
+    let told = book.run("events", &["--from", "2", "--to", "5"], b"").expect_code(0).stdout;
+    assert_eq!(told.lines().count(), 4);
 }

@@ -58,6 +58,20 @@ fn forgotten(book: &Book) -> Vec<Value> {
 }
 
 #[test]
+fn what_is_forgotten_within_an_interval_is_exported_at_its_end() {
+    let mut bank = bank();
+    forget(&mut bank, "2026-01-07T09:00:01Z");
+    assert_eq!(forgotten(&bank.book).len(), 1);
+    let flags =
+        ["--format", "csv", "--what", "balances", "--every", "7d", "--budget", "task", "--budget", "open"];
+    let csv = bank.book.run("export", &flags, b"").expect_code(0).stdout;
+    let rows: Vec<Vec<&str>> = csv.lines().skip(1).map(|row| row.split(',').collect()).collect();
+    let places: Vec<_> = rows.iter().map(|row| (row[0], row[2], row[4], row[9])).collect();
+    let ends_at = "2026-01-08T00:00:00.000000Z";
+    assert_eq!(places, [(ends_at, "open", "0", "active"), (ends_at, "task", "75", "closed")]);
+}
+
+#[test]
 fn what_ended_leaves_memory_from_below_and_stays_in_history() {
     let mut bank = bank();
     forget(&mut bank, "2026-01-07T09:00:00Z");

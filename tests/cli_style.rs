@@ -43,6 +43,9 @@ fn colours_digits_and_times_are_for_people_when_asked() {
     assert!(text.contains("2026-01-05T09:00:00.000000Z (") && text.contains(" ago)"), "{text}");
     let text = book.run("verify", &["--color", "always"], b"").expect_code(0).stdout;
     assert!(text.contains("\u{1b}[32mnothing is wrong\u{1b}[0m"), "{text}");
+    let text = book.run("trace", &["task", "--color", "always"], b"").expect_code(0).stdout;
+    assert!(text.contains("\u{1b}[1mseq 1\u{1b}[0m  2026-01-05T09:00:00.000000Z ("), "{text}");
+    assert!(text.contains("0 of 1,234,567 "), "{text}");
     // What a script reads never has any of it.
     let json = book.run("state", &["--json", "--color", "always"], b"").expect_code(0).stdout;
     assert_eq!(json, book.run("state", &["--json"], b"").stdout);

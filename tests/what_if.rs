@@ -8,6 +8,7 @@ mod common;
 #[path = "common/household.rs"]
 mod household;
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use common::{clock, open, options, rounds};
@@ -54,13 +55,15 @@ fn with_nothing_changed_it_comes_out_as_it_was_from_wherever_it_begins() {
         let disk = lived(seed, retention);
         let reader = JournalReader::with_storage(disk.process()).unwrap();
         let oldest = reader.oldest_seq().unwrap();
-        let whole = what_if(&reader, &Changes::new(), .., &mut |_| {}).unwrap();
+        let whole = what_if(&reader, &Changes::new(), .., &mut |_| ControlFlow::Continue(())).unwrap();
         assert_eq!((whole.from_seq, whole.counts.total()), (oldest, 0), "{:?}", whole.first);
         assert_eq!(whole.state_hash_then, whole.state_hash_otherwise);
         assert!(whole.commands > 20, "{whole:?}");
         for part in 1..6 {
             let from = oldest + (whole.to_seq - oldest) * part / 6;
-            let found = what_if(&reader, &Changes::new(), from..from + 60, &mut |_| {}).unwrap();
+            let found =
+                what_if(&reader, &Changes::new(), from..from + 60, &mut |_| ControlFlow::Continue(()))
+                    .unwrap();
             assert_eq!(found.counts.total(), 0, "from {from}: {:?}", found.first);
             assert_eq!(found.state_hash_then, found.state_hash_otherwise, "from {from}");
         }
@@ -79,8 +82,14 @@ fn a_limit_of_nothing_stops_everything_that_is_asked_for() {
             if let Told::Diverged(divergence) = told {
                 refused += u64::from(divergence.difference.name() == "refused");
             }
+            ControlFlow::Continue(())
         })
         .unwrap();
+        let first = what_if(&reader, &changes, .., &mut |told| match told {
+            Told::Diverged(_) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        assert_eq!(first.map_or(1, |report| report.counts.total()), 1, "it ends where it is broken off");
         assert!(refused > 10 && report.counts.refused == refused, "{refused}");
         let spent = |id: &str| {
             let budget = report.budgets.iter().find(|budget| budget.budget_id.to_string() == id).unwrap();

@@ -8,11 +8,13 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tallybook::StateAt;
 use tallybook::event::encode_event;
-use tallybook::forensics::{BisectOptions, Bisected, Condition, TermChange, Value, bisect};
+use tallybook::forensics::{BisectOptions, Bisected, Condition, TermChange, Value, bisect_telling};
 
 use super::archive::ArchiveArguments;
 use super::outcome::{EXIT_DONE, Failure};
 use super::output::{print_json, stdout};
+use super::progress::Progress;
+use super::style::value_text;
 use super::table::{Align, Table, printable};
 use super::values;
 
@@ -62,7 +64,11 @@ pub(super) fn run(arguments: &BisectArguments) -> Result<u8, Failure> {
     options.from = arguments.from;
     options.to = arguments.to.unwrap_or(StateAt::End);
     options.is_monotone = arguments.monotone;
-    let found = bisect(&reader, &arguments.when, &options)?;
+    let first = arguments.from.map_or_else(|| reader.oldest_seq(), Ok)?;
+    let last = if let Some(StateAt::Seq(last)) = arguments.to { Some(last) } else { None };
+    let mut progress = Progress::of_events(first, last);
+    let found = bisect_telling(&reader, &arguments.when, &options, &mut |seq| progress.at(seq))?;
+    drop(progress);
     if arguments.json {
         print_json(&BisectJson {
             seq: found.seq,
@@ -98,8 +104,9 @@ fn print(found: &Bisected) -> Result<(), Failure> {
         writeln!(out, "  {}", printable(&line))?;
     }
     writeln!(out)?;
-    let mut table = Table::new([("", Align::Left), ("BEFORE", Align::Right), ("AFTER", Align::Right)]);
-    let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string);
+    let mut table =
+        Table::new([("", Align::Left), ("BEFORE", Align::RightAsIs), ("AFTER", Align::RightAsIs)]);
+    let text = |value: &Option<Value>| value.as_ref().map_or_else(|| "-".to_owned(), value_text);
     for term in &found.terms {
         table.row([term.term.clone(), text(&term.before), text(&term.after)]);
     }

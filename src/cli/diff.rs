@@ -14,6 +14,7 @@ use tallybook::projection::Projection;
 use super::archive::ArchiveArguments;
 use super::outcome::{EXIT_DONE, Failure};
 use super::output::{print_json, stdout};
+use super::style::value_text;
 use super::table::{Table, printable};
 use super::values;
 
@@ -114,6 +115,12 @@ impl<'a> ChangeJson<'a> {
 pub(super) fn run(arguments: &DiffArguments) -> Result<u8, Failure> {
     let reader = arguments.archive.open(&arguments.dir)?;
     let (before, after) = (reader.state(arguments.before)?, reader.state(arguments.after)?);
+    if after.seq < before.seq {
+        let (before, after) = (before.seq, after.seq);
+        let message =
+            format!("A is after seq {before}, and B, after seq {after}, is earlier: the earlier goes first");
+        return Err(Failure::Usage(message));
+    }
     let changed = diff(&before, &after);
     let StateDiff { goals, budgets, reservations, meters, .. } = &changed;
     let json = DiffJson {
@@ -154,11 +161,11 @@ fn print(diff: &DiffJson<'_>) -> Result<(), Failure> {
             let mut table = Table::of_pairs();
             for &(name, before, after) in &change.fields.0 {
                 let value = match change.change {
-                    "added" => after.to_string(),
-                    "removed" => before.to_string(),
-                    _ => format!("{before} → {after}"),
+                    "added" => value_text(after),
+                    "removed" => value_text(before),
+                    _ => format!("{} → {}", value_text(before), value_text(after)),
                 };
-                table.pair(&format!("  {name}"), value);
+                table.row([format!("  {name}"), value]);
             }
             table.print(&mut out)?;
         }

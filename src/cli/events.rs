@@ -146,7 +146,7 @@ impl EventsArguments {
             (None, Some(since)) => reader.events(self.seq_since(&reader, since)?)?,
             (None, None) => reader.events(which.from.unwrap_or(0))?,
         };
-        let events = events.filter(which.filter.to_filter()?);
+        let events = events.filter(which.filter.to_filter()?).up_to(which.to.unwrap_or(u64::MAX));
         Ok(match self.until {
             Some(until) => events.until(until),
             None => events,
@@ -175,11 +175,8 @@ pub(super) fn run(arguments: &EventsArguments) -> Result<u8, Failure> {
 }
 
 fn print(which: &WhichArguments, events: &mut Events, out: &mut impl Write) -> Result<(), Failure> {
-    while let Some(event) = events.next()?.filter(|event| !which.ends_before(event.seq)) {
+    while let Some(event) = events.next()? {
         which.write(&event, out)?;
-        if which.ends_with(event.seq) {
-            break;
-        }
     }
     Ok(())
 }

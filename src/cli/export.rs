@@ -9,7 +9,7 @@ use serde::Serialize;
 use tallybook::forensics::{
     BALANCE_COLUMNS, Balance, Balances, EVENT_COLUMNS, Every, put_balance, put_event, put_head,
 };
-use tallybook::{JournalReader, Timestamp};
+use tallybook::{ErrorKind, JournalReader, Timestamp};
 
 use super::archive::ArchiveArguments;
 use super::filter::FilterArguments;
@@ -39,7 +39,8 @@ pub(super) struct ExportArguments {
     /// counted from the start of 1970, UTC) one for every budget that changed in it.
     #[arg(long, value_name = "DURATION or event", value_parser = every, default_value = "event")]
     every: EveryArgument,
-    /// From this seq on; unless given, from the oldest that is retained.
+    /// From this seq on; unless given, from the oldest that is retained; of balances, from the oldest before which there
+    /// is a state.
     #[arg(long, value_name = "SEQ")]
     from: Option<u64>,
     /// Up to this seq.
@@ -111,6 +112,7 @@ fn events(
         return Err(Failure::Usage("--every is for balances: add --what balances".to_owned()));
     }
     let events = reader.events(from)?.filter(arguments.filter.to_filter()?);
+    let events = events.up_to(arguments.to.unwrap_or(u64::MAX));
     let mut events = events.until(arguments.until.unwrap_or(Timestamp::MAX));
     let mut out = stdout();
     let mut rows = Vec::new();
@@ -118,9 +120,6 @@ fn events(
         put_head(&mut rows, &EVENT_COLUMNS);
     }
     while let Some(journaled) = events.next()? {
-        if arguments.to.is_some_and(|to| to < journaled.seq) {
-            break;
-        }
         let event = journaled.decode()?;
         match arguments.format {
             Format::Jsonl => {
@@ -148,7 +147,14 @@ fn balances(
         .ok_or_else(|| Failure::Usage("balances are filtered by --budget and --goal only".to_owned()))?;
     let every = arguments.every.0.map_or(Every::Event, Every::Interval);
     let (to, until) = (arguments.to.unwrap_or(u64::MAX), arguments.until.unwrap_or(Timestamp::MAX));
-    let balances = Balances::open(reader, from, every)?.up_to(to, until);
+    let opened = match Balances::open(reader, from, every) {
+        // What is retained now, or in an archive that begins late, may begin with events before the oldest state.
+        Err(error) if *error.kind() == ErrorKind::Pruned && arguments.from.is_none() => {
+            Balances::open(reader, 0, every)
+        }
+        opened => opened,
+    };
+    let balances = opened?.up_to(to, until);
     let mut balances = budgets.into_iter().fold(balances, Balances::budget);
     let mut out = stdout();
     let mut rows = Vec::new();

@@ -45,6 +45,14 @@ impl<W: Write> Progress<W> {
         Progress { out, first, last, began, told: None }
     }
 
+    /// Takes back what it told: something else is to stand there.
+    pub(super) fn hide(&mut self) {
+        if let (Some(out), Some(_)) = (&mut self.out, self.told.take()) {
+            // Nobody is left to be told when this cannot be printed.
+            let _ = write!(out, "\r\u{1b}[K").and_then(|()| out.flush());
+        }
+    }
+
     fn tell(&mut self, seq: u64, now: Instant) {
         let elapsed = now.saturating_duration_since(self.began);
         let is_soon = self.told.is_some_and(|told| now.saturating_duration_since(told) < INTERVAL);
@@ -68,9 +76,7 @@ impl<W: Write> Progress<W> {
 
 impl<W: Write> Drop for Progress<W> {
     fn drop(&mut self) {
-        if let (Some(out), Some(_)) = (&mut self.out, self.told) {
-            let _ = write!(out, "\r\u{1b}[K").and_then(|()| out.flush());
-        }
+        self.hide();
     }
 }
 
@@ -87,6 +93,8 @@ mod tests {
         progress.tell(20_000, began + Duration::from_secs(2));
         progress.tell(20_001, began + Duration::from_millis(2_199));
         progress.tell(40_000, began + Duration::from_secs(4));
+        progress.hide();
+        progress.hide();
         drop(progress);
         let first = "\r\u{1b}[K20 %, 20,000 events, 10,000/s, 8 s left";
         let second = "\r\u{1b}[K40 %, 40,000 events, 10,000/s, 6 s left";

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use clap::ValueEnum;
+use tallybook::forensics::Value;
 
 /// When to write for people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -98,6 +99,15 @@ impl Style {
             grouped.push(digit);
         }
         grouped
+    }
+}
+
+/// A value of a field; digits are grouped where it is a number, and never in a text.
+pub(super) fn value_text(value: &Value) -> String {
+    match value {
+        Value::Amount(amount) => style().number(amount),
+        Value::Count(count) => style().number(count),
+        _ => value.to_string(),
     }
 }
 

@@ -18,7 +18,10 @@ pub(super) struct Table {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Align {
     Left,
+    /// Numbers: on the right, and for people with their digits in groups.
     Right,
+    /// On the right, as it is: what may be a number or a text.
+    RightAsIs,
 }
 
 impl Table {
@@ -41,8 +44,8 @@ impl Table {
 
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
         let shown = cells.iter().zip(&self.alignments).map(|(cell, align)| match align {
-            Align::Left => printable(cell),
-            Align::Right => self.style.number(cell),
+            Align::Right => self.style.number(printable(cell)),
+            Align::Left | Align::RightAsIs => printable(cell),
         });
         self.rows.push(shown.collect());
     }
@@ -66,7 +69,8 @@ impl Table {
             for (column, (cell, &align)) in row.iter().zip(&self.alignments).enumerate() {
                 let missing = widths[column] - cell.chars().count();
                 let (before, after) = if align == Align::Left { (0, missing) } else { (missing, 0) };
-                let gap = if column == 0 { 0 } else { 2 };
+                // Columns without a single character take no room.
+                let gap = if widths[..column].iter().all(|width| *width == 0) { 0 } else { 2 };
                 blanks += gap + before;
                 if !cell.is_empty() {
                     line.extend(std::iter::repeat_n(' ', std::mem::take(&mut blanks)));
@@ -75,7 +79,7 @@ impl Table {
                 }
                 blanks += after;
             }
-            writeln!(out, "{line}")?;
+            writeln!(out, "{}", line.trim_end())?;
         }
         Ok(())
     }
@@ -134,5 +138,19 @@ mod tests {
         assert!(colored.starts_with("\u{1b}[1mNAME\u{1b}[0m           \u{1b}[1mN\u{1b}[0m  "), "{colored:?}");
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn right_cells_are_made_printable_too_and_only_numbers_are_grouped() {
+        let mut table = Table::new([("", Align::Left), ("N", Align::Right), ("VALUE", Align::RightAsIs)]);
+        table.style = Style { has_colors: false, is_for_people: true };
+        table.row([String::new(), "20261118".into(), "20261118".into()]);
+        table.row([String::new(), "\u{1b}[2J".into(), "\u{1b}]0;x\u{7}  ".into()]);
+        let mut out = Vec::new();
+        table.print(&mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1], "20,261,118           20261118");
+        assert_eq!(lines[2], " \\u{1b}[2J  \\u{1b}]0;x\\u{7}", "nothing trails");
     }
 }

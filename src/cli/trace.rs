@@ -13,7 +13,10 @@ use tallybook::forensics::{Trace, TraceBalance, TraceKind, TraceStep};
 use super::archive::ArchiveArguments;
 use super::outcome::{EXIT_DONE, Failure};
 use super::output::stdout;
+use super::progress::Progress;
+use super::style::{Paint, style};
 use super::table::printable;
+use super::time::when;
 
 /// Tell the story of one goal, budget, reservation, spend, key, session, event, actor or meter: what happened, when, who
 /// did it and why, with the balance at each step.
@@ -104,11 +107,13 @@ fn step_json(step: &TraceStep) -> Result<StepJson<'_>, Failure> {
 pub(super) fn run(arguments: &TraceArguments) -> Result<u8, Failure> {
     let reader = arguments.archive.open(&arguments.dir)?;
     let mut trace = Trace::open(&reader, &arguments.id, arguments.kind)?;
+    let mut progress = Progress::of_events(trace.seqs().0, None);
     let mut out = stdout();
     let told = match arguments.json {
-        true => print_json(&arguments.id, &mut trace, &mut out),
-        false => print(&arguments.id, &mut trace, &mut out),
+        true => print_json(&arguments.id, &mut trace, &mut progress, &mut out),
+        false => print(&arguments.id, &mut trace, &mut progress, &mut out),
     };
+    drop(progress);
     // What was told before an error is worth having.
     let flushed = out.flush();
     told?;
@@ -117,10 +122,15 @@ pub(super) fn run(arguments: &TraceArguments) -> Result<u8, Failure> {
 }
 
 /// One object, written as the story goes: it may be longer than memory.
-fn print_json(id: &str, trace: &mut Trace, out: &mut impl Write) -> Result<(), Failure> {
+fn print_json(
+    id: &str,
+    trace: &mut Trace,
+    progress: &mut Progress,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
     write!(out, "{{\"id\":{},\"steps\":[", serde_json::to_string(id)?)?;
     let mut is_first = true;
-    while let Some(step) = trace.next()? {
+    while let Some(step) = trace.next_telling(&mut |seq| progress.at(seq))? {
         if !std::mem::take(&mut is_first) {
             out.write_all(b",")?;
         }
@@ -134,16 +144,27 @@ fn print_json(id: &str, trace: &mut Trace, out: &mut impl Write) -> Result<(), F
     Ok(())
 }
 
-fn print(id: &str, trace: &mut Trace, out: &mut impl Write) -> Result<(), Failure> {
-    while let Some(step) = trace.next()? {
+fn print(id: &str, trace: &mut Trace, progress: &mut Progress, out: &mut impl Write) -> Result<(), Failure> {
+    while let Some(step) = trace.next_telling(&mut |seq| progress.at(seq))? {
+        progress.hide();
         print_step(&step, out)?;
+        if style().is_for_people {
+            // It may be long until the next, and how far it is is told below.
+            out.flush()?;
+        }
     }
-    let (first, last) = trace.seqs();
-    let found: Vec<String> = trace.found().iter().map(|(kind, n)| format!("{kind} (events: {n})")).collect();
+    progress.hide();
+    let number = |seq| style().number(seq);
+    let (first, last) = (number(trace.seqs().0), number(trace.seqs().1));
+    let found = trace.found().iter().map(|(kind, n)| format!("{kind} (events: {})", number(*n)));
+    let found: Vec<String> = found.collect();
     let id = printable(id);
     match found.as_slice() {
         [] => writeln!(out, "no event from seq {first} to {last} tells of {id}")?,
-        [one] => writeln!(out, "{id} is a {one}, from seq {first} to {last}")?,
+        [one] => {
+            let article = if one.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+            writeln!(out, "{id} is {article} {one}, from seq {first} to {last}")?;
+        }
         several => writeln!(
             out,
             "{id} is several things, all told above; --as narrows: {}; from seq {first} to {last}",
@@ -154,9 +175,10 @@ fn print(id: &str, trace: &mut Trace, out: &mut impl Write) -> Result<(), Failur
 }
 
 fn print_step(step: &TraceStep, out: &mut impl Write) -> Result<(), Failure> {
-    let event = &step.event;
+    let (event, style) = (&step.event, style());
     let after = step.after.map(|after| format!("  +{}", short(after))).unwrap_or_default();
-    writeln!(out, "seq {}  {}{after}", event.seq, event.ts)?;
+    let seq = style.paint(paint_of(event.payload.kind()), &format!("seq {}", style.number(event.seq)));
+    writeln!(out, "{seq}  {}{after}", when(event.ts))?;
     writeln!(out, "  {}", printable(&step.what))?;
     if let Some(balance) = &step.balance {
         writeln!(out, "  {}", printable(&balance_text(balance)))?;
@@ -166,20 +188,31 @@ fn print_step(step: &TraceStep, out: &mut impl Write) -> Result<(), Failure> {
     notes.extend(event.session_id.as_ref().map(|session| format!("in session {session}")));
     notes.extend(event.key.as_ref().map(|key| format!("key {}", key.key)));
     notes.extend(step.reason.as_ref().map(|reason| format!("reason: {reason}")));
-    notes.extend(step.cause.map(|(seq, kind)| format!("because of seq {seq} ({kind})")));
+    notes.extend(step.cause.map(|(seq, kind)| format!("because of seq {} ({kind})", style.number(seq))));
     notes.extend(event.meta.as_ref().map(|meta| format!("meta {}", meta.as_str())));
     if !notes.is_empty() {
-        writeln!(out, "  {}", printable(&notes.join(", ")))?;
+        writeln!(out, "  {}", style.paint(Paint::Faint, &printable(&notes.join(", "))))?;
     }
     Ok(writeln!(out)?)
 }
 
+/// What to look at in a story: what was refused or used up, and what changes the rules.
+fn paint_of(kind: &str) -> Paint {
+    match kind {
+        "command_refused" | "refusals_suppressed" | "budget_exhausted" => Paint::Bad,
+        "threshold_crossed" | "budget_adjusted" | "goal_budget_set" => Paint::Warning,
+        _ => Paint::Head,
+    }
+}
+
 fn balance_text(balance: &TraceBalance) -> String {
     let TraceBalance { budget_id, unit, spent, reserved, limit, remaining, .. } = balance;
+    let number = |amount: &u128| style().number(amount);
     let of = match (limit, remaining) {
-        (Some(limit), Some(remaining)) => format!("{remaining} of {limit} {unit} left"),
+        (Some(limit), Some(remaining)) => format!("{} of {} {unit} left", number(remaining), number(limit)),
         _ => format!("{unit} without a limit"),
     };
+    let (spent, reserved) = (number(spent), number(reserved));
     format!("{budget_id}: {spent} spent, {reserved} reserved, {of}")
 }
 

@@ -22,6 +22,7 @@ pub struct Events {
     walk: Walk,
     matcher: Option<Box<Matcher>>,
     until: Option<Timestamp>,
+    up_to: Option<u64>,
     frame: Option<LoadedFrame>,
 }
 
@@ -80,7 +81,7 @@ impl Events {
             from => Walk::open(Arc::clone(storage), source.clone(), from)?,
         };
         let (storage, source) = (Arc::clone(storage), source.clone());
-        Ok(Events { storage, source, walk, matcher: None, until: None, frame: None })
+        Ok(Events { storage, source, walk, matcher: None, until: None, up_to: None, frame: None })
     }
 
     /// Only those that the filter lets pass. To be said before the first is taken.
@@ -97,6 +98,13 @@ impl Events {
         self
     }
 
+    /// None after that one: then no more is read, whether the filter lets it pass or not. To be said before the first is taken.
+    #[must_use]
+    pub fn up_to(mut self, seq: u64) -> Events {
+        self.up_to = Some(seq);
+        self
+    }
+
     /// The next event; `None` when there is none yet. Beside a live writer it can be asked again later: the walk goes
     /// on across rotations, crashes and restarts of the writer.
     ///
@@ -105,7 +113,7 @@ impl Events {
     /// also `Unsupported`, when a newer version wrote what the filter has to know.
     #[expect(clippy::should_implement_trait, reason = "it lends what it gives, and may go on after `None`")]
     pub fn next(&mut self) -> Result<Option<JournaledEvent<'_>>, Error> {
-        while !self.is_past()? && self.advance()? {
+        while !self.is_past()? && !self.is_last() && self.advance()? {
             if self.is_past()? {
                 break;
             }
@@ -118,8 +126,16 @@ impl Events {
 
     /// Whether the event that was looked at last is later than what is wanted: then so are all that come.
     fn is_past(&self) -> Result<bool, Error> {
+        if self.up_to.is_some_and(|up_to| self.current().is_some_and(|event| event.seq > up_to)) {
+            return Ok(true);
+        }
         let Some(until) = self.until else { return Ok(false) };
         self.current().map_or(Ok(false), |event| Ok(event.ts()? > until))
+    }
+
+    /// Whether the event that was looked at last is the last that is wanted.
+    fn is_last(&self) -> bool {
+        self.up_to.is_some_and(|up_to| self.current().is_some_and(|event| event.seq >= up_to))
     }
 
     fn is_wanted(&mut self) -> Result<bool, Error> {

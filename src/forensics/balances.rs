@@ -1,6 +1,6 @@
 //! Budgets over time: what was spent, reserved and left after each change, or at the end of each interval.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,6 +76,8 @@ pub struct Balances {
     only: BTreeSet<BudgetId>,
     /// What changed in the interval under way.
     changed: BTreeSet<BudgetId>,
+    /// Of these, those that were forgotten in it, as they were last.
+    forgotten: BTreeMap<BudgetId, Balance>,
     /// Its end.
     ends_at: Option<Timestamp>,
     /// Made and not given yet, the next at the end.
@@ -92,7 +94,7 @@ struct Limits {
 }
 
 impl Balances {
-    /// Of the events from `from` on; 0: from the oldest that is retained.
+    /// Of the events from `from` on; 0: from the oldest before which there is a state.
     ///
     /// # Errors
     /// `Pruned` when that event lies below the retention floor; `InvalidArgument` when it is not in the journal, or the
@@ -104,13 +106,15 @@ impl Balances {
             let message = format!("expected an interval of at least 1 ms, found {interval:?}");
             return Err(Error::new(ErrorKind::InvalidArgument, message));
         }
-        let from = if from == 0 { reader.oldest_seq()?.max(1) } else { from };
+        let begin = |from: u64| Ok((reader.state(StateAt::Seq(from - 1))?, reader.events(from)?));
+        let (projection, events) = if from == 0 { from_oldest(reader, begin)? } else { begin(from)? };
         Ok(Balances {
-            projection: reader.state(StateAt::Seq(from - 1))?,
-            events: reader.events(from)?,
+            projection,
+            events,
             every,
             only: BTreeSet::new(),
             changed: BTreeSet::new(),
+            forgotten: BTreeMap::new(),
             ends_at: None,
             made: Vec::new(),
             is_over: false,
@@ -168,6 +172,9 @@ impl Balances {
         }
         let about = about(&event.payload);
         let before = self.path(about.as_ref());
+        if matches!(event.payload, Payload::EndedForgotten(_)) {
+            self.keep_changed();
+        }
         self.projection.apply(event).map_err(|error| misfit(&error))?;
         let state = &self.projection.state;
         let mut changed: Vec<BudgetId> = about.as_ref().map_or_else(Vec::new, |id| path(state, id));
@@ -204,9 +211,19 @@ impl Balances {
     fn end_interval(&mut self) {
         let Some(ends_at) = self.ends_at.take() else { return };
         let (state, seq) = (&self.projection.state, self.projection.seq);
-        let changed = std::mem::take(&mut self.changed);
-        let budgets = changed.iter().rev().filter_map(|id| state.budget(id));
-        self.made.extend(budgets.map(|budget| balance(budget, seq, ends_at)));
+        let (changed, forgotten) = (std::mem::take(&mut self.changed), std::mem::take(&mut self.forgotten));
+        self.made.extend(changed.iter().rev().filter_map(|id| match state.budget(id) {
+            Some(budget) => Some(balance(budget, seq, ends_at)),
+            None => forgotten.get(id).cloned(),
+        }));
+    }
+
+    /// Keeps what changed in the interval as it is, for it is about to be forgotten, and its end is still to come.
+    fn keep_changed(&mut self) {
+        let Some(ends_at) = self.ends_at else { return };
+        let (state, seq) = (&self.projection.state, self.projection.seq);
+        let budgets = self.changed.iter().filter_map(|id| state.budget(id));
+        self.forgotten.extend(budgets.map(|budget| (budget.id.clone(), balance(budget, seq, ends_at))));
     }
 }
 
@@ -273,6 +290,26 @@ pub(super) fn about(payload: &Payload) -> Option<BudgetId> {
         | Payload::EventRecorded(_)
         | Payload::KeyWindowSet(_) => return None,
     })
+}
+
+/// Begins with the oldest event before which there is a state: an archive may begin with events before that. Where pruning
+/// overtook it meanwhile, it begins again.
+pub(super) fn from_oldest<T>(
+    reader: &JournalReader,
+    begin: impl Fn(u64) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let oldest = || Ok(reader.oldest_seq()?.max(reader.state_seqs()?.0.saturating_add(1)));
+    let mut from = oldest()?;
+    loop {
+        let error = match begin(from) {
+            Err(error) if *error.kind() == ErrorKind::Pruned => error,
+            begun => return begun,
+        };
+        match oldest()? {
+            now if now > from => from = now,
+            _ => return Err(error),
+        }
+    }
 }
 
 /// An event that does not fit the state before it.

@@ -15,7 +15,7 @@ mod value;
 mod what_if;
 
 pub use balances::{Balance, Balances, Every};
-pub use bisect::{BisectOptions, Bisected, Condition, ConditionError, TermChange, bisect};
+pub use bisect::{BisectOptions, Bisected, Condition, ConditionError, TermChange, bisect, bisect_telling};
 pub use diff::{Change, FieldChange, StateDiff, diff};
 pub use table::{BALANCE_COLUMNS, EVENT_COLUMNS, put_balance, put_event, put_head};
 pub use trace::{Trace, TraceBalance, TraceKind, TraceStep};

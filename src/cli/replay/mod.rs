@@ -3,6 +3,7 @@
 mod json;
 
 use std::io::Write;
+use std::ops::{Bound, ControlFlow};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -36,7 +37,7 @@ pub(super) struct ReplayArguments {
     /// ({"prices":[{"quantity":"output_tokens","price":"15","per":1000,"tool":"opus"}]}). Costs are rounded up.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// From the first command that begins at this seq or later; unless given, from the oldest that is retained.
+    /// From the first command that begins at this seq or later; unless given, from the oldest before which there is a state.
     #[arg(long, value_name = "SEQ")]
     from: Option<u64>,
     /// To the last command that begins at this seq or before.
@@ -58,14 +59,19 @@ const SHOWN: u64 = 10;
 pub(super) fn run(arguments: &ReplayArguments) -> Result<u8, Failure> {
     let changes = changes(arguments)?;
     let reader = arguments.archive.open(&arguments.dir)?;
-    let (from, to) = (arguments.from.unwrap_or(reader.oldest_seq()?), arguments.to.unwrap_or(u64::MAX));
-    let mut progress = Progress::of_events(from, arguments.to);
+    let from = arguments.from.map_or(Bound::Unbounded, Bound::Included);
+    let to = arguments.to.map_or(Bound::Unbounded, Bound::Included);
+    let first = arguments.from.map_or_else(|| reader.oldest_seq(), Ok)?;
+    let mut progress = Progress::of_events(first, arguments.to);
     let mut out = stdout();
     let mut failed = None;
     let mut shown = 0u64;
-    let report = what_if(&reader, &changes, from..=to, &mut |told| match told {
-        Told::At(seq) => progress.at(seq),
-        Told::Diverged(divergence) if failed.is_none() => {
+    let report = what_if(&reader, &changes, (from, to), &mut |told| match told {
+        Told::At(seq) => {
+            progress.at(seq);
+            ControlFlow::Continue(())
+        }
+        Told::Diverged(divergence) => {
             shown += 1;
             let printed = match arguments.json {
                 true => put_json(&mut out, &DivergenceJson::of(divergence)),
@@ -73,13 +79,16 @@ pub(super) fn run(arguments: &ReplayArguments) -> Result<u8, Failure> {
                 false => Ok(()),
             };
             failed = printed.err();
+            // Nobody reads on: the rest need not be decided.
+            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
-        _ => {}
-    })?;
+        _ => ControlFlow::Continue(()),
+    });
     drop(progress);
     if let Some(failure) = failed {
         return Err(failure);
     }
+    let report = report?;
     if arguments.json {
         out.flush()?;
         drop(out);

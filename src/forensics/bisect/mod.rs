@@ -14,6 +14,9 @@ use crate::projection::Projection;
 
 pub use condition::{Condition, ConditionError};
 
+/// After how many events it is told how far it is.
+const EVENTS_PER_WORD: u64 = 4_096;
+
 /// Where to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -88,10 +91,23 @@ pub fn bisect(
     condition: &Condition,
     options: &BisectOptions,
 ) -> Result<Bisected, Error> {
+    bisect_telling(reader, condition, options, &mut |_| {})
+}
+
+/// The same as [`bisect`]; meanwhile `tell` is given the `seq` up to which it has looked, every few thousand events.
+///
+/// # Errors
+/// As [`bisect`].
+pub fn bisect_telling(
+    reader: &JournalReader,
+    condition: &Condition,
+    options: &BisectOptions,
+    tell: &mut dyn FnMut(u64),
+) -> Result<Bisected, Error> {
     let (oldest_state, snapshots) = reader.state_seqs()?;
     let begin = options.from.map_or(oldest_state, |from| from.saturating_sub(1));
     let start = reader.state(StateAt::Seq(begin))?;
-    check_order(&start, options.to)?;
+    check_order(reader, &start, options)?;
     let first = condition.values(&start);
     if condition.holds(&first) {
         return Ok(Bisected {
@@ -105,16 +121,20 @@ pub fn bisect(
         true => narrow(reader, condition, start, options.to, &snapshots)?,
         false => (start, options.to),
     };
-    pass(reader, condition, from, to, (begin, &first))
+    pass(reader, condition, from, to, (begin, &first), tell)
 }
 
-fn check_order(start: &Projection, to: StateAt) -> Result<(), Error> {
-    let is_before = match to {
+fn check_order(reader: &JournalReader, start: &Projection, options: &BisectOptions) -> Result<(), Error> {
+    let is_before = match options.to {
         StateAt::End => false,
         StateAt::Seq(to) => to < start.seq,
         StateAt::Time(to) => start.seq > 0 && to < start.last_ts,
     };
     if is_before {
+        if options.from.is_none() {
+            // It begins with the oldest state there is: the end is below what is retained, and that is the error.
+            reader.state(options.to)?;
+        }
         let found = format!("expected an end at or after the beginning, which is after seq {}", start.seq);
         return Err(Error::new(ErrorKind::InvalidArgument, found));
     }
@@ -167,10 +187,14 @@ fn pass(
     from: Projection,
     to: StateAt,
     (begin, first): (u64, &[Option<Value>]),
+    tell: &mut dyn FnMut(u64),
 ) -> Result<Bisected, Error> {
     let (mut before, mut after) = (condition.values(&from), Vec::new());
     let mut found = None;
     let end = reader.fold_on(from, to, &mut |state, event| {
+        if event.seq.is_multiple_of(EVENTS_PER_WORD) {
+            tell(event.seq);
+        }
         if changes_nothing(&event.payload) {
             return false;
         }

@@ -20,8 +20,11 @@ use crate::event::ChangeEvent;
 use crate::ids::BudgetId;
 
 use sieve::Sieve;
-use story::{amount_of, cause_of, reason_of, what};
+use story::{Causes, amount_of, reason_of, what};
 use subject::Subject;
+
+/// After how many events it is told how far it is.
+const EVENTS_PER_WORD: u64 = 4_096;
 
 /// What an id may be the id of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -155,6 +158,8 @@ pub struct Trace {
     /// After which `seq` the oldest state is.
     oldest_state: u64,
     first_seq: u64,
+    /// Up to where it told that it has come.
+    told_seq: u64,
     ready: VecDeque<TraceStep>,
     last_ts: Option<Timestamp>,
     found: BTreeMap<TraceKind, u64>,
@@ -208,6 +213,7 @@ impl Trace {
             timeline: None,
             oldest_state,
             first_seq,
+            told_seq: first_seq,
             ready: VecDeque::new(),
             last_ts: None,
             found: BTreeMap::new(),
@@ -220,9 +226,21 @@ impl Trace {
     /// `Pruned` when a live writer pruned what comes next; `Io`, `Damaged` and `Unsupported` when the journal cannot be read.
     #[expect(clippy::should_implement_trait, reason = "as with events, it may fail at each step")]
     pub fn next(&mut self) -> Result<Option<TraceStep>, Error> {
+        self.next_telling(&mut |_| {})
+    }
+
+    /// The same; meanwhile `tell` is given the `seq` up to which it has come, every few thousand events.
+    ///
+    /// # Errors
+    /// As [`next`](Self::next).
+    pub fn next_telling(&mut self, tell: &mut dyn FnMut(u64)) -> Result<Option<TraceStep>, Error> {
         while self.ready.is_empty() {
             let Trace { sift, sieve, subject, .. } = self;
             let Some(frame) = sift.next(&mut |line| sieve.wants(line, subject))? else { return Ok(None) };
+            if frame.last_seq.saturating_sub(self.told_seq) >= EVENTS_PER_WORD {
+                self.told_seq = frame.last_seq;
+                tell(frame.last_seq);
+            }
             if frame.is_wanted {
                 self.tell(frame)?;
             }
@@ -243,7 +261,9 @@ impl Trace {
     fn tell(&mut self, frame: Sifted) -> Result<(), Error> {
         let events = self.events_of(frame)?;
         let mut is_booked = false;
-        for (index, (event, balances)) in events.iter().enumerate() {
+        let mut causes = Causes::of(events.iter().map(|(event, _)| event));
+        for (event, balances) in &events {
+            let cause = causes.next(event);
             let told_as = self.subject.roles(event);
             let follows = is_booked && story::is_consequence(&event.payload);
             if told_as.is_empty() && !follows {
@@ -261,7 +281,7 @@ impl Trace {
                 what: what(&event.payload),
                 amount: amount_of(&event.payload),
                 reason: reason_of(&event.payload),
-                cause: cause_of(events.iter().map(|(event, _)| event), index),
+                cause,
                 balance: balances.clone(),
                 event: event.clone(),
             });

@@ -1,9 +1,10 @@
 //! Events in words.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::event::{BudgetTerms, ChangeEvent, Payload, Reading, SpendDetails, TransitionReason};
-use crate::ids::BudgetId;
+use crate::ids::{BudgetId, GoalId};
 
 /// The amount that an event is about.
 pub(super) fn amount_of(payload: &Payload) -> Option<u128> {
@@ -51,38 +52,65 @@ pub(super) fn is_consequence(payload: &Payload) -> bool {
     }
 }
 
-/// The event of a frame that brought about the one at `index`: the one that it names, the booking before it, or the first.
-pub(super) fn cause_of<'a>(
-    frame: impl Iterator<Item = &'a ChangeEvent> + Clone,
-    index: usize,
-) -> Option<(u64, &'static str)> {
-    let event = frame.clone().nth(index)?;
-    let by_goal = match &event.payload {
-        Payload::GoalTransitioned(change) => change.by_goal,
-        _ => None,
-    };
-    let is_by_goal = |other: &&ChangeEvent| match &other.payload {
-        Payload::GoalCreated(made) => Some(made.goal_id) == by_goal,
-        Payload::GoalTransitioned(change) => Some(change.goal_id) == by_goal,
-        _ => false,
-    };
-    let cause = match by_goal {
-        Some(_) => frame.clone().find(is_by_goal),
-        None if is_consequence(&event.payload) => {
-            let before = frame.clone().take(index);
-            before.filter(|other| is_booking(&other.payload)).last().or_else(|| frame.clone().next())
+/// What brought about the events of a frame, which are asked for one after the other.
+pub(super) struct Causes {
+    first: Option<Cause>,
+    ends_budget: Option<Cause>,
+    /// The first event that made each goal, or changed its status.
+    of_goals: BTreeMap<GoalId, Cause>,
+    /// The booking before the event that is asked for next.
+    booking: Option<Cause>,
+}
+
+/// The `seq` and the kind of an event.
+type Cause = (u64, &'static str);
+
+fn cause(event: &ChangeEvent) -> Cause {
+    (event.seq, event.payload.kind())
+}
+
+impl Causes {
+    pub(super) fn of<'a>(frame: impl Iterator<Item = &'a ChangeEvent>) -> Causes {
+        let mut causes = Causes { first: None, ends_budget: None, of_goals: BTreeMap::new(), booking: None };
+        for event in frame {
+            causes.first.get_or_insert_with(|| cause(event));
+            if ends_budget(&event.payload) {
+                causes.ends_budget.get_or_insert_with(|| cause(event));
+            }
+            let goal_id = match &event.payload {
+                Payload::GoalCreated(made) => made.goal_id,
+                Payload::GoalTransitioned(change) => change.goal_id,
+                _ => continue,
+            };
+            causes.of_goals.entry(goal_id).or_insert_with(|| cause(event));
         }
-        None => match &event.payload {
-            Payload::SpendRecorded(spend) if spend.goal_id.is_some() || spend.meter_id.is_some() => {
-                frame.clone().next()
-            }
-            Payload::ReservationReleased(released) if released.reason.name() != "requested" => {
-                frame.clone().find(|other| ends_budget(&other.payload))
-            }
+        causes
+    }
+
+    /// What brought about the next event of the frame: the event that it names, the booking before it, or the first.
+    pub(super) fn next(&mut self, event: &ChangeEvent) -> Option<Cause> {
+        let by_goal = match &event.payload {
+            Payload::GoalTransitioned(change) => change.by_goal,
             _ => None,
-        },
-    };
-    cause.filter(|cause| cause.seq != event.seq).map(|cause| (cause.seq, cause.payload.kind()))
+        };
+        let found = match by_goal {
+            Some(goal_id) => self.of_goals.get(&goal_id).copied(),
+            None if is_consequence(&event.payload) => self.booking.or(self.first),
+            None => match &event.payload {
+                Payload::SpendRecorded(spend) if spend.goal_id.is_some() || spend.meter_id.is_some() => {
+                    self.first
+                }
+                Payload::ReservationReleased(released) if released.reason.name() != "requested" => {
+                    self.ends_budget
+                }
+                _ => None,
+            },
+        };
+        if is_booking(&event.payload) {
+            self.booking = Some(cause(event));
+        }
+        found.filter(|(seq, _)| *seq != event.seq)
+    }
 }
 
 /// Whether what is spent, or may be, is another after it.

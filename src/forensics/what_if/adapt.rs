@@ -72,7 +72,8 @@ impl Rerun<'_> {
                 self.repriced += u64::from(cost != spend.amount);
                 spend.amount = cost;
             }
-            None => self.unpriced += 1,
+            // One that only ever had an amount needs no price.
+            None => self.unpriced += u64::from(!spend.details.quantities.is_empty()),
         }
         Ok(())
     }

@@ -36,12 +36,12 @@ pub use prices::{Price, PriceTable};
 pub use report::{BudgetComparison, DivergenceCounts, WhatIfReport};
 pub(crate) use rerun::Rerun;
 
-use std::ops::RangeBounds;
+use std::ops::{ControlFlow, RangeBounds};
 
 use crate::engine::{Events, JournalReader, StateAt};
 use crate::error::Error;
 use crate::event::ChangeEvent;
-use crate::forensics::balances::misfit;
+use crate::forensics::balances::{from_oldest, misfit};
 use crate::projection::Projection;
 use report::Tally;
 
@@ -61,11 +61,13 @@ pub enum Told<'a> {
 /// Decides a part of a history again under other limits or prices: the commands whose first event is in `seqs`.
 ///
 /// What is changed holds from the first of these commands on; before that, everything is as it was. Without a lower bound
-/// it begins with the oldest event that is retained.
+/// it begins with the oldest event before which there is a state. Where `tell` breaks off, it ends there: the report is of
+/// what was decided up to then.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let dir = tempfile::tempdir()?; let dir = dir.path().join("book");
+/// use std::ops::ControlFlow;
 /// use tallybook::forensics::{Changes, what_if};
 /// use tallybook::{Blocking, JournalReader, NewBudget, RecordSpend, Spend};
 /// let engine = Blocking::open(&dir)?;
@@ -75,7 +77,7 @@ pub enum Told<'a> {
 /// }
 ///
 /// let reader = JournalReader::open(&dir)?;
-/// let report = what_if(&reader, &Changes::new().limit("task", Some(5)), .., &mut |_| {})?;
+/// let report = what_if(&reader, &Changes::new().limit("task", Some(5)), .., &mut |_| ControlFlow::Continue(()))?;
 /// assert_eq!(report.counts.refused, 2);
 /// assert_eq!((report.budgets[0].spent_then, report.budgets[0].spent_otherwise), (9, 3));
 /// # Ok(()) }
@@ -89,11 +91,11 @@ pub fn what_if(
     reader: &JournalReader,
     changes: &Changes,
     seqs: impl RangeBounds<u64>,
-    tell: &mut dyn FnMut(Told<'_>),
+    tell: &mut dyn FnMut(Told<'_>) -> ControlFlow<()>,
 ) -> Result<WhatIfReport, Error> {
-    let (from, to) = bounds(reader, &seqs)?;
-    let mut start = reader.state(StateAt::Seq(from - 1))?;
-    let mut events = reader.events(from)?;
+    let (from, to) = bounds(&seqs);
+    let begin = |from: u64| Ok((from, reader.state(StateAt::Seq(from - 1))?, reader.events(from)?));
+    let (from, mut start, mut events) = from.map_or_else(|| from_oldest(reader, begin), begin)?;
     let mut frame = Vec::new();
     // A command is decided as a whole: what is left of one that began before belongs to the state.
     while next_frame(&mut events, &mut frame)? && !frame_begins(&frame) {
@@ -108,36 +110,42 @@ pub fn what_if(
         if let Some(mut divergence) = at_start.take() {
             (divergence.first_seq, divergence.last_seq) = (first_seq, first_seq);
             tally.count(&divergence);
-            tell(Told::Diverged(&divergence));
+            if tell(Told::Diverged(&divergence)).is_break() {
+                break;
+            }
         }
+        let mut is_enough = false;
         let commands: Vec<ChangeEvent> = frame.drain(..).map(|framed| framed.event).collect();
         if let Some(divergence) = rerun.frame(&commands)? {
             tally.count(&divergence);
-            tell(Told::Diverged(&divergence));
+            is_enough = tell(Told::Diverged(&divergence)).is_break();
         }
         tally.commands += 1;
         if tally.commands.is_multiple_of(COMMANDS_PER_WORD) {
-            tell(Told::At(first_seq));
+            is_enough |= tell(Told::At(first_seq)).is_break();
+        }
+        if is_enough {
+            break;
         }
         next_frame(&mut events, &mut frame)?;
     }
     rerun.report(from, tally)
 }
 
-/// The first and the last `seq` of the part, both included.
-fn bounds(reader: &JournalReader, seqs: &impl RangeBounds<u64>) -> Result<(u64, u64), Error> {
+/// The first `seq` of the part, where one is named, and the last, both included.
+fn bounds(seqs: &impl RangeBounds<u64>) -> (Option<u64>, u64) {
     use std::ops::Bound::{Excluded, Included, Unbounded};
     let from = match seqs.start_bound() {
-        Included(&from) => from.max(1),
-        Excluded(&from) => from.saturating_add(1),
-        Unbounded => reader.oldest_seq()?.max(1),
+        Included(&from) => Some(from.max(1)),
+        Excluded(&from) => Some(from.saturating_add(1)),
+        Unbounded => None,
     };
     let to = match seqs.end_bound() {
         Included(&to) => to,
         Excluded(&to) => to.saturating_sub(1),
         Unbounded => u64::MAX,
     };
-    Ok((from, to))
+    (from, to)
 }
 
 /// An event, and whether it is the first of its command.

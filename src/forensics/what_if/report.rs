@@ -28,7 +28,7 @@ pub struct WhatIfReport {
     pub untried_refusals: u64,
     /// How many spends had another amount by the table of prices.
     pub repriced: u64,
-    /// How many spends kept their amount because a quantity of theirs has no price, or they carry none.
+    /// How many spends kept their amount because a quantity of theirs has no price.
     pub unpriced: u64,
     /// The digest of the state after the last event.
     pub state_hash_then: StateHash,
