@@ -13,6 +13,10 @@ use crate::storage::Storage;
 /// After so many frames it is looked whether to stop, and others may go first.
 const PIECE: u64 = 512;
 
+/// How many bytes of segments are still looked at when the engine is closed, but one segment in every run: the next opening
+/// goes on.
+const AT_CLOSE: u64 = 32 << 20;
+
 /// The Merkle root over the events of a closed segment, every CRC checked. `next` is the segment after it. `None` when
 /// stopped.
 ///
@@ -42,7 +46,15 @@ pub(crate) fn root_of_closed(
     if was_stopped {
         return Ok(None);
     }
-    Ok(visited?.map(|()| range.root()))
+    if visited?.is_none() {
+        return Ok(None);
+    }
+    let (found, wanted) = (range.leaves(), next.first_seq.saturating_sub(segment.first_seq));
+    if found != wanted {
+        let text = format!("{found} events were read, and the name of the next segment says {wanted}");
+        return Err(Error::damaged(&segment.to_string(), 0, Some(segment.first_seq), text));
+    }
+    Ok(Some(range.root()))
 }
 
 /// The spine of the journal that an engine writes.
@@ -62,13 +74,16 @@ impl SpineKeeper {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives every closed segment its entry, as far as that is possible, and until stopped.
+    /// Gives every closed segment its entry, as far as that is possible, and until stopped. An engine that is closed does not
+    /// wait for a long history.
     pub(super) fn catch_up(
         &self,
         storage: &dyn Storage,
         found: &Inventory,
         is_stopped: &dyn Fn() -> bool,
+        is_closing: &dyn Fn() -> bool,
     ) -> Result<(), Error> {
+        let mut at_close = 0_u64;
         self.lock().with(storage, found, |spine| {
             for (index, segment) in found.closed.iter().enumerate() {
                 if segment.name.number != spine.next_number() {
@@ -82,6 +97,12 @@ impl SpineKeeper {
                     return Ok(());
                 }
                 spine.append(storage, segment.name.first_seq, next.first_seq, root)?;
+                if is_closing() {
+                    at_close = at_close.saturating_add(segment.end);
+                    if at_close >= AT_CLOSE {
+                        return Ok(());
+                    }
+                }
             }
             Ok(())
         })
@@ -96,7 +117,8 @@ impl SpineKeeper {
         if oldest == found.active {
             return Ok(oldest);
         }
-        let next = self.lock().with(storage, found, |spine| spine.settle().map(|()| spine.next_number()))?;
+        let next =
+            self.lock().with(storage, found, |spine| spine.settle(storage).map(|()| spine.next_number()))?;
         let segment = found.closed.iter().find(|segment| segment.name.number == next);
         Ok(segment.map_or(found.active, |segment| segment.name))
     }

@@ -8,6 +8,23 @@ use crate::journal::format::{SpineEntry, first_head};
 use crate::journal::{Inventory, Spine, inventory};
 use crate::storage::Storage;
 
+/// How often it is begun anew when something changes meanwhile.
+const TRIES: usize = 4;
+
+/// Does something beside a writer that may be live: what looks like damage, or is gone, may be the writer at work between two
+/// looks. So it is told only when it is still so after everything was looked at anew.
+pub(super) fn anew<T>(attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 1..TRIES {
+        match attempt() {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Damaged(_) | ErrorKind::Pruned | ErrorKind::Io) => {}
+            made => return made,
+        }
+        std::thread::yield_now();
+    }
+    attempt()
+}
+
 /// The heads after closed segments, from where the spine begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain {
@@ -29,7 +46,7 @@ impl Chain {
     /// `Damaged` when the spine contradicts itself or the segments; `InvalidArgument` when there is none though something
     /// was pruned; `Io`.
     pub(crate) fn read(storage: &dyn Storage, active: u64) -> Result<(Chain, Inventory), Error> {
-        let spine = Spine::read(storage)?;
+        let spine = Spine::read(storage)?.map(|spine| spine.before(active));
         // After the spine: whatever has an entry has a successor.
         let found = inventory(storage, active)?;
         let mut chain = match spine {
