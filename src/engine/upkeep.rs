@@ -13,7 +13,7 @@ use super::options::Options;
 use super::retention::{Retention, is_worth_a_base, len_before, tell_ages, wished_floor};
 use super::series::{Made, Next, next_snapshot, superfluous};
 use super::snapshots::{self, Place};
-use super::spine::SpineKeeper;
+use super::spine::{AT_CLOSE, SpineKeeper};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::event::decode_event;
@@ -217,9 +217,9 @@ impl Upkeep {
         let found = inventory(&*self.storage, self.record.active.load(Ordering::SeqCst))?;
         match found.closed.is_empty() {
             true => Ok(()),
-            false => {
-                self.spine.catch_up(&*self.storage, &found, &|| stop.is_set(), &|| self.record.is_closing())
-            }
+            false => self.spine.catch_up(&*self.storage, &found, &|| stop.is_set(), &|| {
+                self.record.is_closing().then_some(AT_CLOSE)
+            }),
         }
     }
 

@@ -75,3 +75,15 @@ impl DurableEnd {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_medium_that_knows_no_sync_is_excused() {
+        // EINVAL and EROFS; EIO and ENOSPC.
+        let is_excused = |number| is_without_sync(&std::io::Error::from_raw_os_error(number));
+        assert_eq!([22, 30, 5, 28].map(is_excused), [true, true, false, false]);
+    }
+}

@@ -125,3 +125,47 @@ impl Chain {
         begin.into_iter().chain(ends.map(|(index, entry)| (index + 1, entry.head)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::SimulatedDisk;
+    use crate::{NewBudget, Options, Retention};
+
+    #[test]
+    fn what_a_live_writer_added_to_the_spine_meanwhile_is_left_out() {
+        let disk = SimulatedDisk::new(1);
+        let rules = Options::new().inline().segment_bytes(Options::MIN_SEGMENT_BYTES);
+        let engine = rules.retention(Retention::keep_all()).open_storage(disk.process()).unwrap().blocking();
+        for number in 0..6 {
+            engine.allocate(NewBudget::new(format!("b{number}")).limit(5)).unwrap();
+        }
+        let storage = disk.process();
+        let known = Spine::read(&*storage).unwrap().unwrap().next_number().unwrap();
+        assert!(known > 4, "{known}");
+        let (whole, _) = Chain::read(&*storage, known).unwrap();
+        // As if it had been looked which segment is being written before that one was closed.
+        for active in 2..known {
+            let (chain, found) = Chain::read(&*storage, active).unwrap();
+            assert_eq!(found.active.number, active);
+            assert_eq!(chain.entries(), &whole.entries()[..chain.entries().len()]);
+            assert_eq!(chain.next_seq(), found.active.first_seq);
+        }
+    }
+
+    #[test]
+    fn damage_is_told_when_it_is_there_at_every_look() {
+        let looks = std::cell::Cell::new(0);
+        let look = |good_from: usize| {
+            looks.set(looks.get() + 1);
+            match looks.get() < good_from {
+                true => Err(Error::damaged("spine", 0, None, "bent")),
+                false => Ok(looks.get()),
+            }
+        };
+        assert_eq!(anew(|| look(3)).unwrap(), 3);
+        looks.set(0);
+        assert!(anew(|| look(9)).unwrap_err().damage().is_some());
+        assert_eq!(looks.get(), TRIES);
+    }
+}
