@@ -238,3 +238,32 @@ fn all_of_it_works_beside_a_live_writer_and_writes_nothing() {
     writer.end().expect_code(0);
     audited.verify(&anchor, &[]).expect_code(0);
 }
+
+#[test]
+fn a_key_without_an_anchor_is_refused() {
+    let audited = Audited::new(2);
+    let key = audited.public.trim_end();
+    let told = run(["verify", text(audited.book.dir()), "--public-key", key], b"").expect_code(64);
+    assert!(told.stderr.contains("--anchor"), "{}", told.stderr);
+    let told = audited.prove(1, &["--public-key", key]).expect_code(64);
+    assert!(told.stderr.contains("--anchor"), "{}", told.stderr);
+}
+
+#[test]
+fn half_a_pair_of_keys_is_not_made() {
+    let book = Book::new();
+    for there in ["half.key", "half.key.pub"] {
+        book.put_beside(there, b"of someone");
+        let key = book.beside("half.key");
+        let told = run(["keygen", "--out", text(&key)], b"").expect_code(4);
+        assert!(told.stderr.contains(there), "{}", told.stderr);
+        let other = match there {
+            "half.key" => book.beside("half.key.pub"),
+            _ => key,
+        };
+        assert!(!other.exists(), "beside {there}");
+        let path = book.beside(there);
+        assert_eq!(read(&path), b"of someone");
+        std::fs::remove_file(path).unwrap();
+    }
+}

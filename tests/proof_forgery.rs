@@ -20,7 +20,8 @@ use tallybook::format::{
 };
 use tallybook::ids::SeededEntropy;
 use tallybook::proof::{
-    AnchorReport, Checkpoint, CompactRange, Proof, StateCheck, checkpoint, leaf_hash, prove, verify_storage,
+    AnchorReport, Checkpoint, CompactRange, Mismatch, Proof, StateCheck, checkpoint, leaf_hash, prove,
+    verify_storage,
 };
 use tallybook::storage::{SimulatedDisk, Survivors};
 use tallybook::{
@@ -419,6 +420,62 @@ fn a_proof_holds_for_its_event_and_its_anchor_alone() {
     }
     let error = prove(&reader, anchor.size + 1, Some(&anchor)).unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::InvalidArgument, "{error}");
+}
+#[test]
+fn the_last_part_of_an_anchor_is_compared_with_the_spine_where_it_was_closed_as_it_was() {
+    let disk = SimulatedDisk::new(1);
+    let engine = open(&disk, tiny(7)).unwrap();
+    let anchor_after = |command: Request| {
+        engine.execute(command).unwrap();
+        checkpoint(&reader(&disk)).unwrap()
+    };
+    let anchors: Vec<Checkpoint> = commands().into_iter().map(anchor_after).collect();
+    drop(engine);
+    let mut compared = 0;
+    for anchor in anchors.into_iter().filter(|anchor| anchor.size > anchor.sealed_size) {
+        let report = verify(&disk, &anchor);
+        assert!(report.holds() && report.is_chained, "{report:?}");
+        let report = verify(&disk, &Checkpoint { head: [7; 32], ..anchor });
+        assert!(!report.mismatches.is_empty());
+        let found = |found: &&Mismatch| found.message.contains("the chain has another head after seq");
+        compared += report.mismatches.iter().filter(found).count();
+    }
+    assert!(compared > 2, "some anchors were made when their last segment was about to be closed");
+}
+
+#[test]
+fn a_proof_holds_after_unclean_openings_that_added_nothing() {
+    let (disk, _) = anchored();
+    let engine = open(&disk, tiny(8)).unwrap();
+    let before = checkpoint(&reader(&disk)).unwrap();
+    let proofs = [2, before.sealed_size, before.size].map(|seq| prove(&reader(&disk), seq, None).unwrap());
+    let mut engine = Some(engine);
+    for session in 0..4 {
+        disk.kill();
+        drop(engine.take());
+        engine = Some(open(&disk, tiny(20 + session)).unwrap());
+    }
+    let after = checkpoint(&reader(&disk)).unwrap();
+    assert_eq!(after.size, before.size);
+    assert_ne!(after.sealed_head, before.sealed_head);
+    for proof in proofs {
+        proof.check(&before).unwrap();
+        proof.check(&after).unwrap();
+        let other = Checkpoint { head: [1; 32], sealed_head: [2; 32], ..after.clone() };
+        proof.check(&other).unwrap_err();
+    }
+}
+
+#[test]
+fn a_proof_with_the_greatest_numbers_is_refused() {
+    let (disk, anchor) = anchored();
+    let proof = prove(&reader(&disk), anchor.size, Some(&anchor)).unwrap();
+    let anchor = Checkpoint { size: u64::MAX, ..anchor };
+    for (seq, first_seq) in [(u64::MAX - 1, u64::MAX - 1), (u64::MAX - 1, 1), (u64::MAX, u64::MAX)] {
+        let following = vec![[0; 32]; 3];
+        let bent = Proof { seq, first_seq, next_seq: u64::MAX, following, path: Vec::new(), ..proof.clone() };
+        bent.check(&anchor).unwrap_err();
+    }
 }
 
 fn first_id() -> tallybook::JournalId {

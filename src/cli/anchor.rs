@@ -13,7 +13,7 @@ use super::user_files::read_text;
 pub(super) struct KeyArguments {
     /// The key that has to have signed the anchor, or a file with it, as keygen gives it. Without it the signature is checked
     /// with the key that the anchor names itself, which shows no more than that the anchor is whole.
-    #[arg(long, value_name = "FILE|KEY")]
+    #[arg(long, value_name = "FILE|KEY", requires = "anchor")]
     public_key: Option<String>,
 }
 

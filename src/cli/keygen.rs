@@ -9,7 +9,7 @@ use tallybook::proof::PrivateKey;
 
 use super::outcome::{EXIT_DONE, Failure};
 use super::output::stdout;
-use super::user_files::create;
+use super::user_files::{create, remove};
 
 /// Make a key for signing checkpoints, and print the one that checks them.
 ///
@@ -28,10 +28,13 @@ pub(super) struct KeygenArguments {
 pub(super) fn run(arguments: &KeygenArguments) -> Result<u8, Failure> {
     let key = PrivateKey::generate(&arguments.name, &SystemEntropy)?;
     let public = format!("{}\n", key.verifier());
-    create(&arguments.out, &format!("{}\n", key.to_secret_text()), 0o600)?;
     let mut beside = arguments.out.clone().into_os_string();
     beside.push(".pub");
-    create(&PathBuf::from(beside), &public, 0o644)?;
+    let beside = PathBuf::from(beside);
+    // Both or none: the private key is of use as soon as it is there, so it comes last.
+    create(&beside, &public, 0o644)?;
+    let secret = format!("{}\n", key.to_secret_text());
+    create(&arguments.out, &secret, 0o600).inspect_err(|_| remove(&beside))?;
     let mut out = stdout();
     out.write_all(public.as_bytes())?;
     out.flush()?;

@@ -194,10 +194,16 @@ pub(crate) fn verify_witnessed(
     witness: Witness,
 ) -> Result<(VerifyReport, Sealed, Witness), Error> {
     // Before the segments: whatever has an entry has a successor by then.
-    let spine = Spine::read(storage);
+    let mut spine = Spine::read(storage);
     let witness = RefCell::new(witness);
     let mut report = inspect_and_fold(storage, &witness)?;
     let witness = witness.into_inner();
+    if let (Some(oldest), Some(newest)) = (report.segments.first(), report.segments.last())
+        && ends_before(&spine, oldest.number)
+    {
+        // A live writer went on in between, and pruned what was not in the spine yet.
+        spine = Spine::read(storage).map(|found| found.map(|spine| spine.before(newest.number)));
+    }
     let sealed = sealed::look(spine, &mut report, &witness)?;
     let verified = VerifyReport {
         journal_id: report.journal_id,
@@ -212,6 +218,15 @@ pub(crate) fn verify_witnessed(
         findings: report.findings,
     };
     Ok((verified, sealed, witness))
+}
+
+/// Whether a spine that was read before the segments lacks some of those that are pruned.
+fn ends_before(spine: &Result<Option<Spine>, Error>, oldest: u64) -> bool {
+    match spine {
+        Ok(Some(spine)) => spine.wrong.is_none() && spine.next_number().unwrap_or(1) < oldest,
+        Ok(None) => oldest > 1,
+        Err(_) => false,
+    }
 }
 
 fn inspect_and_fold(storage: &dyn Storage, witness: &RefCell<Witness>) -> Result<AuditReport, Error> {

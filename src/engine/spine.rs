@@ -13,6 +13,10 @@ use crate::storage::Storage;
 /// After so many frames it is looked whether to stop, and others may go first.
 const PIECE: u64 = 512;
 
+/// How many bytes of segments are still looked at when the engine is closed, but one segment in every run: the next opening
+/// goes on.
+pub(super) const AT_CLOSE: u64 = 32 << 20;
+
 /// The Merkle root over the events of a closed segment, every CRC checked. `next` is the segment after it. `None` when
 /// stopped.
 ///
@@ -42,7 +46,15 @@ pub(crate) fn root_of_closed(
     if was_stopped {
         return Ok(None);
     }
-    Ok(visited?.map(|()| range.root()))
+    if visited?.is_none() {
+        return Ok(None);
+    }
+    let (found, wanted) = (range.leaves(), next.first_seq.saturating_sub(segment.first_seq));
+    if found != wanted {
+        let text = format!("{found} events were read, and the name of the next segment says {wanted}");
+        return Err(Error::damaged(&segment.to_string(), 0, Some(segment.first_seq), text));
+    }
+    Ok(Some(range.root()))
 }
 
 /// The spine of the journal that an engine writes.
@@ -62,13 +74,16 @@ impl SpineKeeper {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives every closed segment its entry, as far as that is possible, and until stopped.
+    /// Gives every closed segment its entry, as far as that is possible, and until stopped. `at_close`: how many bytes are still
+    /// looked at, once the engine is about to be closed: it does not wait for a long history.
     pub(super) fn catch_up(
         &self,
         storage: &dyn Storage,
         found: &Inventory,
         is_stopped: &dyn Fn() -> bool,
+        at_close: &dyn Fn() -> Option<u64>,
     ) -> Result<(), Error> {
+        let mut looked_at = 0_u64;
         self.lock().with(storage, found, |spine| {
             for (index, segment) in found.closed.iter().enumerate() {
                 if segment.name.number != spine.next_number() {
@@ -82,6 +97,12 @@ impl SpineKeeper {
                     return Ok(());
                 }
                 spine.append(storage, segment.name.first_seq, next.first_seq, root)?;
+                if let Some(most) = at_close() {
+                    looked_at = looked_at.saturating_add(segment.end);
+                    if looked_at >= most {
+                        return Ok(());
+                    }
+                }
             }
             Ok(())
         })
@@ -96,7 +117,8 @@ impl SpineKeeper {
         if oldest == found.active {
             return Ok(oldest);
         }
-        let next = self.lock().with(storage, found, |spine| spine.settle().map(|()| spine.next_number()))?;
+        let next =
+            self.lock().with(storage, found, |spine| spine.settle(storage).map(|()| spine.next_number()))?;
         let segment = found.closed.iter().find(|segment| segment.name.number == next);
         Ok(segment.map_or(found.active, |segment| segment.name))
     }
@@ -133,5 +155,36 @@ impl Kept {
                 Err(error)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{SPINE_NAME, Spine, inventory};
+    use crate::storage::SimulatedDisk;
+    use crate::{NewBudget, Options, Retention};
+
+    #[test]
+    fn an_engine_that_is_closed_does_not_wait_for_a_long_history_and_the_next_run_goes_on() {
+        let disk = SimulatedDisk::new(1);
+        let rules = Options::new().inline().segment_bytes(Options::MIN_SEGMENT_BYTES);
+        let engine = rules.retention(Retention::keep_all()).open_storage(disk.process()).unwrap().blocking();
+        (0..6)
+            .for_each(|number| drop(engine.allocate(NewBudget::new(format!("b{number}")).limit(5)).unwrap()));
+        drop(engine);
+        disk.remove_file(SPINE_NAME).unwrap();
+        let storage = disk.process();
+        let found = inventory(&*storage, u64::MAX).unwrap();
+        assert!(found.closed.len() > 4);
+        let next = |at_close: Option<u64>| {
+            let keeper = SpineKeeper::default();
+            keeper.catch_up(&*storage, &found, &|| false, &|| at_close).unwrap();
+            Spine::read(&*storage).unwrap().unwrap().next_number().unwrap()
+        };
+        // One in every run, so that it comes to an end.
+        assert_eq!([next(Some(1)), next(Some(1))], [2, 3]);
+        assert_eq!(next(Some(found.closed[2].end + 1)), 5);
+        assert_eq!(next(None), found.active.number);
     }
 }

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::retention::{Retention, is_worth_a_base, len_before, tell_ages, wished_floor};
 use super::series::{Made, Next, next_snapshot, superfluous};
 use super::snapshots::{self, Place};
-use super::spine::SpineKeeper;
+use super::spine::{AT_CLOSE, SpineKeeper};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorKind};
 use crate::event::decode_event;
@@ -131,6 +131,11 @@ impl UpkeepRecord {
         put_off.until.is_some()
     }
 
+    /// Whether the engine is about to be closed.
+    fn is_closing(&self) -> bool {
+        self.lock_put_off().is_over
+    }
+
     fn lock_put_off(&self) -> MutexGuard<'_, PutOff> {
         self.put_off.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,7 +217,9 @@ impl Upkeep {
         let found = inventory(&*self.storage, self.record.active.load(Ordering::SeqCst))?;
         match found.closed.is_empty() {
             true => Ok(()),
-            false => self.spine.catch_up(&*self.storage, &found, &|| stop.is_set()),
+            false => self.spine.catch_up(&*self.storage, &found, &|| stop.is_set(), &|| {
+                self.record.is_closing().then_some(AT_CLOSE)
+            }),
         }
     }
 

@@ -20,6 +20,11 @@ pub(crate) struct DurableEnd {
     pub(crate) offset: u64,
 }
 
+/// Whether a sync failed because the medium knows none (`EINVAL`), or is read-only (`EROFS`).
+fn is_without_sync(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::ReadOnlyFilesystem)
+}
+
 impl DurableEnd {
     /// Looks: what a live writer says that it has synced; else what the frames testify to.
     ///
@@ -52,7 +57,13 @@ impl DurableEnd {
         let tail = tail?;
         if !tail.is_clean {
             // Its writer may have died before the name was durable.
-            storage.sync_dir().map_err(|error| Error::io("syncing the journal's directory", error))?;
+            match storage.sync_dir() {
+                // What cannot be written or synced, a mounted image say, holds nothing that waits for it.
+                Err(error) if is_without_sync(&error) => {}
+                synced => {
+                    synced.map_err(|error| Error::io("syncing the journal's directory", error))?;
+                }
+            }
         }
         Ok(Some(DurableEnd { segment: newest.number, offset: tail.believed.end }))
     }
@@ -62,5 +73,17 @@ impl DurableEnd {
         SegmentName::parse(file).is_some_and(|name| {
             name.number < self.segment || name.number == self.segment && end <= self.offset
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_medium_that_knows_no_sync_is_excused() {
+        // EINVAL and EROFS; EIO and ENOSPC.
+        let is_excused = |number| is_without_sync(&std::io::Error::from_raw_os_error(number));
+        assert_eq!([22, 30, 5, 28].map(is_excused), [true, true, false, false]);
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::bytes::{end_of_nonzero, offset_of};
-use super::chain::{Segment, read_range};
+use super::chain::{Segment, pruned, read_range};
 use super::closed::read_closed;
 use super::directory::Directory;
 use super::layout::{SNAPSHOT_TMP_NAME, SegmentName, SnapshotName};
@@ -131,6 +131,9 @@ pub(crate) fn testifies_to_missing(storage: &dyn Storage, name: SnapshotName) ->
 }
 
 /// Goes through the events of the closed segments from `from` up to the one before `before`. `None` when stopped.
+///
+/// # Errors
+/// `Pruned` when they are not all there any more; `Damaged` and `Io`.
 pub(crate) fn visit_closed(
     storage: &dyn Storage,
     from: SegmentName,
@@ -140,6 +143,11 @@ pub(crate) fn visit_closed(
 ) -> Result<Option<()>, Error> {
     let mut names = Directory::read(storage)?.segments;
     names.retain(|name| (from..=before).contains(name));
+    for (found, wanted) in [(names.first(), from), (names.last(), before)] {
+        if found != Some(&wanted) {
+            return Err(pruned(wanted));
+        }
+    }
     Ok(read_closed(storage, &names, from, visit, is_stopped)?.map(|_| ()))
 }
 

@@ -8,6 +8,23 @@ use crate::journal::format::{SpineEntry, first_head};
 use crate::journal::{Inventory, Spine, inventory};
 use crate::storage::Storage;
 
+/// How often it is begun anew when something changes meanwhile.
+const TRIES: usize = 4;
+
+/// Does something beside a writer that may be live: what looks like damage, or is gone, may be the writer at work between two
+/// looks. So it is told only when it is still so after everything was looked at anew.
+pub(super) fn anew<T>(attempt: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 1..TRIES {
+        match attempt() {
+            Err(error)
+                if matches!(error.kind(), ErrorKind::Damaged(_) | ErrorKind::Pruned | ErrorKind::Io) => {}
+            made => return made,
+        }
+        std::thread::yield_now();
+    }
+    attempt()
+}
+
 /// The heads after closed segments, from where the spine begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain {
@@ -29,7 +46,7 @@ impl Chain {
     /// `Damaged` when the spine contradicts itself or the segments; `InvalidArgument` when there is none though something
     /// was pruned; `Io`.
     pub(crate) fn read(storage: &dyn Storage, active: u64) -> Result<(Chain, Inventory), Error> {
-        let spine = Spine::read(storage)?;
+        let spine = Spine::read(storage)?.map(|spine| spine.before(active));
         // After the spine: whatever has an entry has a successor.
         let found = inventory(storage, active)?;
         let mut chain = match spine {
@@ -106,5 +123,49 @@ impl Chain {
             .enumerate()
             .filter(move |(_, entry)| seq.checked_add(1) == Some(entry.next_seq));
         begin.into_iter().chain(ends.map(|(index, entry)| (index + 1, entry.head)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::SimulatedDisk;
+    use crate::{NewBudget, Options, Retention};
+
+    #[test]
+    fn what_a_live_writer_added_to_the_spine_meanwhile_is_left_out() {
+        let disk = SimulatedDisk::new(1);
+        let rules = Options::new().inline().segment_bytes(Options::MIN_SEGMENT_BYTES);
+        let engine = rules.retention(Retention::keep_all()).open_storage(disk.process()).unwrap().blocking();
+        for number in 0..6 {
+            engine.allocate(NewBudget::new(format!("b{number}")).limit(5)).unwrap();
+        }
+        let storage = disk.process();
+        let known = Spine::read(&*storage).unwrap().unwrap().next_number().unwrap();
+        assert!(known > 4, "{known}");
+        let (whole, _) = Chain::read(&*storage, known).unwrap();
+        // As if it had been looked which segment is being written before that one was closed.
+        for active in 2..known {
+            let (chain, found) = Chain::read(&*storage, active).unwrap();
+            assert_eq!(found.active.number, active);
+            assert_eq!(chain.entries(), &whole.entries()[..chain.entries().len()]);
+            assert_eq!(chain.next_seq(), found.active.first_seq);
+        }
+    }
+
+    #[test]
+    fn damage_is_told_when_it_is_there_at_every_look() {
+        let looks = std::cell::Cell::new(0);
+        let look = |good_from: usize| {
+            looks.set(looks.get() + 1);
+            match looks.get() < good_from {
+                true => Err(Error::damaged("spine", 0, None, "bent")),
+                false => Ok(looks.get()),
+            }
+        };
+        assert_eq!(anew(|| look(3)).unwrap(), 3);
+        looks.set(0);
+        assert!(anew(|| look(9)).unwrap_err().damage().is_some());
+        assert_eq!(looks.get(), TRIES);
     }
 }

@@ -1,6 +1,6 @@
 //! Checkpoints: what is to be signed, and kept elsewhere.
 
-use super::chain::Chain;
+use super::chain::{Chain, anew};
 use super::merkle::{CompactRange, Hash, leaf_hash};
 use crate::clock::Timestamp;
 use crate::domain::{FOLD_VERSION, StateHash};
@@ -9,9 +9,6 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::journal::DurableEnd;
 use crate::journal::format::chained_head;
-
-/// How often it is begun anew when segments are pruned meanwhile.
-const TRIES: usize = 4;
 
 /// What a journal was at one moment: the head of its chain of Merkle roots, and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +40,7 @@ pub struct Checkpoint {
 /// `InvalidArgument` when there is no event yet, or something was pruned and no engine has made a spine since; `Damaged`,
 /// `Unsupported` and `Io` when the journal cannot be read.
 pub fn checkpoint(reader: &JournalReader) -> Result<Checkpoint, Error> {
-    for _ in 1..TRIES {
-        match try_checkpoint(reader) {
-            Err(error) if *error.kind() == ErrorKind::Pruned => {}
-            made => return made,
-        }
-    }
-    try_checkpoint(reader)
+    anew(|| try_checkpoint(reader))
 }
 
 fn try_checkpoint(reader: &JournalReader) -> Result<Checkpoint, Error> {

@@ -12,6 +12,9 @@ use crate::journal::format::chained_head;
 /// What the text of a proof begins with.
 const PROOF: &str = "tallybook proof v1";
 
+/// Over how many empty parts a proof leads on that was made before them.
+const MAX_EMPTY: u32 = 1_024;
+
 /// Shows one event to be what a checkpoint covers. See `journal-format.md`, "Proofs".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
@@ -149,7 +152,7 @@ impl Proof {
             return mismatch("the proof contradicts itself: its path does not fit its part".to_owned());
         };
         let targets = [(anchor.sealed_size, anchor.sealed_head), (anchor.size, anchor.head)];
-        if heads.iter().any(|found| targets.contains(found)) {
+        if heads.iter().any(|found| targets.contains(found)) || self.leads_on_to(&targets) {
             return Ok(());
         }
         let is_target = |at: u64| targets.iter().any(|(target, _)| *target == at);
@@ -164,8 +167,36 @@ impl Proof {
         })
     }
 
+    /// Whether empty parts lead from the last head to one of these: unclean stops without an event in between close empty
+    /// segments, and whoever made the proof could not know of them.
+    fn leads_on_to(&self, targets: &[(u64, Hash)]) -> bool {
+        let Some((last, mut head)) = self.chain_heads().and_then(|(_, heads)| heads.last().copied()) else {
+            return false;
+        };
+        if !targets.iter().any(|(at, _)| *at == last) {
+            return false;
+        }
+        let (next_seq, root) = (last.saturating_add(1), CompactRange::new().root());
+        (0..MAX_EMPTY).any(|_| {
+            head = chained_head(&head, next_seq, next_seq, &root);
+            targets.contains(&(last, head))
+        })
+    }
+
     /// The heads that follow, each with the `seq` after which it stands; `size`: where a part may have ended then.
     fn heads(&self, size: u64) -> Option<Vec<(u64, Hash)>> {
+        let (root, mut heads) = self.chain_heads()?;
+        if !self.following.is_empty() {
+            let (index, leaves) = (self.seq - self.first_seq, self.next_seq - self.first_seq);
+            let before = range_before(index, leaves, &self.path)?;
+            let leaf = leaf_hash(self.seq, self.event.as_bytes());
+            heads.extend(self.head_within(before, leaf, root, size)?);
+        }
+        Some(heads)
+    }
+
+    /// The root of the event's part, and the heads after the parts.
+    fn chain_heads(&self) -> Option<(Hash, Vec<(u64, Hash)>)> {
         let (index, leaves) =
             (self.seq.checked_sub(self.first_seq)?, self.next_seq.checked_sub(self.first_seq)?);
         let leaf = leaf_hash(self.seq, self.event.as_bytes());
@@ -179,11 +210,7 @@ impl Proof {
             next_seq = link.next_seq.checked_sub(1).filter(|last| last + 1 >= next_seq)? + 1;
             heads.push((next_seq - 1, head));
         }
-        if !self.following.is_empty() {
-            let before = range_before(index, leaves, &self.path)?;
-            heads.extend(self.head_within(before, leaf, root, size)?);
-        }
-        Some(heads)
+        Some((root, heads))
     }
 
     /// The head as it was when the part ended with `size`, if it did, from the leaves up to there; `None` unless all leaves
@@ -195,6 +222,10 @@ impl Proof {
         root: Hash,
         size: u64,
     ) -> Option<Option<(u64, Hash)>> {
+        // More or fewer leaves cannot come to the root.
+        if self.next_seq.checked_sub(1)?.checked_sub(self.seq)? != u64::try_from(self.following.len()).ok()? {
+            return None;
+        }
         let mut range = before;
         let mut found = None;
         for (seq, leaf) in (self.seq..).zip([leaf].iter().chain(&self.following)) {

@@ -1,6 +1,6 @@
 //! Making a proof for one event.
 
-use super::chain::Chain;
+use super::chain::{Chain, anew};
 use super::checkpoint::{Checkpoint, walk_events};
 use super::inclusion::{Link, Proof};
 use super::merkle::{CompactRange, Hash, InclusionPath, leaf_hash};
@@ -24,6 +24,10 @@ struct Target {
 /// covered by the anchor; `Pruned` when it lies below the retention floor, and in no archive either; `Damaged`, `Unsupported` and
 /// `Io` when the journal cannot be read.
 pub fn prove(reader: &JournalReader, seq: u64, anchor: Option<&Checkpoint>) -> Result<Proof, Error> {
+    anew(|| try_prove(reader, seq, anchor))
+}
+
+fn try_prove(reader: &JournalReader, seq: u64, anchor: Option<&Checkpoint>) -> Result<Proof, Error> {
     let durable = DurableEnd::look(&**reader.storage())?;
     let (chain, _) = Chain::read(&**reader.storage(), durable.segment)?;
     let invalid = |found: String| Error::new(ErrorKind::InvalidArgument, found);

@@ -167,10 +167,19 @@ impl AnchorReport {
         }
         let mut heads = chain.heads_after(target).peekable();
         let is_there = heads.peek().is_some();
-        if heads.any(|(_, head)| head == anchor.sealed_head) {
+        let end = heads.find(|(_, head)| *head == anchor.sealed_head);
+        drop(heads);
+        if let Some((end, _)) = end {
+            // The anchor's last part, if it was closed as it was then: also where its events are pruned.
+            let part =
+                chain.entries().get(end).filter(|entry| entry.next_seq.checked_sub(1) == Some(anchor.size));
+            if part.is_some_and(|entry| anchor.size > target && entry.head != anchor.head) {
+                let found =
+                    format!("the chain has another head after seq {} than the anchor says", anchor.size);
+                self.differ(target.saturating_add(1), anchor.size, found);
+            }
             return true;
         }
-        drop(heads);
         let first = chain.first_seq().min(target);
         if is_there {
             let found = format!("the chain has another head after seq {target} than the anchor says");

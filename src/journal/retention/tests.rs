@@ -84,6 +84,19 @@ fn a_segment_whose_torn_bytes_are_not_kept_stays_with_the_one_that_says_where_it
     }
 }
 
+#[test]
+fn whoever_goes_through_segments_that_are_gone_is_told_so() {
+    let visit_between = |from, before| {
+        let disk = disk(&[1, 2, 3], &[(3, true)]);
+        visit_closed(&*disk.process(), segment(from), segment(before), &mut |_| Ok(()), &|| false)
+            .unwrap_err()
+    };
+    for (from, before) in [(1, 3), (1, 2), (2, 3), (3, 4)] {
+        let error = visit_between(from, before);
+        assert_eq!(*error.kind(), ErrorKind::Pruned, "{from} to {before}: {error}");
+    }
+}
+
 /// Segments 1 and 2, of which the first ends at 4200 with so many bytes of `torn` behind that, and a base there.
 fn torn_disk(file_len: usize) -> SimulatedDisk {
     let header = |number: u64, end, discarded_len| SegmentHeader {

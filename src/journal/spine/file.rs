@@ -101,7 +101,24 @@ impl Spine {
         });
         let (number, first_seq) = (entry.number, entry.first_seq);
         let head = chained_head(&self.head(), first_seq, entry.next_seq, &entry.root);
-        joins && number > 0 && first_seq > 0 && entry.next_seq >= first_seq && head == entry.head
+        // There is one after each.
+        let is_counted = number < u64::MAX && entry.next_seq < u64::MAX;
+        joins
+            && is_counted
+            && number > 0
+            && first_seq > 0
+            && entry.next_seq >= first_seq
+            && head == entry.head
+    }
+
+    /// The spine as it was when `active` was being written: a live writer may have gone on since.
+    pub(crate) fn before(mut self, active: u64) -> Spine {
+        let known = self.entries.len();
+        self.entries.retain(|entry| entry.number < active);
+        if self.entries.len() < known {
+            (self.torn, self.wrong) = (None, None);
+        }
+        self
     }
 
     /// The head after the last entry.
@@ -163,7 +180,7 @@ impl Spine {
         for segment in &found.closed {
             let name = segment.name;
             let Some(entry) = self.entry(name.number) else { continue };
-            if (entry.first_seq, entry.next_seq) != (name.first_seq, segment.last_seq + 1) {
+            if (entry.first_seq, entry.next_seq) != (name.first_seq, segment.last_seq.saturating_add(1)) {
                 let text = format!(
                     "it says that segment {name} holds seq {} up to before {}, and the next segment that it ends with seq {}",
                     entry.first_seq, entry.next_seq, segment.last_seq
@@ -281,7 +298,7 @@ impl SpineAppender {
         next_seq: u64,
         root: Hash,
     ) -> Result<(), Error> {
-        self.settle()?;
+        self.settle(storage)?;
         let previous = self.last.map_or_else(|| first_head(self.journal_id), |last| last.head);
         let entry = SpineEntry::after(&previous, self.next_number(), first_seq, next_seq, root);
         let written = match &self.file {
@@ -298,14 +315,18 @@ impl SpineAppender {
         Ok(())
     }
 
-    /// Sees to it that the last entry is on the disk. One of a former writer may have been seen in the page cache only, after
-    /// a sync that failed: so it is written once more.
+    /// Sees to it that the last entry is on the disk, and the spine's name. What a former writer left may have been seen in
+    /// the page cache only, after a sync that failed: so the entry is written once more, and the directory synced.
     ///
     /// # Errors
     /// `Io`, `NoSpace`. The spine is to be opened anew then.
-    pub(crate) fn settle(&mut self) -> Result<(), Error> {
+    pub(crate) fn settle(&mut self, storage: &dyn Storage) -> Result<(), Error> {
         if let (Some(file), Some(last)) = (self.file.clone(), self.last.filter(|_| !self.is_settled)) {
-            self.write(&*file, &last).map_err(|error| Error::io("syncing the spine", error))?;
+            let doing = |error| Error::io("syncing the spine", error);
+            self.write(&*file, &last).map_err(doing)?;
+            self.is_in_doubt = true;
+            storage.sync_dir().map_err(doing)?;
+            self.is_in_doubt = false;
         }
         self.is_settled = true;
         Ok(())
