@@ -74,6 +74,7 @@ pub mod forensics;
 mod hashing;
 pub mod ids;
 mod journal;
+mod merkle;
 mod planted;
 pub mod projection;
 pub mod proof;

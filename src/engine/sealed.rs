@@ -3,8 +3,9 @@
 use crate::error::Error;
 use crate::journal::format::{SPINE_HEADER_LEN, SnapshotHeader};
 use crate::journal::{AuditReport, Finding, FindingKind, SPINE_NAME, SegmentSummary, SnapshotSummary, Spine};
+use crate::merkle::Hash;
 use crate::planted::{Bug, planted};
-use crate::proof::{Chain, Hash, Witness};
+use crate::proof::{Chain, Witness};
 
 /// The closed segments, and the chain over them.
 #[derive(Debug, Default)]

@@ -10,9 +10,9 @@ use crate::journal::format::{SegmentName, SnapshotName};
 use crate::journal::{
     FramePlace, SnapshotFile, SnapshotOf, SnapshotWriter, fits_journal, remove_snapshot, visit_closed,
 };
+use crate::merkle::Hash;
 use crate::planted::{Bug, planted};
 use crate::projection::Projection;
-use crate::proof::Hash;
 use crate::storage::Storage;
 
 /// The state that a snapshot holds. Its hash is not computed: the CRC has told already that it is what was written.

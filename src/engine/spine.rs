@@ -6,8 +6,8 @@ use super::frames::{check_count, lines};
 use crate::error::{Error, ErrorKind};
 use crate::journal::format::SegmentName;
 use crate::journal::{FramePlace, Inventory, SpineAppender, visit_closed};
+use crate::merkle::{CompactRange, Hash, leaf_hash};
 use crate::planted::{Bug, planted};
-use crate::proof::{CompactRange, Hash, leaf_hash};
 use crate::storage::Storage;
 
 /// After so many frames it is looked whether to stop, and others may go first.

@@ -1,11 +1,11 @@
 //! The chain of heads: what the spine states, and what follows from the segments that have no entry there yet.
 
-use super::merkle::Hash;
 use crate::engine::root_of_closed;
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::journal::format::{SpineEntry, first_head};
 use crate::journal::{Inventory, Spine, inventory};
+use crate::merkle::Hash;
 use crate::storage::Storage;
 
 /// How often it is begun anew when something changes meanwhile.

@@ -1,7 +1,6 @@
 //! Checkpoints: what is to be signed, and kept elsewhere.
 
 use super::chain::{Chain, anew};
-use super::merkle::{CompactRange, Hash, leaf_hash};
 use crate::clock::Timestamp;
 use crate::domain::{FOLD_VERSION, StateHash};
 use crate::engine::{JournalReader, StateAt, check_count, lines};
@@ -9,6 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::journal::DurableEnd;
 use crate::journal::format::chained_head;
+use crate::merkle::{CompactRange, Hash, leaf_hash};
 
 /// What a journal was at one moment: the head of its chain of Merkle roots, and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]

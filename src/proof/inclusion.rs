@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::Checkpoint;
 use super::hex;
-use super::merkle::{CompactRange, Hash, leaf_hash, range_before, root_of_path};
 use crate::error::{Error, ErrorKind};
 use crate::ids::JournalId;
 use crate::journal::format::chained_head;
+use crate::merkle::{CompactRange, Hash, leaf_hash, range_before, root_of_path};
 
 /// What the text of a proof begins with.
 const PROOF: &str = "tallybook proof v1";

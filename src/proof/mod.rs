@@ -25,19 +25,20 @@ pub(crate) mod hex;
 mod inclusion;
 #[cfg(feature = "checkpoint")]
 mod keys;
-mod merkle;
 #[cfg(feature = "checkpoint")]
 mod note;
 mod proving;
 mod verify;
 mod witness;
 
+pub use crate::merkle::{
+    CompactRange, Hash, InclusionPath, leaf_hash, node_hash, range_before, root_of_path,
+};
 pub(crate) use chain::Chain;
 pub use checkpoint::{Checkpoint, checkpoint};
 pub use inclusion::{Link, Proof};
 #[cfg(feature = "checkpoint")]
 pub use keys::{PrivateKey, VerifierKey};
-pub use merkle::{CompactRange, Hash, InclusionPath, leaf_hash, node_hash, range_before, root_of_path};
 #[cfg(feature = "checkpoint")]
 pub use note::SignedNote;
 pub use proving::prove;

@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::checkpoint::Checkpoint;
 use super::hex;
 use super::keys::{PrivateKey, VerifierKey};
-use super::merkle::Hash;
 use crate::clock::Timestamp;
 use crate::domain::StateHash;
 use crate::error::{Error, ErrorKind};
+use crate::merkle::Hash;
 
 /// What the first line begins with.
 const ORIGIN: &str = "tallybook/";

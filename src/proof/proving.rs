@@ -3,10 +3,10 @@
 use super::chain::{Chain, anew};
 use super::checkpoint::{Checkpoint, walk_events};
 use super::inclusion::{Link, Proof};
-use super::merkle::{CompactRange, Hash, InclusionPath, leaf_hash};
 use crate::engine::JournalReader;
 use crate::error::{Error, ErrorKind};
 use crate::journal::DurableEnd;
+use crate::merkle::{CompactRange, Hash, InclusionPath, leaf_hash};
 
 /// Where an event lies in the chain: its part, and what comes after it.
 struct Target {

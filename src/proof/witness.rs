@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::merkle::{CompactRange, Hash, leaf_hash};
 use crate::domain::StateHash;
+use crate::merkle::{CompactRange, Hash, leaf_hash};
 use crate::projection::Projection;
 
 /// Looks on while a journal is verified.

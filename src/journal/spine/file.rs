@@ -11,7 +11,7 @@ use crate::journal::header::HeaderError;
 use crate::journal::layout::{FORMAT_VERSION, SPINE_NAME, SPINE_TMP_NAME};
 use crate::journal::retention::Inventory;
 use crate::journal::snapshot::SnapshotFile;
-use crate::proof::Hash;
+use crate::merkle::Hash;
 use crate::storage::{Storage, StorageFile};
 
 /// The file grows by so many bytes at a time, so that most entries need no room on a disk that is full.

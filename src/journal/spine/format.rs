@@ -6,8 +6,8 @@ use crate::ids::JournalId;
 use crate::journal::bytes::{array_at, put, u32_at, u64_at};
 use crate::journal::header::HeaderError;
 use crate::journal::layout::FORMAT_VERSION;
+use crate::merkle::Hash;
 use crate::planted::{Bug, planted};
-use crate::proof::Hash;
 
 /// What every spine begins with.
 pub const SPINE_MAGIC: [u8; 8] = *b"\x89TBH\r\n\x1a\n";
