@@ -60,7 +60,7 @@ impl Engine {
     }
 
     /// Spends of a budget, if every hard limit on the path to the root allows it. A soft limit that is spent beyond is
-    /// named in [`SpendRecord::overage`].
+    /// named in [`SpendRecorded::overage`](crate::event::SpendRecorded::overage).
     ///
     /// When the answer may get lost, give the spend an [id](Spend::id): asked again with it, it is booked once.
     ///
