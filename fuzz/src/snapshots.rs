@@ -177,7 +177,7 @@ fn command(state: &State, input: &mut Input<'_>) -> Option<Request> {
         }
         8 => {
             let spends = state.list_spends(&SpendQuery::default());
-            ReverseSpend::whole(spends[chosen(spends.len())?].id.clone()).into()
+            ReverseSpend::whole(spends[chosen(spends.len())?].spend_id.clone()).into()
         }
         9 => {
             let meters: Vec<_> = state.meters().map(|meter| meter.id.clone()).collect();
