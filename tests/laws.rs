@@ -90,7 +90,8 @@ fn law_durable_what_is_answered_published_or_fed_is_on_the_disk() {
     let (clock, disk, mut shadow) = (clock(), SimulatedDisk::new(21), Shadow::default());
     let mut workload = Workload::new(22);
     let engine = open(&disk, options(1, &clock)).unwrap();
-    for _ in 0..12 {
+    // Over several rotations: the first makes the spine, too, which syncs the directory by itself.
+    for _ in 0..48 {
         let request = workload.next(shadow.projection(), &clock);
         must(&engine, &mut shadow, &clock, request);
         // The worst power cut there can be, right now.
